@@ -1,0 +1,93 @@
+"""What a run leaves behind, and the one format in which training writes and evaluation reads it.
+
+A folder of results holds `history.csv` (a row an epoch), `predictions.json` (a list a column, an
+entry a test image) and `metrics.json` (the outcome and the fingerprint). Floats are written so
+that they read back exactly, and no file holds a time, a date or a host.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from optbench.core import rows
+from optbench.core.rows import publish
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch:
+    """One epoch of a run. Held out: validation under `holdout`, test under `full`."""
+
+    epoch: int  # counted from 1
+    step: int  # steps done at the end of the epoch
+    train_loss: float  # mean over the epoch's batches, as optimised (label smoothing included)
+    heldout_loss: float  # mean over examples, without label smoothing
+    heldout_accuracy: float  # fraction
+    lr: float  # at the epoch's last step
+    momentum: float | None  # momentum or beta1 at the epoch's last step
+    gradient_norm: float  # mean over the epoch's steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """Each test image's class, the predicted class, and the probability given to it; [n] each."""
+
+    actual: Sequence[int]
+    predicted: Sequence[int]
+    confidence: Sequence[float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """A finished run."""
+
+    history: Sequence[Epoch]
+    predictions: Predictions  # empty where the run diverged
+    test_loss: float | None
+    test_accuracy: float | None
+    diverged_at_step: int | None  # counted from 1
+    steps: int
+    fingerprint: Mapping[str, str | int]
+
+
+SCALARS = ("test_accuracy", "test_loss", "diverged_at_step", "steps")
+
+
+def write(outcome: Outcome, folder: Path) -> None:
+    """Writes the three files; each appears whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    metrics = {name: getattr(outcome, name) for name in SCALARS}
+    metrics["fingerprint"] = dict(outcome.fingerprint)
+    publish(folder / "history.csv", rows.to_csv(Epoch, outcome.history))
+    columns = (
+        f'"{name}":{json.dumps(values, separators=(",", ":"))}'
+        for name, values in vars(outcome.predictions).items()
+    )
+    publish(folder / "predictions.json", "{" + ",\n".join(columns) + "}\n")
+    publish(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+
+
+def read(folder: Path) -> Outcome:
+    """Reads what `write` wrote.
+
+    Raises:
+        ValueError: a file is missing or is not what `write` writes; the message names it.
+    """
+    try:
+        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        return Outcome(
+            history=rows.from_csv(Epoch, folder / "history.csv"),
+            predictions=_read_predictions(folder / "predictions.json"),
+            fingerprint=metrics["fingerprint"],
+            **{name: metrics[name] for name in SCALARS},
+        )
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"no valid result in {folder}: {error!r}") from error
+
+
+def _read_predictions(path: Path) -> Predictions:
+    """The columns, which must be of one length."""
+    predictions = Predictions(**json.loads(path.read_text(encoding="utf-8")))
+    if len({len(column) for column in vars(predictions).values()}) != 1:
+        raise ValueError(f"{path.name} has columns of different lengths")
+    return predictions

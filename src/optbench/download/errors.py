@@ -1,0 +1,21 @@
+"""Why a source of a data set failed: four kinds, so that a person knows what to do about it."""
+
+
+class SourceError(Exception):
+    """A source gave no usable data; nothing of it was published."""
+
+
+class Offline(SourceError):
+    """The source cannot be reached: no network, no such host, no answer in time."""
+
+
+class Refused(SourceError):
+    """The source answers, and will not give the data."""
+
+
+class Truncated(SourceError):
+    """The data ended early; what came is kept where it can be resumed."""
+
+
+class WrongContent(SourceError):
+    """The data is complete, and is not the data set."""

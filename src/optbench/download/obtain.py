@@ -1,0 +1,45 @@
+"""Obtains a data set from the first of its sources that gives the right bytes."""
+
+import importlib
+from pathlib import Path
+
+from optbench.download.errors import SourceError
+from optbench.download.publish import is_complete, publish_folder
+
+
+def obtain(name: str, target: Path) -> None:
+    """Fills `target` with the data set's verified files; keeps them where they are there already.
+
+    Raises:
+        SourceError: every source failed; the message says how each did, and the ways out.
+    """
+    module = importlib.import_module(f"optbench.download.{name}")
+    if is_complete(target, module.SHA256):
+        print(f"{name}: present in {target}, every sha256 is right")
+        return
+    failures: list[str] = []
+    for source, read in module.SOURCES.items():
+        print(f"{name}: trying the {source}", flush=True)
+        try:
+            publish_folder(read(), module.SHA256, target)
+        except SourceError as error:
+            failures.append(f"{source}: {describe(error)}")
+            print(f"{name}: {failures[-1]}", flush=True)
+            continue
+        print(f"{name}: stored in {target}, every sha256 is right")
+        return
+    listing = "\n".join(f"  {failure}" for failure in failures)
+    way_out = getattr(module, "WAY_OUT", "")
+    raise SourceError(f"{name} could not be obtained:\n{listing}\nWays out: {way_out}")
+
+
+def describe(error: SourceError) -> str:
+    """An error with its kind in front."""
+    kinds = {
+        "Offline": "offline",
+        "Refused": "refused",
+        "Truncated": "truncated",
+        "WrongContent": "wrong content",
+    }
+    kind = kinds.get(type(error).__name__)
+    return f"{kind}: {error}" if kind else str(error)

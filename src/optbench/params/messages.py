@@ -1,0 +1,69 @@
+"""Turns what is wrong with params.yaml into sentences that name the way out."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pydantic_core import ErrorDetails
+
+WAY_OUT = (
+    "Nothing was run. params.yaml keeps what was written to it: mend it there, or take it back "
+    "with `git restore params.yaml`."
+)
+
+
+class ParamsError(ValueError):
+    """params.yaml cannot be used; the message says where, why and how to mend it."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        """`problems`: one sentence each."""
+        self.problems = tuple(problems)
+        super().__init__("\n".join([*(f"params.yaml: {line}" for line in problems), WAY_OUT]))
+
+
+def unknown(path: str, what: str, name: object, known: Iterable[str]) -> str:
+    """A name that is none of the known ones."""
+    names = sorted(known)
+    near = difflib.get_close_matches(str(name), names, n=1)
+    guess = f" did you mean '{near[0]}'?" if near else ""
+    return f"{path}: unknown {what} '{name}':{guess} known: {', '.join(names) or 'none'}"
+
+
+def sentence(path: tuple[str | int, ...], error: ErrorDetails, known: Iterable[str]) -> str:
+    """One of pydantic's errors; `known` are the keys allowed beside the offending one."""
+    where = ".".join(str(part) for part in (*path, *_location(error)))
+    value = error["input"]
+    match error["type"]:
+        case "extra_forbidden" | "unexpected_keyword_argument":
+            return unknown(where, "key", where.rpartition(".")[2], known)
+        case "missing" | "missing_argument" | "missing_keyword_only_argument":
+            return f"{where} is missing: add it"
+        case _:
+            allowed = _lower_first(error["msg"].removeprefix("Value error, "))
+            return f"{where}: got {_show(value)}: {allowed}{_hint(error['type'], value)}"
+
+
+def _location(error: ErrorDetails) -> tuple[str | int, ...]:
+    """The path of an error, without the names of a union's members that pydantic adds."""
+    return tuple(part for part in error["loc"] if not str(part).startswith(("function-", "tagged")))
+
+
+def _hint(kind: str, value: object) -> str:
+    """What to write in place of text that looks like a number."""
+    if kind in {"float_type", "int_type"} and isinstance(value, str):
+        try:
+            return f"; to YAML '{value}' is text, write {float(value)!r}"
+        except ValueError:
+            return ""
+    return ""
+
+
+def _show(value: Any) -> str:
+    """A value, shortened."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _lower_first(text: str) -> str:
+    """A sentence's beginning in lower case."""
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,114 @@
+"""The arguments that a named part takes, read from its source without importing it.
+
+`optimizers/adam.py` says in the signature of `build` what its block of params.yaml may hold.
+Importing it would import torch, which takes longer than a person waits for a spelling error.
+"""
+
+import ast
+from functools import cache
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le, Lt, MinLen
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
+
+from optbench.core.registry import PACKAGE, source
+
+# The function that makes a file a part of its kind.
+ENTRY = {"datasets": "load", "models": "build", "optimizers": "build", "schedules": "factor"}
+SINGULAR = {
+    "datasets": "dataset", "models": "network", "optimizers": "optimizer", "schedules": "schedule",
+}  # fmt: skip
+# Arguments that the pipeline gives, and so params.yaml does not.
+SUPPLIED = {"models": {"channels", "classes"}}
+
+Fraction = Annotated[float, Ge(0), Lt(1)]
+
+
+def increasing(values: tuple[float, ...]) -> tuple[float, ...]:
+    """Passes milestones that increase."""
+    if any(later <= earlier for earlier, later in pairwise(values)):
+        raise ValueError("the values must increase")
+    return values
+
+
+# The field's names mean the same everywhere, so their ranges stand here once.
+RANGES: dict[str, Any] = {
+    "lr": Annotated[float, Gt(0)],
+    "weight_decay": Annotated[float, Ge(0)],
+    "momentum": Fraction,
+    "betas": tuple[Fraction, Fraction],
+    "eps": Annotated[float, Gt(0)],
+    "width": Annotated[int, Gt(0), Lt(4097)],
+    "warmup_fraction": Fraction,
+    "final_factor": Annotated[float, Ge(0), Le(1)],
+    "pct_start": Annotated[float, Gt(0), Lt(1)],
+    "div_factor": Annotated[float, Ge(1)],
+    "final_div_factor": Annotated[float, Ge(1)],
+    "max_momentum": Fraction,
+    "min_momentum": Fraction,
+    "milestones": Annotated[
+        tuple[Annotated[float, Gt(0), Lt(1)], ...], MinLen(1), AfterValidator(increasing)
+    ],
+    "gamma": Annotated[float, Gt(0), Le(1)],
+}
+# What optbench.training.scheduling.Scheduler adds to every schedule.
+SHARED_SCHEDULE_ARGS: dict[str, Any] = {
+    "warmup_fraction": (RANGES["warmup_fraction"], 0.0),
+    "stepping": (Literal["iteration", "epoch"], "iteration"),
+}
+
+
+class Arguments(BaseModel):
+    """Base of the models that hold a part's arguments: strict, closed, finite numbers."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, frozen=True)
+
+
+@cache
+def names(kind: str) -> tuple[str, ...]:
+    """The known names of a kind, sorted."""
+    stems = sorted(path.stem for path in (PACKAGE / kind).glob("*.py"))
+    return tuple(stem for stem in stems if _entry_point(kind, stem) is not None)
+
+
+@cache
+def arguments(kind: str, name: str) -> type[Arguments]:
+    """A model of the arguments that a part takes from params.yaml.
+
+    Required are those without a default. Ranges go by name; other arguments by annotation.
+    """
+    entry = _entry_point(kind, name)
+    if entry is None:
+        raise ValueError(f"{source(kind, name)} defines no {ENTRY[kind]}()")
+    fields: dict[str, Any] = {}
+    for argument, default in zip(entry.args.kwonlyargs, entry.args.kw_defaults, strict=True):
+        if argument.arg in SUPPLIED.get(kind, ()):
+            continue
+        value_type = RANGES.get(argument.arg) or _annotation(argument.annotation)
+        default_value = ... if default is None else ast.literal_eval(default)
+        fields[argument.arg] = (value_type, default_value)
+    if kind == "schedules":
+        fields |= SHARED_SCHEDULE_ARGS
+    model: type[Arguments] = create_model(f"{name} arguments", __base__=Arguments, **fields)
+    return model
+
+
+def _entry_point(kind: str, name: str) -> ast.FunctionDef | None:
+    """The function of a file that makes it a part of its kind, or None."""
+    path = source(kind, name)
+    if not path.is_file():
+        return None
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and node.name == ENTRY[kind]:
+            return node
+    return None
+
+
+def _annotation(annotation: ast.expr | None) -> Any:
+    """The type that an annotation of built-in types names; anything where there is none."""
+    if annotation is None:
+        return Annotated[Any, Field()]
+    known = {"Literal": Literal, "float": float, "int": int, "bool": bool, "str": str,
+             "tuple": tuple, "list": list, "dict": dict}  # fmt: skip
+    return eval(ast.unparse(annotation), {"__builtins__": {}}, known)

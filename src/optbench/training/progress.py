@@ -1,0 +1,65 @@
+"""Shows a run's progress: a bar on a terminal, a line an epoch elsewhere; and keeps its times.
+
+Times go to `logs/`, which nothing depends on: results hold no wall-clock.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from optbench.core.records import Epoch
+
+LOGS = Path("logs")
+
+
+class EpochProgress:
+    """Call it with each finished epoch, inside a `with` block."""
+
+    def __init__(self, name: str, epochs: int) -> None:
+        """`name`: the run's, for example `digits-cnn/sgd-cosine-0`."""
+        self.name, self.epochs = name, epochs
+        self.log = LOGS / f"{name}.jsonl"
+        self.started = self.last = time.perf_counter()
+        columns = (
+            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"),
+            TimeRemainingColumn(),
+        )  # fmt: skip
+        terminal = sys.stdout.isatty()
+        self.bar = Progress(*columns, console=Console(), disable=not terminal, transient=True)
+        self.task = self.bar.add_task(name, total=epochs, state="")
+        self.print_line = not terminal
+
+    def __enter__(self) -> "EpochProgress":
+        """Starts the bar and an empty log."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.log.write_text("", encoding="utf-8")
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Takes the bar away."""
+        self.bar.stop()
+
+    def __call__(self, epoch: Epoch) -> None:
+        """Shows an epoch and logs how long it took."""
+        now = time.perf_counter()
+        seconds, self.last = now - self.last, now
+        state = (
+            f"epoch {epoch.epoch}/{self.epochs}  train loss {epoch.train_loss:.4f}  "
+            f"held-out accuracy {epoch.heldout_accuracy:.2%}"
+        )
+        self.bar.update(self.task, completed=epoch.epoch, state=state)
+        if self.print_line:
+            print(f"{self.name}: {state}  {seconds:.1f} s", flush=True)
+        with self.log.open("a", encoding="utf-8") as log:
+            log.write(json.dumps({"epoch": epoch.epoch, "time_s": round(seconds, 3)}) + "\n")

@@ -1,0 +1,77 @@
+"""Steers an optimizer's learning rate and momentum along a schedule, step by step.
+
+A schedule is a pure function of (step, total_steps). What all schedules share is here: linear
+warm-up, and stepping once an epoch in place of once an iteration.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from torch.optim import Optimizer
+
+Factor = Callable[..., tuple[float, float | None]]
+
+
+class Scheduler:
+    """Sets lr, and momentum or beta1, of all parameter groups before each step."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        factor: Factor,
+        *,
+        epochs: int,
+        steps_per_epoch: int,
+        warmup_fraction: float = 0.0,
+        stepping: Literal["iteration", "epoch"] = "iteration",
+        **schedule_args: Any,
+    ) -> None:
+        """`warmup_fraction`: the share of all steps in which lr rises linearly to the schedule's.
+
+        Raises:
+            ValueError: the schedule moves momentum, and the optimizer has neither momentum nor
+                betas.
+        """
+        self.optimizer, self.factor, self.schedule_args = optimizer, factor, schedule_args
+        self.steps_per_tick = steps_per_epoch if stepping == "epoch" else 1
+        ticks = epochs * steps_per_epoch // self.steps_per_tick
+        self.warmup_ticks = round(warmup_fraction * ticks)
+        self.schedule_ticks = ticks - self.warmup_ticks
+        self.lr, self.momentum = 0.0, _momentum(optimizer.param_groups[0])
+        for group in optimizer.param_groups:
+            group.setdefault("initial_lr", group["lr"])
+        _, momentum = factor(0, max(self.schedule_ticks, 1), **schedule_args)
+        if momentum is not None and self.momentum is None:
+            raise ValueError(
+                f"{type(optimizer).__name__} has neither momentum nor betas for this schedule to "
+                "move: choose cosine or step"
+            )
+
+    def at(self, step: int) -> tuple[float, float | None]:
+        """The lr factor and the momentum (None: unchanged) at a step counted from 0."""
+        tick = step // self.steps_per_tick
+        after_warmup = max(tick - self.warmup_ticks, 0)
+        lr_factor, momentum = self.factor(after_warmup, self.schedule_ticks, **self.schedule_args)
+        if tick < self.warmup_ticks:
+            lr_factor *= (tick + 1) / self.warmup_ticks
+        return lr_factor, momentum
+
+    def apply(self, step: int) -> None:
+        """Sets the values for a step, and keeps them as `lr` and `momentum`."""
+        lr_factor, momentum = self.at(step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * lr_factor
+            if momentum is not None:
+                if "momentum" in group:
+                    group["momentum"] = momentum
+                else:
+                    group["betas"] = (momentum, *group["betas"][1:])
+        first = self.optimizer.param_groups[0]
+        self.lr, self.momentum = first["lr"], _momentum(first)
+
+
+def _momentum(group: dict[str, Any]) -> float | None:
+    """A parameter group's momentum, or its beta1, or None."""
+    if "momentum" in group:
+        return float(group["momentum"])
+    return float(group["betas"][0]) if "betas" in group else None

@@ -1,0 +1,39 @@
+"""Stage `train`: trains one cell of a suite, or with --run the single run and its overrides."""
+
+import argparse
+from pathlib import Path
+
+from optbench.core import records
+from optbench.core.run import Override, read_params, resolve
+from optbench.training.train import save_weights, train
+
+
+def main() -> None:
+    """Writes results/<workload>/suite/<cell>/, or results/<workload>/run/ and the weights."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("workload", "optimizer", "schedule"):
+        parser.add_argument(name)
+    parser.add_argument("seed", type=int)
+    parser.add_argument("--run", action="store_true", help="the single run: apply `override`")
+    args = parser.parse_args()
+    params = read_params()
+    run = resolve(
+        params,
+        workload=args.workload,
+        optimizer=args.optimizer,
+        schedule=args.schedule,
+        seed=args.seed,
+    )
+    place = "run" if args.run else f"suite/{run.cell}"
+    if args.run:
+        run = Override(**params["override"]).apply(run)
+    outcome, model = train(run, f"{run.workload}/{place}")
+    if args.run:
+        save_weights(model, Path("models") / f"{run.workload}.safetensors")
+    records.write(outcome, Path("results") / run.workload / place)
+    if outcome.diverged_at_step is not None:
+        print(f"diverged at step {outcome.diverged_at_step}: recorded as the result")
+
+
+if __name__ == "__main__":
+    main()
