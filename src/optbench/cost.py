@@ -38,6 +38,7 @@ class Cost:
     step_time_ratio_q1: float  # quartiles over pairs of steps
     step_time_ratio_q3: float
     pairs: int
+    steps_per_epoch: int
     optimizer_state_bytes: int
     peak_memory_bytes: int  # tensors alive at once in a step: parameters, gradients, activations
     fingerprint: Mapping[str, str | int]
@@ -85,6 +86,7 @@ def measure(run: Run, sgd: Run) -> Cost:
         step_time_ratio_q1=q1,
         step_time_ratio_q3=q3,
         pairs=PAIRS,
+        steps_per_epoch=len(subject.train),
         optimizer_state_bytes=state_bytes(subject.learner.optimizer),
         peak_memory_bytes=subject.peak_memory_bytes(),
         fingerprint=fingerprint(run.settings, device, data.digest),

@@ -21,15 +21,15 @@ class ParamsError(ValueError):
         super().__init__("\n".join([*(f"params.yaml: {line}" for line in problems), WAY_OUT]))
 
 
-def unknown(path: str, what: str, name: object, known: Iterable[str]) -> str:
+def unknown(path: str, what: str, name: object, known: Iterable[object]) -> str:
     """A name that is none of the known ones."""
-    names = sorted(known)
+    names = sorted(map(str, known))
     near = difflib.get_close_matches(str(name), names, n=1)
     guess = f" did you mean '{near[0]}'?" if near else ""
     return f"{path}: unknown {what} '{name}':{guess} known: {', '.join(names) or 'none'}"
 
 
-def sentence(path: tuple[str | int, ...], error: ErrorDetails, known: Iterable[str]) -> str:
+def sentence(path: tuple[str | int, ...], error: ErrorDetails, known: Iterable[object]) -> str:
     """One of pydantic's errors; `known` are the keys allowed beside the offending one."""
     where = ".".join(str(part) for part in (*path, *_location(error)))
     value = error["input"]

@@ -1,0 +1,41 @@
+# `make help` lists what there is. All needs Python >= 3.11, git and make; the rest is installed.
+PYTHON ?= python3
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+INSTALLED := $(VENV)/installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup reproduce test test-slow lint lock
+
+help: ## List the commands
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+setup: $(INSTALLED) ## Make the virtual environment and install the locked packages
+
+reproduce: setup ## Bring the chosen workload up to date: train what changed, render its report
+	@PYTHONPATH=src python stages/plan.py
+	dvc repro
+
+test: lint ## Lint, check types, run the tests
+	pytest -n auto -m "not slow"
+
+test-slow: setup ## Run the slow tests: real data, minutes of training
+	pytest -m slow
+
+lint: setup ## Lint (ruff) and check types (mypy)
+	ruff check .
+	ruff format --check .
+	mypy
+
+lock: ## Pin all packages with hashes; needs uv
+	uv pip compile --universal --generate-hashes --python-version 3.11 --extra dev \
+	  --no-header --output-file requirements.lock pyproject.toml
+
+$(INSTALLED): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python >= 3.11 is needed; name it: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "Installing the locked packages into $(VENV): some 5 GB on Linux, once"
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  -r requirements.lock
+	@touch $@

@@ -1,0 +1,88 @@
+"""What the seeds of one optimizer and schedule say together. The seed is the unit."""
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from scipy import stats
+
+from optbench.evaluation.metrics import CONFIDENCE, Metrics
+
+OVER_SEEDS = "t over seeds"
+ONE_NETWORK = "binomial, one network"
+NONE = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """Means over the runs that did not diverge; accuracies are fractions."""
+
+    optimizer: str
+    schedule: str
+    n: int  # runs that did not diverge
+    diverged: int
+    accuracy_mean: float | None
+    accuracy_sd: float | None  # None below two runs
+    accuracy_low: float | None  # 95 %, of the kind that `interval` names
+    accuracy_high: float | None
+    interval: str
+    loss_mean: float | None
+    calibration_error_mean: float | None
+    reached_target: int  # runs
+    epochs_to_target_median: float | None  # over the runs that reached it
+
+
+def summarise(metrics: Iterable[Metrics]) -> list[Summary]:
+    """One summary for each optimizer and schedule, in the order they first come."""
+    groups: dict[tuple[str, str], list[Metrics]] = {}
+    for run in metrics:
+        groups.setdefault((run.optimizer, run.schedule), []).append(run)
+    return [_summarise_group(*key, runs) for key, runs in groups.items()]
+
+
+def _summarise_group(optimizer: str, schedule: str, runs: Sequence[Metrics]) -> Summary:
+    """The summary of runs that differ in their seed alone."""
+    finished = [run for run in runs if run.diverged_at_step is None]
+    accuracies = _present(run.test_accuracy for run in finished)
+    low, high, interval = accuracy_interval(finished)
+    epochs = _present(run.epochs_to_target for run in finished)
+    return Summary(
+        optimizer=optimizer,
+        schedule=schedule,
+        n=len(finished),
+        diverged=len(runs) - len(finished),
+        accuracy_mean=_mean(accuracies),
+        accuracy_sd=statistics.stdev(accuracies) if len(accuracies) > 1 else None,
+        accuracy_low=low,
+        accuracy_high=high,
+        interval=interval,
+        loss_mean=_mean(_present(run.test_loss for run in finished)),
+        calibration_error_mean=_mean(_present(run.calibration_error for run in finished)),
+        reached_target=len(epochs),
+        epochs_to_target_median=statistics.median(epochs) if epochs else None,
+    )
+
+
+def accuracy_interval(runs: Sequence[Metrics]) -> tuple[float | None, float | None, str]:
+    """Student's t interval of the mean over seeds; for one run, its own binomial interval.
+
+    The second says how well this one network is measured, and nothing of other seeds.
+    """
+    if not runs:
+        return None, None, NONE
+    if len(runs) == 1:
+        return runs[0].test_accuracy_low, runs[0].test_accuracy_high, ONE_NETWORK
+    accuracies = _present(run.test_accuracy for run in runs)
+    mean, n = statistics.fmean(accuracies), len(accuracies)
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * statistics.stdev(accuracies) / n**0.5
+    return mean - half, mean + half, OVER_SEEDS
+
+
+def _present(values: Iterable[float | None]) -> list[float]:
+    """The values that are not None."""
+    return [value for value in values if value is not None]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    """The mean, or None of nothing."""
+    return statistics.fmean(values) if values else None

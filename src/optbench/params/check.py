@@ -1,0 +1,172 @@
+"""Finds everything that is wrong with params.yaml, before anyone is told."""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from optbench.core.run import Override, Workload
+from optbench.params import schema, signatures
+from optbench.params.messages import sentence, unknown
+from optbench.params.schema import Document, Suite
+
+T = TypeVar("T")
+Keys = tuple[str, ...]
+
+
+class Checker:
+    """Parses the parts of a document and collects their problems, a sentence each."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+
+    def parse(self, shape: type[T], path: Keys, value: Any, *, partial: bool = False) -> T | None:
+        """A value as a dataclass or model; `partial`: that keys are missing is no problem."""
+        parsed, errors = schema.parse(shape, value)
+        known = schema.keys(shape)
+        self.problems += [
+            sentence(path, error, known)
+            for error in errors
+            if not (partial and error["type"] == "missing")
+        ]
+        return parsed
+
+    def parse_each(self, shape: type[T], key: str, values: Mapping[str, Any]) -> dict[str, T]:
+        """The values of a mapping, each parsed; those with problems are left out."""
+        parsed = {name: self.parse(shape, (key, name), value) for name, value in values.items()}
+        return {name: value for name, value in parsed.items() if value is not None}
+
+    def name(self, kind: str, name: object, path: str) -> bool:
+        """Whether a part exists."""
+        known = signatures.names(kind)
+        if name not in known:
+            self.problems.append(unknown(path, signatures.SINGULAR[kind], name, known))
+        return name in known
+
+    def choice(self, what: str, name: object, path: str, known: Collection[object]) -> bool:
+        """Whether a name is one of the document's own."""
+        if name not in known:
+            self.problems.append(unknown(path, what, name, known))
+        return name in known
+
+    def override(self, values: Mapping[str, Any]) -> Override | None:
+        """Every key must exist, else `dvc exp run -S override.lr=...` cannot set it."""
+        self.problems += [
+            f"override.{name} is missing: add it without a value"
+            for name in schema.keys(Override)
+            if name not in values
+        ]
+        return self.parse(Override, ("override",), values)
+
+    def workload(self, name: str, workload: Workload, document: Document) -> None:
+        """Data set and network exist; suite, evaluation and stages are declared."""
+        path = ("workloads", name)
+        self.name("datasets", workload.dataset, f"workloads.{name}.dataset")
+        if self.name("models", workload.network, f"workloads.{name}.network"):
+            shape = signatures.arguments("models", workload.network)
+            self.parse(shape, (*path, "network_args"), workload.network_args)
+        for key, section in (("suite", document.suite), ("evaluation", document.evaluation)):
+            if name not in section:
+                self.problems.append(f"{key}.{name} is missing: add it")
+        if not Path("suites", name, "dvc.yaml").is_file():
+            self.problems.append(
+                f"workloads.{name}: suites/{name}/dvc.yaml is missing: copy another workload's "
+                "file and put this name in place of the other"
+            )
+
+    def schedule(self, name: str, args: Any) -> None:
+        """The schedule exists and takes these arguments."""
+        if self.name("schedules", name, f"schedules.{name}"):
+            self.parse(signatures.arguments("schedules", name), ("schedules", name), args)
+
+    def optimizer(self, name: str, block: Mapping[str, Any], document: Document) -> None:
+        """The optimizer exists, and takes its settings with each of its hyper-parameters."""
+        path = ("optimizers", name)
+        if not self.name("optimizers", name, ".".join(path)):
+            return
+        shape = signatures.arguments("optimizers", name)
+        settings = block.get("settings")
+        if not isinstance(settings, Mapping):
+            self.problems.append(f"{'.'.join(path)}.settings is missing: write {{}} where empty")
+            return
+        before = len(self.problems)
+        self.parse(shape, (*path, "settings"), settings, partial=True)
+        if len(self.problems) > before:
+            return
+        for workload, hyper in block.items():
+            if workload == "settings":
+                continue
+            if self.choice("workload", workload, ".".join((*path, workload)), document.workloads):
+                self.hyper(shape, (*path, workload), settings, hyper, document)
+
+    def hyper(
+        self,
+        shape: type[Any],
+        path: Keys,
+        settings: Mapping[str, Any],
+        per_schedule: Any,
+        document: Document,
+    ) -> None:
+        """Hyper-parameters of each schedule, together with the settings that hold everywhere."""
+        if not isinstance(per_schedule, Mapping):
+            self.problems.append(f"{'.'.join(path)} must map schedules to hyper-parameters")
+            return
+        for schedule, hyper in per_schedule.items():
+            own = (*path, str(schedule))
+            where = ".".join(own)
+            if not self.choice("schedule", schedule, where, document.schedules):
+                continue
+            if not isinstance(hyper, Mapping):
+                self.problems.append(f"{where}: got {hyper!r}: must map names to values")
+            elif twice := sorted(set(settings) & set(hyper)):
+                place = f"optimizers.{path[1]}.settings"
+                self.problems.append(f"{where}.{twice[0]} stands in {place} too: keep one")
+            else:
+                self.parse(shape, own, {**settings, **hyper})
+
+    def single_run(self, document: Document) -> None:
+        """The four names of the single run select something."""
+        self.name("optimizers", document.optimizer, "optimizer")
+        self.name("schedules", document.schedule, "schedule")
+        self.choice("workload", document.workload, "workload", document.workloads)
+        self.seed("seed", document.seed)
+        self.cell(document, document.workload, document.optimizer, document.schedule)
+
+    def suite(self, name: str, suite: Suite, document: Document) -> None:
+        """Names exist, nothing stands twice, and each cell has hyper-parameters."""
+        if not self.choice("workload", name, f"suite.{name}", document.workloads):
+            return
+        for key, values in vars(suite).items():
+            twice = [value for i, value in enumerate(values) if value in values[:i]]
+            if twice:
+                self.problems.append(f"suite.{name}.{key}: {twice[0]!r} stands twice: remove one")
+        for kind in ("optimizers", "schedules"):
+            for value in getattr(suite, kind):
+                self.name(kind, value, f"suite.{name}.{kind}")
+        for seed in suite.seeds:
+            self.seed(f"suite.{name}.seeds", seed)
+        for optimizer in suite.optimizers:
+            for schedule in suite.schedules:
+                self.cell(document, name, optimizer, schedule)
+
+    def seed(self, path: str, seed: int) -> None:
+        """A seed's range."""
+        if not 0 <= seed < 2**31:
+            self.problems.append(f"{path}: got {seed}: a seed must be from 0 to {2**31 - 1}")
+
+    def cell(self, document: Document, workload: str, optimizer: str, schedule: str) -> None:
+        """Known names have hyper-parameters and a schedule's arguments."""
+        known = (
+            optimizer in signatures.names("optimizers")
+            and schedule in signatures.names("schedules")
+            and workload in document.workloads
+        )
+        if not known:
+            return  # said already
+        if schedule not in document.schedules:
+            self.problems.append(f"schedules.{schedule} is missing: add its arguments")
+        hyper = document.optimizers.get(optimizer, {}).get(workload, {})
+        if isinstance(hyper, Mapping) and schedule not in hyper:
+            self.problems.append(
+                f"optimizers.{optimizer}.{workload}.{schedule} is missing: add its "
+                "hyper-parameters, for example {lr: 0.001, weight_decay: 0.0}"
+            )

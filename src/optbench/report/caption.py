@@ -1,0 +1,51 @@
+"""What must be said beside every table: budget, tuning, n, hardware, and what is ours."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from optbench.evaluation.summary import ONE_NETWORK
+from optbench.report.contents import Contents
+
+
+def caption(contents: Contents) -> list[str]:
+    """Sentences that go under the results table."""
+    settings, evaluation = contents.settings, contents.evaluation
+    sentences = [
+        f"{settings.network} on {settings.dataset}, {settings.epochs} epochs, batch size "
+        f"{settings.batch_size}, {settings.precision}, train split '{settings.train_split}'. "
+        f"Accuracy is the last epoch's on the test set.",
+        f"Seeds: {', '.join(map(str, contents.suite.seeds)) or 'none'}. The spread (sd) and the "
+        "interval are over seeds where n > 1.",
+    ]
+    if any(summary.interval == ONE_NETWORK for summary in contents.summaries):
+        sentences.append(
+            "\\* One network: its binomial interval says how well its accuracy is measured, and "
+            "nothing of other seeds. Differences inside it are no finding."
+        )
+    sentences += [
+        f"Epochs to target: the first epoch at {evaluation.target_accuracy:.0%} held-out accuracy "
+        "(median; a dash: not reached).",
+        "Step time: median and quartiles of the ratio to an SGD step beside it in the same "
+        "process; SGD's own row shows the noise. Peak: tensors alive at once in a step.",
+        tuning(evaluation.tuning),
+        *(f"Run with {describe(fingerprint)}." for fingerprint in contents.fingerprints),
+    ]
+    if len(contents.fingerprints) > 1:
+        sentences.append("These runs come from different environments: compare with care.")
+    return sentences
+
+
+def tuning(protocol: str) -> str:
+    """How the hyper-parameters were chosen."""
+    if protocol == "untuned":
+        return "Hyper-parameters are untuned: a ranking may change once each is searched equally."
+    return "Hyper-parameters come from an equal search on the validation split."
+
+
+def describe(fingerprint: Mapping[str, Any]) -> str:
+    """An environment in a few words."""
+    return (
+        f"torch {fingerprint['torch']}, {fingerprint['device']} "
+        f"({fingerprint['cpu_capability']}), {fingerprint['threads']} threads, "
+        f"{fingerprint['precision']}"
+    )

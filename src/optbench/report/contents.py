@@ -1,0 +1,76 @@
+"""All that a report is made of, read from the files that the stages before it wrote."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from optbench.core import records, rows
+from optbench.core.records import Epoch
+from optbench.core.run import Workload
+from optbench.evaluation.metrics import Metrics
+from optbench.evaluation.summary import Summary
+from optbench.params.load import Params
+from optbench.params.schema import Evaluation, Suite
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """A workload's plan, scores, histories and costs."""
+
+    workload: str
+    settings: Workload
+    suite: Suite
+    evaluation: Evaluation
+    schedule_args: Mapping[str, Mapping[str, Any]]
+    cells: Sequence[Metrics]
+    summaries: Sequence[Summary]
+    histories: Mapping[
+        tuple[str, str], Sequence[Sequence[Epoch]]
+    ]  # optimizer, schedule: a seed each
+    costs: Mapping[str, Mapping[str, Any]]  # by optimizer
+    fingerprints: Sequence[Mapping[str, Any]]  # the different ones among the cells
+
+
+def read_contents(params: Params, workload: str) -> Contents:
+    """Reads a workload's files below results/, costs/ and reports/."""
+    outcomes = {
+        (cell.optimizer, cell.schedule, cell.seed): records.read(
+            Path("results") / workload / "suite" / cell.cell
+        )
+        for cell in params.cells(workload)
+    }
+    histories: dict[tuple[str, str], list[Sequence[Epoch]]] = {}
+    for (optimizer, schedule, _), outcome in outcomes.items():
+        histories.setdefault((optimizer, schedule), []).append(outcome.history)
+    suite, folder = params.suites[workload], Path("reports") / workload
+    return Contents(
+        workload=workload,
+        settings=params.workloads[workload],
+        suite=suite,
+        evaluation=params.evaluations[workload],
+        schedule_args={name: params.raw["schedules"][name] for name in suite.schedules},
+        cells=rows.from_csv(Metrics, folder / "cells.csv"),
+        summaries=rows.from_csv(Summary, folder / "summary.csv"),
+        histories=histories,
+        costs={
+            name: _read_json(Path("costs") / workload / f"{name}.json") for name in suite.optimizers
+        },
+        fingerprints=_distinct(outcome.fingerprint for outcome in outcomes.values()),
+    )
+
+
+def _read_json(path: Path) -> Mapping[str, Any]:
+    """A JSON object."""
+    values: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return values
+
+
+def _distinct(items: Any) -> list[Mapping[str, Any]]:
+    """The items without repetitions, in order."""
+    kept: list[Mapping[str, Any]] = []
+    for item in items:
+        if item not in kept:
+            kept.append(item)
+    return kept

@@ -1,0 +1,141 @@
+"""The figures. Each function takes a report's contents and returns a Figure."""
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from optbench.core import registry
+from optbench.core.records import Epoch
+from optbench.report.contents import Contents
+from optbench.report.style import LINES, MARKERS, colour
+
+
+def learning_curves(contents: Contents) -> Figure:
+    """Held-out accuracy against epochs, a panel a schedule, a line an optimizer."""
+    schedules = contents.suite.schedules
+    figure = Figure(figsize=(3.2 * len(schedules) + 0.4, 3.3), layout="constrained")
+    panels = figure.subplots(1, len(schedules), sharey=True, squeeze=False)[0]
+    for panel, schedule in zip(panels, schedules, strict=True):
+        for index, optimizer in enumerate(contents.suite.optimizers):
+            histories = contents.histories[optimizer, schedule]
+            _curve(panel, contents, optimizer, LINES[index % len(LINES)], histories)
+        panel.axhline(
+            100 * contents.evaluation.target_accuracy, color="#999999", linewidth=0.8, zorder=0
+        )
+        panel.set(title=schedule, xlabel="epoch")
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+    panels[0].set_ylabel("held-out accuracy (%)")
+    panels[0].set_ylim(*_zoom(contents))
+    n = len(contents.suite.seeds)
+    band = f"mean and +/- 1 sd, n = {n} seeds" if n > 1 else "n = 1 seed, no spread known"
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=len(labels),
+        title=f"{contents.workload}; {band}; grey line: target",
+    )
+    return figure
+
+
+def final_accuracy(contents: Contents) -> Figure:
+    """Test accuracy at the last epoch: each seed, the mean, and its 95 % interval."""
+    summaries = sorted(contents.summaries, key=lambda s: s.accuracy_mean or 0.0)
+    figure = Figure(figsize=(6.6, 0.27 * len(summaries) + 1.3), layout="constrained")
+    axes = figure.subplots()
+    optimizers, schedules = contents.suite.optimizers, contents.suite.schedules
+    for row, summary in enumerate(summaries):
+        shade = colour(summary.optimizer, optimizers)
+        if summary.accuracy_mean is None or summary.accuracy_low is None:
+            axes.annotate("diverged", (0.02, row), xycoords=("axes fraction", "data"), va="center")
+            continue
+        low, high = 100 * summary.accuracy_low, 100 * min(summary.accuracy_high or 1.0, 1.0)
+        axes.hlines(row, low, high, color=shade, linewidth=1.4)
+        seeds = [
+            100 * cell.test_accuracy
+            for cell in contents.cells
+            if (cell.optimizer, cell.schedule) == (summary.optimizer, summary.schedule)
+            and cell.test_accuracy is not None
+        ]
+        if len(seeds) > 1:
+            axes.plot(seeds, [row] * len(seeds), "|", color=shade, markersize=9, alpha=0.6)
+        marker = MARKERS[schedules.index(summary.schedule) % len(MARKERS)]
+        axes.plot(100 * summary.accuracy_mean, row, marker, color=shade, markersize=6)
+    axes.set_yticks(range(len(summaries)), [f"{s.optimizer} / {s.schedule}" for s in summaries])
+    axes.set_ylim(-0.6, len(summaries) - 0.4)
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel("test accuracy at the last epoch (%)")
+    kinds = sorted({summary.interval for summary in summaries})
+    axes.set_title(f"{contents.workload}: mean, 95 % interval ({'; '.join(kinds)})", loc="left")
+    return figure
+
+
+def schedule_shapes(contents: Contents) -> Figure:
+    """Each schedule's learning-rate factor, and the momentum where it moves it."""
+    figure = Figure(figsize=(6.6, 2.9), layout="constrained")
+    rates, momenta = figure.subplots(1, 2)
+    steps = 500
+    progress = [100 * step / steps for step in range(steps)]
+    for index, name in enumerate(contents.suite.schedules):
+        factor = registry.load("schedules", name).factor
+        own = {k: v for k, v in contents.schedule_args[name].items() if k not in SHARED}
+        points = [factor(step, steps, **own) for step in range(steps)]
+        line = LINES[index % len(LINES)]
+        rates.plot(progress, [lr for lr, _ in points], linestyle=line, color="black", label=name)
+        if points[0][1] is not None:
+            momenta.plot(
+                progress, [m for _, m in points], linestyle=line, color="black", label=name
+            )
+    rates.set(xlabel="steps done (%)", ylabel="lr / peak lr")
+    momenta.set(xlabel="steps done (%)", ylabel="momentum or beta1")
+    rates.legend()
+    momenta.legend()
+    return figure
+
+
+# Of the schedule's arguments, those that its shape does not take.
+SHARED = ("warmup_fraction", "stepping")
+FIGURES: Mapping[str, Callable[[Contents], Figure]] = {
+    "learning_curves": learning_curves,
+    "final_accuracy": final_accuracy,
+    "schedule_shapes": schedule_shapes,
+}
+
+
+def _curve(
+    panel: Axes,
+    contents: Contents,
+    optimizer: str,
+    line: Any,
+    histories: Sequence[Sequence[Epoch]],
+) -> None:
+    """The mean over seeds and its band, as far as every run went."""
+    shade = colour(optimizer, contents.suite.optimizers)
+    columns = list(zip(*histories, strict=False))  # an epoch each, a seed each
+    epochs = [column[0].epoch for column in columns]
+    values = [[100 * epoch.heldout_accuracy for epoch in column] for column in columns]
+    means = [statistics.fmean(column) for column in values]
+    panel.plot(epochs, means, linestyle=line, color=shade, label=optimizer, linewidth=1.3)
+    if len(histories) > 1:
+        spread = [statistics.stdev(column) for column in values]
+        low = [mean - sd for mean, sd in zip(means, spread, strict=True)]
+        high = [min(mean + sd, 100.0) for mean, sd in zip(means, spread, strict=True)]
+        panel.fill_between(epochs, low, high, color=shade, alpha=0.15, linewidth=0)
+
+
+def _zoom(contents: Contents) -> tuple[float, float]:
+    """Limits that show the second half of training well; what lies below is cut off."""
+    late = [
+        100 * epoch.heldout_accuracy
+        for histories in contents.histories.values()
+        for history in histories
+        for epoch in history[len(history) // 3 :]
+    ]
+    top = max(*late, 100 * contents.evaluation.target_accuracy)
+    low = min(late)
+    return low - 0.05 * (top - low), min(top + 0.08 * (top - low), 100.5)

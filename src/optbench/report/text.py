@@ -1,0 +1,40 @@
+"""Numbers in words: the same rounding everywhere a person reads."""
+
+from optbench.evaluation.evaluate import Evaluation
+
+NOTHING = "-"
+
+
+def percent(fraction: float | None, digits: int = 2) -> str:
+    """A fraction as per cent, without the sign; a dash for None."""
+    return NOTHING if fraction is None else f"{100 * fraction:.{digits}f}"
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A number of fixed decimals; a dash for None."""
+    return NOTHING if value is None else f"{value:.{digits}f}"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """An interval of fractions in per cent; accuracies end at 100."""
+    if low is None or high is None:
+        return NOTHING
+    return f"{percent(low)} to {percent(min(high, 1.0))}"
+
+
+def run_against_suite(result: Evaluation) -> str:
+    """A few lines for the terminal: the single run beside the suite's means."""
+    run = result.run
+    if run.diverged_at_step is not None:
+        return f"{run.name}: diverged at step {run.diverged_at_step}"
+    lines = [
+        f"{run.name}: test accuracy {percent(run.test_accuracy)} % "
+        f"({interval(run.test_accuracy_low, run.test_accuracy_high)}, one network)"
+    ]
+    best = max(result.summaries, key=lambda s: s.accuracy_mean or 0, default=None)
+    if best is not None:
+        lines.append(
+            f"rank {result.rank} beside the {len(result.summaries)} means of the suite; its best: "
+            f"{best.optimizer} / {best.schedule}, {percent(best.accuracy_mean)} % (n = {best.n})"
+        )
+    return "\n".join(lines)
