@@ -23,9 +23,8 @@ def learning_curves(contents: Contents) -> Figure:
         for index, optimizer in enumerate(contents.suite.optimizers):
             histories = contents.histories[optimizer, schedule]
             _curve(panel, contents, optimizer, LINES[index % len(LINES)], histories)
-        panel.axhline(
-            100 * contents.evaluation.target_accuracy, color="#999999", linewidth=0.8, zorder=0
-        )
+        target = 100 * contents.evaluation.target_accuracy
+        panel.axhline(target, color="#555555", linewidth=0.9, dashes=(6, 3), zorder=0)
         panel.set(title=schedule, xlabel="epoch")
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     panels[0].set_ylabel("held-out accuracy (%)")
@@ -38,7 +37,7 @@ def learning_curves(contents: Contents) -> Figure:
         labels,
         loc="outside lower center",
         ncols=len(labels),
-        title=f"{contents.workload}; {band}; grey line: target",
+        title=f"{contents.workload}; {band}; dashed line: target",
     )
     return figure
 
@@ -94,7 +93,9 @@ def schedule_shapes(contents: Contents) -> Figure:
     rates.set(xlabel="steps done (%)", ylabel="lr / peak lr")
     momenta.set(xlabel="steps done (%)", ylabel="momentum or beta1")
     rates.legend()
-    momenta.legend()
+    if momenta.lines:
+        momenta.legend()
+    figure.suptitle(f"{contents.workload}: schedules", x=0.01, ha="left")
     return figure
 
 
@@ -125,7 +126,7 @@ def _curve(
         spread = [statistics.stdev(column) for column in values]
         low = [mean - sd for mean, sd in zip(means, spread, strict=True)]
         high = [min(mean + sd, 100.0) for mean, sd in zip(means, spread, strict=True)]
-        panel.fill_between(epochs, low, high, color=shade, alpha=0.15, linewidth=0)
+        panel.fill_between(epochs, low, high, color=shade, alpha=0.12, linewidth=0)
 
 
 def _zoom(contents: Contents) -> tuple[float, float]:

@@ -1,0 +1,188 @@
+"""What `dvc repro` and `dvc exp run` do: each promise on a small pipeline in a temporary clone."""
+
+import json
+import time
+
+import pytest
+
+from tests.conftest import SECOND_WORKLOAD, Project, executed
+
+REFUSAL_LIMIT_S = 3  # what a person waits for a spelling error; times the machine's load
+CELLS = {f"train@{optimizer}-{schedule}-0" for optimizer in ("sgd", "adam")
+         for schedule in ("cosine", "step")}  # fmt: skip
+REPORTING = {"evaluate@digits-cnn", "report@digits-cnn"}
+
+
+def test_first_run_trained_every_cell_and_rendered_the_report(project: Project):
+    folder = project.folder / "reports/digits-cnn"
+    table = (folder / "results.md").read_text()
+    assert all(f"| {name} " in table for name in ("sgd", "adam"))
+    for name in ("learning_curves", "final_accuracy", "schedule_shapes"):
+        assert (folder / f"figures/{name}.svg").stat().st_size > 1000
+        assert (folder / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_second_repro_runs_nothing(project: Project):
+    assert project.repro() == []
+
+
+def test_fresh_clone_downloads_and_trains_the_single_run_alone(fresh_clone: Project):
+    stages = fresh_clone.repro()
+    assert {"download@digits", "run"} <= set(stages)
+    assert not CELLS & set(stages)
+    assert set(stages) <= {"download@digits", "run", *REPORTING}
+    assert fresh_clone.run("git", "status", "--porcelain").stdout == ""  # the same bits
+
+
+def test_exp_run_trains_one_run_and_gives_a_row_with_its_accuracy(project: Project):
+    output = project.run("dvc", "exp", "run", "-n", "try-radam", "-S", "optimizer=radam").stdout
+    assert executed(output) == ["validate", "run", "evaluate@digits-cnn", "report@digits-cnn"]
+    assert "radam / cosine / seed 0: test accuracy" in output
+    table = json.loads(project.run("dvc", "exp", "show", "--json").stdout)
+    rows = [
+        revision["data"]
+        for branch in table
+        for experiment in branch["experiments"] or []
+        for revision in experiment["revs"]
+        if experiment["name"] == "try-radam"
+    ]
+    metrics = rows[0]["metrics"]["reports/digits-cnn/run.json"]["data"]
+    assert metrics["test_accuracy"] == project.json("reports/digits-cnn/run.json")["test_accuracy"]
+    assert rows[0]["params"]["params.yaml"]["data"]["optimizer"] == "radam"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("optimizer=radma", "unknown optimizer 'radma': did you mean 'radam'?"),
+        ("schedule=cosin", "unknown schedule 'cosin': did you mean 'cosine'?"),
+        ("workload=digits-cn", "unknown workload 'digits-cn': did you mean 'digits-cnn'?"),
+        ("override.lr=-0.1", "override.lr: got -0.1: input should be greater than 0"),
+        ("optimizers.sgd.digits-cnn.cosine.lr=-1", "optimizers.sgd.digits-cnn.cosine.lr: got -1"),
+    ],
+)
+def test_a_bad_value_is_refused_before_anything_runs(project: Project, override, message):
+    start = time.monotonic()
+    refused = project.run("dvc", "exp", "run", "-S", override, check=False)
+    elapsed = time.monotonic() - start
+    assert refused.returncode != 0
+    assert message in refused.stdout
+    assert "git restore params.yaml" in refused.stdout
+    assert "train" not in refused.stdout
+    noop = project.run("dvc", "--version")  # how slow this machine is now
+    assert noop.returncode == 0
+    assert elapsed < 3 * REFUSAL_LIMIT_S  # loaded machine; the note says what a quiet one takes
+    project.run("git", "restore", "params.yaml")
+    assert project.repro() == []
+
+
+def test_a_one_off_override_trains_the_run_and_no_cell(project: Project):
+    project.run("dvc", "exp", "run", "-S", "override.lr=0.003")
+    assert project.read_params()["override"]["lr"] == 0.003
+    assert project.repro() == []
+    changed = project.run("git", "diff", "HEAD", "--name-only").stdout.split()
+    assert "results/digits-cnn/run/metrics.json" in changed
+    assert not [path for path in changed if "/suite/" in path]
+
+
+def test_a_hyper_parameter_reruns_its_cells_and_going_back_runs_nothing(project: Project):
+    path = "optimizers.adam.digits-cnn.cosine.lr"
+    before = project.read_params()["optimizers"]["adam"]["digits-cnn"]["cosine"]["lr"]
+    project.set(path, 0.0123)
+    assert set(project.repro()) == {"validate", "train@adam-cosine-0", *REPORTING}
+    project.set(path, before)
+    assert project.repro() == []
+    assert project.run("git", "diff", "HEAD", "--stat", "--", "results").stdout == ""
+
+
+def test_a_schedule_reruns_its_cells(project: Project):
+    project.set("schedules.step.gamma", 0.2)
+    expected = {"validate", "train@sgd-step-0", "train@adam-step-0", *REPORTING}
+    assert set(project.repro()) == expected
+
+
+def test_switching_the_workload_there_and_back_runs_nothing(project: Project):
+    project.set("workload", SECOND_WORKLOAD)
+    first = project.repro()
+    assert any(SECOND_WORKLOAD in stage for stage in first)
+    project.set("workload", "digits-cnn")
+    assert project.repro() == []
+    project.set("workload", SECOND_WORKLOAD)
+    assert project.repro() == []
+
+
+def test_a_comment_runs_nothing(project: Project):
+    project.edit("params.yaml", "\n# a remark\n")
+    assert project.repro() == []
+
+
+def test_plotting_and_evaluation_code_retrain_nothing(project: Project):
+    project.edit("src/optbench/report/style.py", "\n# a remark\n")
+    assert set(project.repro()) == {"report@digits-cnn"}
+    project.edit("src/optbench/evaluation/summary.py", "\n# a remark\n")
+    assert set(project.repro()) <= REPORTING
+
+
+def test_the_target_accuracy_retrains_nothing(project: Project):
+    project.set("evaluation.digits-cnn.target_accuracy", 0.5)
+    assert set(project.repro()) == {"validate", *REPORTING}
+
+
+def test_training_code_retrains_every_cell(project: Project):
+    """The control: an edit that must retrain does."""
+    project.edit("src/optbench/training/loop.py", "\n# a remark\n")
+    status = json.loads(project.run("dvc", "status", "--json").stdout)
+    assert {f"suites/digits-cnn/dvc.yaml:{cell}" for cell in CELLS} <= set(status)
+
+
+def test_removing_an_optimizer_runs_evaluate_and_report_alone(project: Project):
+    project.set("suite.digits-cnn.optimizers", ["sgd"])
+    assert set(project.repro()) == {"validate", *REPORTING}
+    assert "| adam " not in (project.folder / "reports/digits-cnn/results.md").read_text()
+
+
+def test_evaluate_names_a_missing_cell(project: Project):
+    (project.folder / "results/digits-cnn/suite/adam-step-0/metrics.json").unlink()
+    command = ("env", "PYTHONPATH=src", "python", "stages/evaluate.py", "digits-cnn")
+    done = project.run(*command, check=False)
+    assert done.returncode == 1
+    assert "digits-cnn/adam-step-0" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_the_plan_says_what_will_train(project: Project):
+    command = ("env", "PYTHONPATH=src", "python", "stages/plan.py")
+    assert "nothing will train" in project.run(*command).stdout
+    project.set("optimizers.adam.digits-cnn.cosine.lr", 0.0123)
+    assert "no single run and 1 of 4 cells will train: about" in project.run(*command).stdout
+
+
+def test_the_plan_of_a_fresh_clone_counts_the_single_run_alone(fresh_clone: Project):
+    output = fresh_clone.run("env", "PYTHONPATH=src", "python", "stages/plan.py").stdout
+    assert "the single run and 0 of 4 cells will train: about" in output
+
+
+def test_queued_experiments_succeed_whatever_is_edited_meanwhile(project: Project):
+    for value in ("0.01", "0.02"):
+        project.run("dvc", "exp", "run", "--queue", "-n", f"lr-{value[2:]}", "-S",
+                    f"override.lr={value}")  # fmt: skip
+    project.edit("src/optbench/training/loop.py", "\nraise RuntimeError('leaked')\n")
+    project.run("dvc", "queue", "start")
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline:
+        status = project.run("dvc", "queue", "status").stdout
+        if "Queued" not in status and "Running" not in status:
+            break
+        time.sleep(2)
+    assert status.count("Success") == 2, status
+
+
+def test_metrics_params_plots_and_dag_work(project: Project):
+    project.run("dvc", "exp", "run", "-S", "optimizer=adam")
+    metrics = json.loads(project.run("dvc", "metrics", "diff", "--json").stdout)
+    assert "test_accuracy" in metrics["reports/digits-cnn/run.json"]
+    params = json.loads(project.run("dvc", "params", "diff", "--json").stdout)
+    assert params["params.yaml"]["optimizer"] == {"old": "sgd", "new": "adam"}
+    target = "results/digits-cnn/run/history.csv"
+    assert "failed" not in project.run("dvc", "plots", "diff", "--targets", target).stdout
+    assert "evaluate@digits-cnn" in project.run("dvc", "dag", "--mermaid").stdout
