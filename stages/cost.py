@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from optbench.core.errors import plainly_told
 from optbench.core.rows import publish
 from optbench.core.run import read_params
 from optbench.cost import measure, probe
@@ -23,4 +24,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plainly_told():
+        main()

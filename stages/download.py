@@ -1,10 +1,9 @@
 """Stage `download`: obtains one data set and verifies it."""
 
 import argparse
-import sys
 from pathlib import Path
 
-from optbench.download.errors import SourceError
+from optbench.core.errors import plainly_told
 from optbench.download.obtain import obtain
 
 
@@ -13,11 +12,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("dataset")
     args = parser.parse_args()
-    try:
-        obtain(args.dataset, Path("data/raw") / args.dataset)
-    except SourceError as error:
-        sys.exit(str(error))
+    obtain(args.dataset, Path("data/raw") / args.dataset)
 
 
 if __name__ == "__main__":
-    main()
+    with plainly_told():
+        main()

@@ -2,12 +2,12 @@
 
 import argparse
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
 from optbench.core import rows
-from optbench.evaluation.evaluate import MissingResultError, evaluate
+from optbench.core.errors import plainly_told
+from optbench.evaluation.evaluate import evaluate
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import Summary
 from optbench.params.load import load_params
@@ -23,10 +23,7 @@ def main() -> None:
     name = parser.parse_args().workload
     params = load_params()
     target = params.evaluations[name].target_accuracy
-    try:
-        result = evaluate(params.single_run(name), params.cells(name), target_accuracy=target)
-    except MissingResultError as error:
-        sys.exit(str(error))
+    result = evaluate(params.single_run(name), params.cells(name), target_accuracy=target)
     folder = Path("reports") / name
     run = {name: value for name, value in asdict(result.run).items() if name not in NAMES}
     run |= {"rank": result.rank, "suite_size": len(result.summaries)}
@@ -37,4 +34,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plainly_told():
+        main()

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from optbench.core.errors import plainly_told
 from optbench.params.load import load_params
 from optbench.report.contents import read_contents
 from optbench.report.render import render_report
@@ -19,4 +20,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plainly_told():
+        main()

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from optbench.core import records
+from optbench.core.errors import plainly_told
 from optbench.core.run import Override, read_params, resolve
 from optbench.training.train import save_weights, train
 
@@ -36,4 +37,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plainly_told():
+        main()

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from optbench.core.errors import UsageError
+
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 
@@ -55,17 +57,17 @@ def read_verified(root: Path, sha256: Mapping[str, str]) -> tuple[dict[str, byte
     """Reads files, each checked against its sha256, and returns them with their common digest.
 
     Raises:
-        ValueError: a file is missing or its content is not the expected one.
+        UsageError: a file is missing or its content is not the expected one.
     """
     contents: dict[str, bytes] = {}
     for name, expected in sha256.items():
         path, way_out = root / name, f"run `dvc repro data/dvc.yaml:download@{root.name}`"
         if not path.is_file():
-            raise ValueError(f"{path} is missing: {way_out}")
+            raise UsageError(f"{path} is missing: {way_out}")
         contents[name] = path.read_bytes()
         actual = hashlib.sha256(contents[name]).hexdigest()
         if actual != expected:
-            raise ValueError(
+            raise UsageError(
                 f"{path} is damaged: sha256 is {actual}, expected {expected}. Remove {root}, then "
                 f"{way_out}"
             )

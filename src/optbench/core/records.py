@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from optbench.core import rows
+from optbench.core.errors import UsageError
 from optbench.core.rows import publish
 
 
@@ -71,7 +72,7 @@ def read(folder: Path) -> Outcome:
     """Reads what `write` wrote.
 
     Raises:
-        ValueError: a file is missing or is not what `write` writes; the message names it.
+        UsageError: a file is missing or is not what `write` writes; the message names it.
     """
     try:
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
@@ -82,7 +83,7 @@ def read(folder: Path) -> Outcome:
             **{name: metrics[name] for name in SCALARS},
         )
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"no valid result in {folder}: {error!r}") from error
+        raise UsageError(f"no valid result in {folder}: {error}") from error
 
 
 def _read_predictions(path: Path) -> Predictions:

@@ -36,7 +36,7 @@ def load(root: Path) -> ImageData:
     """Reads and verifies the six files below `root`.
 
     Raises:
-        ValueError: a file is missing or damaged.
+        UsageError: a file is missing or damaged.
     """
     contents, digest = read_verified(root, SHA256)
     test = decode(contents.pop(TEST))

@@ -27,7 +27,7 @@ def load(root: Path) -> ImageData:
     """Reads and verifies the two files below `root`.
 
     Raises:
-        ValueError: a file is missing or damaged.
+        UsageError: a file is missing or damaged.
     """
     contents, digest = read_verified(root, SHA256)
     pixels, labels = (

@@ -1,7 +1,9 @@
 """Why a source of a data set failed: four kinds, so that a person knows what to do about it."""
 
+from optbench.core.errors import UsageError
 
-class SourceError(Exception):
+
+class SourceError(UsageError):
     """A source gave no usable data; nothing of it was published."""
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from optbench.core import records
+from optbench.core.errors import UsageError
 from optbench.core.run import Run
 from optbench.evaluation.metrics import Metrics, score
 from optbench.evaluation.summary import Summary, summarise
@@ -12,7 +13,7 @@ from optbench.evaluation.summary import Summary, summarise
 RESULTS = Path("results")
 
 
-class MissingResultError(ValueError):
+class MissingResultError(UsageError):
     """The plan names a run that has no valid result."""
 
 
@@ -52,7 +53,7 @@ def evaluate(run: Run, cells: Sequence[Run], *, target_accuracy: float) -> Evalu
                 seed=planned.seed,
                 target_accuracy=target_accuracy,
             )
-        except ValueError as error:
+        except UsageError as error:
             problems.append(f"{planned.workload}/{planned.cell}: {error}")
     if problems:
         raise MissingResultError(

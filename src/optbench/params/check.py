@@ -1,5 +1,6 @@
 """Finds everything that is wrong with params.yaml, before anyone is told."""
 
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from optbench.params.schema import Document, Suite
 
 T = TypeVar("T")
 Keys = tuple[str, ...]
+DEVICE = r"auto|cpu|mps|cuda(:\d+)?"
 
 
 class Checker:
@@ -55,11 +57,15 @@ class Checker:
             for name in schema.keys(Override)
             if name not in values
         ]
-        return self.parse(Override, ("override",), values)
+        override = self.parse(Override, ("override",), values)
+        if override and override.device is not None:
+            self.device(override.device, "override.device")
+        return override
 
     def workload(self, name: str, workload: Workload, document: Document) -> None:
         """Data set and network exist; suite, evaluation and stages are declared."""
         path = ("workloads", name)
+        self.device(workload.device, f"workloads.{name}.device")
         self.name("datasets", workload.dataset, f"workloads.{name}.dataset")
         if self.name("models", workload.network, f"workloads.{name}.network"):
             shape = signatures.arguments("models", workload.network)
@@ -72,6 +78,11 @@ class Checker:
                 f"workloads.{name}: suites/{name}/dvc.yaml is missing: copy another workload's "
                 "file and put this name in place of the other"
             )
+
+    def device(self, name: str, path: str) -> None:
+        """A device's name; whether it is present shows when training starts."""
+        if not re.fullmatch(DEVICE, name):
+            self.problems.append(f"{path}: got '{name}': must be auto, cpu, mps, cuda or cuda:N")
 
     def schedule(self, name: str, args: Any) -> None:
         """The schedule exists and takes these arguments."""

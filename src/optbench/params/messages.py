@@ -6,13 +6,15 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
+from optbench.core.errors import UsageError
+
 WAY_OUT = (
     "Nothing was run. params.yaml keeps what was written to it: mend it there, or take it back "
     "with `git restore params.yaml`."
 )
 
 
-class ParamsError(ValueError):
+class ParamsError(UsageError):
     """params.yaml cannot be used; the message says where, why and how to mend it."""
 
     def __init__(self, problems: Sequence[str]) -> None:

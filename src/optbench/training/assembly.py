@@ -8,6 +8,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from optbench.core import registry
+from optbench.core.errors import UsageError
 from optbench.core.images import ImageData, every_kth_of_class
 from optbench.core.run import Run, Workload
 from optbench.training import randomness
@@ -52,13 +53,17 @@ def build_optimizer(
 def build_batches(
     settings: Workload, data: ImageData, seed: int, device: torch.device
 ) -> tuple[TrainBatches, EvalBatches, EvalBatches]:
-    """Batches to train on, the held-out ones, and the test set's."""
+    """Batches to train on, the held-out ones, and the test set's.
+
+    Raises:
+        UsageError: a batch is larger than the training set.
+    """
     train, heldout = data.train, data.test
     if settings.train_split == "holdout":
         validation = every_kth_of_class(data.train.labels, VALIDATION_EVERY)
         train, heldout = data.train.take(~validation), data.train.take(validation)
     if settings.batch_size > len(train):
-        raise ValueError(
+        raise UsageError(
             f"batch_size must be at most {len(train)}, the size of {settings.dataset}'s training "
             f"set under train_split '{settings.train_split}', got {settings.batch_size}"
         )

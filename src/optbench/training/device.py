@@ -5,6 +5,7 @@ import platform
 
 import torch
 
+from optbench.core.errors import UsageError
 from optbench.core.run import Workload
 
 # cuBLAS repeats its bits only with a fixed workspace; read when CUDA starts.
@@ -15,7 +16,7 @@ def select(name: str) -> torch.device:
     """The device of that name; `auto` takes CUDA, then MPS, then the CPU.
 
     Raises:
-        ValueError: the device is not present.
+        UsageError: the device is not present.
     """
     present = [
         *(["cuda"] if torch.cuda.is_available() else []),
@@ -30,7 +31,7 @@ def select(name: str) -> torch.device:
     )
     if absent:
         known = ", ".join(["auto", *present])
-        raise ValueError(f"device '{name}' is not present here; present: {known}")
+        raise UsageError(f"device '{name}' is not present here; present: {known}")
     return device
 
 

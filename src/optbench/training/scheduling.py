@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from torch.optim import Optimizer
 
+from optbench.core.errors import UsageError
+
 Factor = Callable[..., tuple[float, float | None]]
 
 
@@ -29,7 +31,7 @@ class Scheduler:
         """`warmup_fraction`: the share of all steps in which lr rises linearly to the schedule's.
 
         Raises:
-            ValueError: the schedule moves momentum, and the optimizer has neither momentum nor
+            UsageError: the schedule moves momentum, and the optimizer has neither momentum nor
                 betas.
         """
         self.optimizer, self.factor, self.schedule_args = optimizer, factor, schedule_args
@@ -42,7 +44,7 @@ class Scheduler:
             group.setdefault("initial_lr", group["lr"])
         _, momentum = factor(0, max(self.schedule_ticks, 1), **schedule_args)
         if momentum is not None and self.momentum is None:
-            raise ValueError(
+            raise UsageError(
                 f"{type(optimizer).__name__} has neither momentum nor betas for this schedule to "
                 "move: choose cosine or step"
             )

@@ -1,0 +1,53 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from optbench.core import records
+from optbench.core.records import Epoch, Outcome, Predictions
+
+EPOCH = Epoch(
+    epoch=1, step=10, train_loss=1 / 3, heldout_loss=0.1, heldout_accuracy=0.5, lr=0.1,
+    momentum=None, gradient_norm=2.0,
+)  # fmt: skip
+OUTCOME = Outcome(
+    history=[EPOCH],
+    predictions=Predictions(actual=[0, 1], predicted=[0, 0], confidence=[0.9, 0.51]),
+    test_loss=0.25,
+    test_accuracy=0.5,
+    diverged_at_step=None,
+    steps=10,
+    fingerprint={"torch": "2", "threads": 1},
+)
+DIVERGED = dataclasses.replace(
+    OUTCOME,
+    history=[],
+    predictions=Predictions(actual=[], predicted=[], confidence=[]),
+    test_loss=None,
+    test_accuracy=None,
+    diverged_at_step=3,
+)
+
+
+@pytest.mark.parametrize("outcome", [OUTCOME, DIVERGED])
+def test_an_outcome_reads_back_exactly(tmp_path: Path, outcome):
+    records.write(outcome, tmp_path)
+    assert records.read(tmp_path) == outcome
+
+
+def test_the_same_outcome_gives_the_same_bytes(tmp_path: Path):
+    for name in ("a", "b"):
+        records.write(OUTCOME, tmp_path / name)
+    for file in (tmp_path / "a").iterdir():
+        assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["history.csv", "predictions.json", "metrics.json"])
+def test_a_missing_or_damaged_file_is_named(tmp_path: Path, name):
+    records.write(OUTCOME, tmp_path)
+    (tmp_path / name).write_text("damaged")
+    with pytest.raises(ValueError, match="no valid result in"):
+        records.read(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(ValueError, match=name):
+        records.read(tmp_path)

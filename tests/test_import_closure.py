@@ -1,0 +1,98 @@
+"""A stage's code deps are what it imports: no more, so that no needless edit retrains; no less."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+STAGES = yaml.safe_load((ROOT / "suites/digits-cnn/dvc.yaml").read_text())["stages"]
+NAMES = {
+    "${workloads.digits-cnn.dataset}": "digits",
+    "${workloads.digits-cnn.network}": "cnn",
+    "${item.optimizer}": "radam",
+    "${optimizer}": "radam",
+    "${item.schedule}": "step",
+    "${schedule}": "step",
+}
+
+
+def declared(stage: str) -> set[str]:
+    """The files of the project that a stage's deps name, folders unfolded."""
+    files: set[str] = set()
+    for dep in STAGES[stage]["deps"]:
+        for template, name in NAMES.items():
+            dep = dep.replace(template, name)
+        path = ROOT / dep
+        if path.suffix == ".py":
+            files.add(dep)
+        elif dep.startswith("src/"):
+            files |= {str(file.relative_to(ROOT)) for file in path.rglob("*.py")}
+    return {file for file in files if not file.endswith("__init__.py")}
+
+
+def imported(stage: str) -> set[str]:
+    """The files of the project that a stage's script has imported when it has done its work."""
+    script = "train" if stage in ("train", "run") else stage
+    code = f"""
+import importlib, sys
+sys.path[:0] = ["src"]
+import runpy
+runpy.run_path("stages/{script}.py", run_name="imported")
+for name in {parts(stage)!r}:
+    importlib.import_module(name)
+for module in list(sys.modules.values()):
+    if (file := getattr(module, "__file__", None)):
+        print(file)
+"""
+    output = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    files = {Path(line) for line in output.splitlines() if line.endswith(".py")}
+    own = {str(f.relative_to(ROOT)) for f in files if f.is_relative_to(ROOT / "src")}
+    return {f for f in own if not f.endswith("__init__.py")} | {f"stages/{script}.py"}
+
+
+def parts(stage: str) -> list[str]:
+    """What the stage loads by name at run time."""
+    modules = ["optbench.datasets.digits", "optbench.models.cnn", "optbench.optimizers.radam"]
+    other = "optbench.optimizers.sgd" if stage == "cost" else "optbench.schedules.step"
+    return [*modules, other]
+
+
+@pytest.mark.parametrize("stage", ["train", "run", "cost"])
+def test_deps_are_the_import_closure(stage):
+    assert declared(stage) == imported(stage)
+
+
+def test_control_a_missing_dep_is_noticed(monkeypatch):
+    deps = [dep for dep in STAGES["train"]["deps"] if dep != "src/optbench/core"]
+    monkeypatch.setitem(STAGES["train"], "deps", deps)
+    assert imported("train") - declared("train")
+
+
+def test_no_import_is_hidden_in_a_function():
+    """Else the closure above would not see it; the registry imports by name, and is allowed for."""
+    for file in [*(ROOT / "src").rglob("*.py"), *(ROOT / "stages").glob("*.py")]:
+        tree = ast.parse(file.read_text())
+        hidden = [
+            node
+            for function in ast.walk(tree)
+            if isinstance(function, ast.FunctionDef)
+            for node in ast.walk(function)
+            if isinstance(node, ast.Import | ast.ImportFrom)
+        ]
+        assert not hidden, f"{file} imports inside a function"
+
+
+def test_package_files_are_empty():
+    """They are no deps, so they must hold nothing."""
+    for file in (ROOT / "src").rglob("__init__.py"):
+        assert file.read_text() == ""
+
+
+def test_training_never_sees_evaluation_or_report():
+    assert not [f for f in imported("train") if "/evaluation/" in f or "/report/" in f]
