@@ -11,7 +11,7 @@ import requests
 
 from optbench.download.errors import Offline, Refused, Truncated, WrongContent
 
-CHUNK_BYTES = 1 << 18
+CHUNK_BYTES = 1 << 16
 TIMEOUT_S = (15, 30)  # to connect; without a byte
 ATTEMPTS = 3
 

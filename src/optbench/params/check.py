@@ -28,7 +28,7 @@ class Checker:
         self.problems += [
             sentence(path, error, known)
             for error in errors
-            if not (partial and error["type"] == "missing")
+            if not (partial and error["type"] == "missing" and len(error["loc"]) == 1)
         ]
         return parsed
 

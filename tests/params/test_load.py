@@ -1,0 +1,131 @@
+"""Bad input gets a message that names key, value, what is allowed and the way out."""
+
+import copy
+import math
+from pathlib import Path
+
+import pytest
+import yaml
+
+from optbench.core.run import read_params
+from optbench.params.load import load_params
+from optbench.params.messages import ParamsError
+
+GOOD = read_params()
+
+
+def changed(path: str, value: object) -> dict:
+    params = copy.deepcopy(GOOD)
+    *parents, last = path.split("/")
+    place = params
+    for key in parents:
+        place = place[key]
+    place[last] = value
+    return params
+
+
+def problems_of(text: str, tmp_path: Path) -> str:
+    file = tmp_path / "params.yaml"
+    file.write_text(text)
+    with pytest.raises(ParamsError) as refusal:
+        load_params(file)
+    assert "git restore params.yaml" in str(refusal.value)
+    return str(refusal.value)
+
+
+def test_the_projects_own_params_are_valid():
+    params = load_params()
+    assert params.workload in params.workloads
+    assert len(params.cells("digits-cnn")) == 4 * 3 * 5
+
+
+BAD_VALUES = [
+    ("optimizer", "radma", "unknown optimizer 'radma': did you mean 'radam'? known: adam"),
+    ("schedule", "cosin", "unknown schedule 'cosin': did you mean 'cosine'?"),
+    ("workload", "digits", "unknown workload 'digits': did you mean 'digits-cnn'?"),
+    ("seed", True, "seed: got True: input should be a valid integer"),
+    ("seed", -1, "seed: got -1: a seed must be from 0 to 2147483647"),
+    ("seed", 2**40, "a seed must be from 0 to 2147483647"),
+    ("override/lr", -0.1, "override.lr: got -0.1: input should be greater than 0"),
+    ("override/lr", math.nan, "override.lr: got nan: input should be a finite number"),
+    ("override/lr", math.inf, "override.lr: got inf: input should be a finite number"),
+    ("override/lr", "1e-3", "to YAML '1e-3' is text, write 0.001"),
+    ("override/lr", [0.1], "override.lr: got [0.1]: input should be a valid number"),
+    ("override/device", "gpu", "override.device: got 'gpu': must be auto, cpu, mps, cuda"),
+    ("suite/digits-cnn/seeds", [0, 0], "suite.digits-cnn.seeds: 0 stands twice"),
+    ("suite/digits-cnn/optimizers", ["sdg"], "unknown optimizer 'sdg': did you mean 'sgd'?"),
+    ("suite/digits-cnn/optimizers", "sgd", "input should be a valid array"),
+    ("workloads/digits-cnn/epochs", 0, "epochs: got 0: input should be greater than 0"),
+    ("workloads/digits-cnn/epochs", 1.5, "epochs: got 1.5: input should be a valid integer"),
+    ("workloads/digits-cnn/precision", "fp16", "should be 'fp32' or 'bf16'"),
+    ("workloads/digits-cnn/dataset", "digit", "unknown dataset 'digit': did you mean 'digits'?"),
+    ("workloads/digits-cnn/network", "cn", "unknown network 'cn': did you mean 'cnn'?"),
+    ("workloads/digits-cnn/network_args", {"widht": 3}, "did you mean 'width'?"),
+    ("workloads/digits-cnn/train_split", "half", "should be 'full' or 'holdout'"),
+    ("optimizers/sgd/settings", {"momentum": 1.5}, "momentum: got 1.5: input should be less than"),
+    ("optimizers/sgd/settings", {"momentun": 0.9}, "did you mean 'momentum'?"),
+    ("optimizers/sgd/digits-cnn/step", {"lr": 0}, "sgd.digits-cnn.step.lr: got 0"),
+    ("optimizers/sgd/digits-cnn/step", {}, "optimizers.sgd.digits-cnn.step.lr is missing"),
+    ("optimizers/sgd/digits-cnn/step", {"lr": 1, "momentum": 0.9}, "stands in optimizers.sgd"),
+    ("optimizers/sgd/digits-cnn/step", 0.1, "must map names to values"),
+    ("optimizers/adam/settings", {"betas": [0.9]}, "optimizers.adam.settings.betas"),
+    ("optimizers/adam/settings", {"betas": [0.9, 1.0]}, "got 1.0: input should be less than 1"),
+    ("schedules/step/milestones", [0.7, 0.5], "the values must increase"),
+    ("schedules/step", {"gama": 0.1}, "unknown key 'gama': did you mean 'gamma'?"),
+    ("schedules/cosine/stepping", "batch", "should be 'iteration' or 'epoch'"),
+    ("evaluation/digits-cnn/target_accuracy", 95, "got 95: input should be less than or equal"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "message"), BAD_VALUES)
+def test_a_bad_value_is_named(path, value, message, tmp_path):
+    text = yaml.safe_dump(changed(path, value))
+    assert message in problems_of(text, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "must be a mapping of keys, got NoneType"),
+        ("- a\n", "must be a mapping of keys, got list"),
+        ("a: [", "is not YAML"),
+        ("seed: !!python/object:os.system {}", "is not YAML"),
+        ("workload: digits-cnn\n", "optimizer is missing"),
+    ],
+)
+def test_a_bad_file_is_named(text, message, tmp_path):
+    assert message in problems_of(text, tmp_path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ParamsError, match="cannot be read"):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_an_unknown_key_and_a_missing_one_are_both_told(tmp_path):
+    params = copy.deepcopy(GOOD)
+    params["suites"] = params.pop("suite")
+    message = problems_of(yaml.safe_dump(params), tmp_path)
+    assert "suite is missing" in message
+    assert "unknown key 'suites': did you mean 'suite'?" in message
+
+
+def test_an_override_that_cannot_be_set_is_told(tmp_path):
+    params = copy.deepcopy(GOOD)
+    del params["override"]["lr"]
+    assert "override.lr is missing" in problems_of(yaml.safe_dump(params), tmp_path)
+
+
+def test_a_suite_without_hyper_parameters_is_told(tmp_path):
+    params = copy.deepcopy(GOOD)
+    del params["optimizers"]["adam"]["digits-cnn"]["step"]
+    message = problems_of(yaml.safe_dump(params), tmp_path)
+    assert "optimizers.adam.digits-cnn.step is missing" in message
+
+
+def test_a_workload_without_stages_is_told(tmp_path):
+    params = copy.deepcopy(GOOD)
+    params["workloads"]["other"] = params["workloads"]["digits-cnn"]
+    message = problems_of(yaml.safe_dump(params), tmp_path)
+    assert "suites/other/dvc.yaml is missing" in message
+    assert "suite.other is missing" in message

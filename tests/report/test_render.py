@@ -1,0 +1,67 @@
+"""From the committed digits results: the same bytes each time, and the right numbers."""
+
+import csv
+import statistics
+from pathlib import Path
+
+import pytest
+
+from optbench.core import records
+from optbench.params.load import load_params
+from optbench.report import style, tables
+from optbench.report.contents import Contents, read_contents
+from optbench.report.render import render_report
+
+
+@pytest.fixture(scope="module")
+def contents() -> Contents:
+    return read_contents(load_params(), "digits-cnn")
+
+
+def test_rendering_twice_gives_the_same_bytes(contents, tmp_path):
+    for name in ("first", "second"):
+        render_report(contents, tmp_path / name)
+    files = [p.relative_to(tmp_path / "first") for p in (tmp_path / "first").rglob("*.*")]
+    assert len(files) == 9
+    for file in files:
+        assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes()
+
+
+def test_the_committed_report_is_not_stale(contents, tmp_path):
+    render_report(contents, tmp_path)
+    for name in ("results.md", "results.csv", "results.tex"):
+        assert (tmp_path / name).read_text() == Path("reports/digits-cnn", name).read_text()
+
+
+def test_the_tables_mean_is_the_mean_of_its_cells(contents):
+    (row,) = [r for r in tables.results_rows(contents) if r[:2] == ["adam", "cosine"]]
+    accuracies = []
+    for seed in contents.suite.seeds:
+        predictions = records.read(
+            Path("results/digits-cnn/suite") / f"adam-cosine-{seed}"
+        ).predictions
+        pairs = zip(predictions.actual, predictions.predicted, strict=True)
+        accuracies.append(statistics.fmean(a == p for a, p in pairs))
+    assert row[2] == f"{100 * statistics.fmean(accuracies):.2f}"
+    assert row[3] == f"{100 * statistics.stdev(accuracies):.2f}"
+
+
+def test_every_format_holds_the_same_rows(contents):
+    expected = tables.results_rows(contents)
+    assert list(csv.reader(tables.csv_text(contents).splitlines()))[1:] == expected
+    markdown = tables.markdown(contents).splitlines()[2:]
+    assert [[cell.strip() for cell in line.strip("|").split("|")] for line in markdown] == expected
+    latex = tables.latex(contents)
+    assert latex.count("\\\\") == len(expected) + 1
+    assert "\\toprule" in latex
+
+
+def test_a_figure_has_no_date(contents, tmp_path):
+    render_report(contents, tmp_path)
+    for svg in (tmp_path / "figures").glob("*.svg"):
+        assert "dc:date" not in svg.read_text()
+
+
+def test_every_optimizer_has_a_colour_of_its_own():
+    names = ["sgd", "adam", "adamw", "radam", "ngd", "kfac", "lion", "sophia"]
+    assert len({style.colour(name, names) for name in names}) == len(names)

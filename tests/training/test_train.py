@@ -1,0 +1,151 @@
+"""Whole runs on digits: the same bits twice, divergence as a result, no test set in choices."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from optbench.core import records
+from optbench.core.errors import UsageError
+from optbench.core.run import Run, read_params, resolve
+from optbench.download.obtain import obtain
+from optbench.training import assembly, device
+from optbench.training.loop import first_not_finite
+from optbench.training.train import save_weights, train
+
+OPTIMIZERS = ("sgd", "adam", "adamw", "radam")
+
+
+@pytest.fixture(autouse=True)
+def digits(tmp_path_factory, monkeypatch, tmp_path):
+    root = tmp_path_factory.getbasetemp() / "raw"
+    obtain("digits", root / "digits")
+    monkeypatch.setattr(assembly, "DATA", root)
+    params = read_params()
+    monkeypatch.chdir(tmp_path)  # logs go there
+    return params
+
+
+@pytest.fixture
+def params(digits):
+    return digits
+
+
+def a_run(params, optimizer="sgd", schedule="one_cycle", seed=0, args=None, **settings) -> Run:
+    names = {"workload": "digits-cnn", "optimizer": optimizer, "schedule": schedule}
+    run = resolve(params, **names, seed=seed)
+    return replace(
+        run,
+        settings=replace(run.settings, **{"epochs": 2, **settings}),
+        optimizer_args={**run.optimizer_args, **(args or {})},
+    )
+
+
+def files(run: Run, folder: Path) -> dict[str, bytes]:
+    outcome, model = train(run, "test")
+    records.write(outcome, folder)
+    save_weights(model, folder / "weights.safetensors")
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_same_run_gives_the_same_bits(params, tmp_path, optimizer, precision):
+    run = a_run(params, optimizer, precision=precision)
+    first = files(run, tmp_path / "first")
+    torch.rand(1)  # somebody else's randomness changes nothing
+    assert files(run, tmp_path / "second") == first
+
+
+def test_control_another_seed_gives_other_bits(params, tmp_path):
+    first = files(a_run(params, seed=0), tmp_path / "first")
+    second = files(a_run(params, seed=1), tmp_path / "second")
+    for name in ("history.csv", "predictions.json", "weights.safetensors"):
+        assert first[name] != second[name]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_optimizer_learns_digits(params, optimizer):
+    outcome, _ = train(a_run(params, optimizer, epochs=10), "test")
+    assert outcome.test_accuracy > 0.95
+
+
+def test_a_run_that_diverges_is_recorded_with_its_step(params):
+    outcome, _ = train(a_run(params, args={"lr": 1e9}), "test")
+    assert 1 <= outcome.diverged_at_step <= 5
+    assert outcome.steps == outcome.diverged_at_step
+    assert outcome.test_accuracy is None
+    assert len(outcome.predictions.actual) == 0
+
+
+def test_first_not_finite_finds_nan_and_infinity():
+    assert first_not_finite(torch.tensor([1.0, 2.0])) is None
+    assert first_not_finite(torch.tensor([1.0, math.nan, math.inf])) == 1
+    assert first_not_finite(torch.tensor([math.inf])) == 0
+
+
+def test_full_holds_out_the_test_set_and_holdout_a_part_of_training(params):
+    data = assembly.load_data(a_run(params).settings)
+    cpu = torch.device("cpu")
+    full = a_run(params).settings
+    train_batches, heldout, test = assembly.build_batches(full, data, 0, cpu)
+    assert train_batches.count == len(data.train)
+    assert torch.equal(heldout.pixels, test.pixels)
+    holdout = replace(full, train_split="holdout")
+    train_batches, heldout, test = assembly.build_batches(holdout, data, 0, cpu)
+    assert train_batches.count + heldout.count == len(data.train)
+    assert heldout.count == pytest.approx(len(data.train) / 10, abs=10)
+    known = {bytes(image.tobytes()) for image in data.train.pixels}
+    assert all(p.numpy().tobytes() in known for p in heldout.pixels.reshape(heldout.count, -1))
+
+
+def test_the_history_of_holdout_does_not_read_the_test_set(params):
+    outcome, _ = train(a_run(params, train_split="holdout"), "test")
+    assert outcome.history[-1].heldout_accuracy != outcome.test_accuracy
+    full, _ = train(a_run(params), "test")
+    assert full.history[-1].heldout_accuracy == full.test_accuracy  # the control
+
+
+def test_norm_and_bias_decay_as_the_workload_says(params):
+    settings = a_run(params).settings
+    data, cpu = assembly.load_data(settings), torch.device("cpu")
+    for decay, expected in [(True, [0.1, 0.1]), (False, [0.1, 0.0])]:
+        chosen = replace(settings, decay_norm_and_bias=decay)
+        model = assembly.build_model(chosen, data, 0, cpu)
+        for name in OPTIMIZERS:
+            args = {"lr": 0.1, "weight_decay": 0.1}
+            optimizer = assembly.build_optimizer(name, model, chosen, args)
+            assert [g["weight_decay"] for g in optimizer.param_groups] == expected
+        vectors = optimizer.param_groups[1]["params"]
+        assert all(p.ndim <= 1 for p in vectors)
+        assert sum(len(g["params"]) for g in optimizer.param_groups) == len(
+            list(model.parameters())
+        )
+
+
+def test_a_batch_larger_than_the_data_is_refused(params):
+    with pytest.raises(UsageError, match="batch_size must be at most 1442"):
+        train(a_run(params, batch_size=2000), "test")
+
+
+def test_an_absent_device_is_refused():
+    absent = "mps" if not torch.backends.mps.is_available() else "cuda"
+    with pytest.raises(UsageError, match=f"device '{absent}' is not present here; present: auto"):
+        device.select(absent)
+
+
+def test_weights_are_safetensors_of_every_parameter(params, tmp_path):
+    from safetensors.torch import load_file
+
+    _, model = train(a_run(params), "test")
+    save_weights(model, tmp_path / "w.safetensors")
+    loaded = load_file(tmp_path / "w.safetensors")
+    assert all(torch.equal(loaded[name], value) for name, value in model.state_dict().items())
+
+
+@pytest.mark.slow
+def test_compiled_training_learns_too(params):
+    outcome, _ = train(a_run(params, epochs=10, compile=True), "test")
+    assert outcome.test_accuracy > 0.95
