@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce readme test test-slow lint lock
+.PHONY: help setup reproduce readme test test-slow lint bench lock
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,9 @@ lint: setup ## Lint (ruff) and check types (mypy)
 	ruff check .
 	ruff format --check .
 	mypy
+
+bench: setup ## Images per second beside a plain training loop; needs CIFAR-10
+	PYTHONPATH=src python benchmarks/throughput.py
 
 lock: ## Pin all packages with hashes; needs uv
 	uv pip compile --universal --generate-hashes --python-version 3.11 --extra dev \
