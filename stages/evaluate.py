@@ -30,7 +30,7 @@ def main() -> None:
     rows.publish(folder / "run.json", json.dumps(run, indent=2) + "\n")
     rows.publish(folder / "cells.csv", rows.to_csv(Metrics, result.cells))
     rows.publish(folder / "summary.csv", rows.to_csv(Summary, result.summaries))
-    print(run_against_suite(result))
+    print(run_against_suite(result, params.override))
 
 
 if __name__ == "__main__":

@@ -77,7 +77,8 @@ def test_a_bad_value_is_refused_before_anything_runs(project: Project, override,
 
 
 def test_a_one_off_override_trains_the_run_and_no_cell(project: Project):
-    project.run("dvc", "exp", "run", "-S", "override.lr=0.003")
+    output = project.run("dvc", "exp", "run", "-S", "override.lr=0.003").stdout
+    assert "sgd / cosine / seed 0 with lr 0.003: test accuracy" in output
     assert project.read_params()["override"]["lr"] == 0.003
     assert project.repro() == []
     changed = project.run("git", "diff", "HEAD", "--name-only").stdout.split()

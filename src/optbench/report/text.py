@@ -1,5 +1,6 @@
 """Numbers in words: the same rounding everywhere a person reads."""
 
+from optbench.core.run import Override
 from optbench.evaluation.evaluate import Evaluation
 
 NOTHING = "-"
@@ -22,13 +23,15 @@ def interval(low: float | None, high: float | None) -> str:
     return f"{percent(low)} to {percent(min(high, 1.0))}"
 
 
-def run_against_suite(result: Evaluation) -> str:
+def run_against_suite(result: Evaluation, override: Override) -> str:
     """A few lines for the terminal: the single run beside the suite's means."""
     run = result.run
+    changes = [f"{name} {value}" for name, value in vars(override).items() if value is not None]
+    name = f"{run.name} with {', '.join(changes)}" if changes else run.name
     if run.diverged_at_step is not None:
-        return f"{run.name}: diverged at step {run.diverged_at_step}"
+        return f"{name}: diverged at step {run.diverged_at_step}"
     lines = [
-        f"{run.name}: test accuracy {percent(run.test_accuracy)} % "
+        f"{name}: test accuracy {percent(run.test_accuracy)} % "
         f"({interval(run.test_accuracy_low, run.test_accuracy_high)}, one network)"
     ]
     best = max(result.summaries, key=lambda s: s.accuracy_mean or 0, default=None)
