@@ -57,7 +57,7 @@ def test_exp_run_trains_one_run_and_gives_a_row_with_its_accuracy(project: Proje
         ("optimizer=radma", "unknown optimizer 'radma': did you mean 'radam'?"),
         ("schedule=cosin", "unknown schedule 'cosin': did you mean 'cosine'?"),
         ("workload=digits-cn", "unknown workload 'digits-cn': did you mean 'digits-cnn'?"),
-        ("override.lr=-0.1", "override.lr: got -0.1: input should be greater than 0"),
+        ("override.lr=-0.1", "override.lr: got -0.1: must be greater than 0"),
         ("optimizers.sgd.digits-cnn.cosine.lr=-1", "optimizers.sgd.digits-cnn.cosine.lr: got -1"),
     ],
 )

@@ -132,6 +132,7 @@ class Stepper:
             torch.cuda.reset_peak_memory_stats(self.device)
             self.step()
             return int(torch.cuda.max_memory_allocated(self.device))
+        # Private to torch, and the only tracker of live tensors on a CPU; torch is pinned.
         tracker = MemTracker()
         tracker.track_external(self.learner.model, self.learner.optimizer)
         with tracker:

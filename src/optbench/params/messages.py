@@ -41,7 +41,7 @@ def sentence(path: tuple[str | int, ...], error: ErrorDetails, known: Iterable[o
         case "missing" | "missing_argument" | "missing_keyword_only_argument":
             return f"{where} is missing: add it"
         case _:
-            allowed = _lower_first(error["msg"].removeprefix("Value error, "))
+            allowed = error["msg"].removeprefix("Value error, ").replace("Input should", "must")
             return f"{where}: got {_show(value)}: {allowed}{_hint(error['type'], value)}"
 
 
@@ -64,8 +64,3 @@ def _show(value: Any) -> str:
     """A value, shortened."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _lower_first(text: str) -> str:
-    """A sentence's beginning in lower case."""
-    return text[:1].lower() + text[1:]

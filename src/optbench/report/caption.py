@@ -42,10 +42,15 @@ def tuning(protocol: str) -> str:
     return "Hyper-parameters come from an equal search on the validation split."
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things, in words."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def describe(fingerprint: Mapping[str, Any]) -> str:
     """An environment in a few words."""
     return (
         f"torch {fingerprint['torch']}, {fingerprint['device']} "
-        f"({fingerprint['cpu_capability']}), {fingerprint['threads']} threads, "
+        f"({fingerprint['cpu_capability']}), {counted(fingerprint['threads'], 'thread')}, "
         f"{fingerprint['precision']}"
     )
