@@ -31,8 +31,8 @@ def outlook(params: Params) -> str:
 
 
 def changed_stages(workload: str) -> Mapping[str, Any]:
-    """What DVC says has changed among all that the workload's report needs."""
-    command = ["dvc", "status", "--json", "--with-deps", f"report@{workload}"]
+    """What DVC says has changed among all that the workload's score needs."""
+    command = ["dvc", "status", "--json", "--with-deps", f"score@{workload}"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     stages: Mapping[str, Any] = json.loads(done.stdout)
     return stages

@@ -1,7 +1,11 @@
 """Numbers in words: the same rounding everywhere a person reads."""
 
+from collections.abc import Sequence
+
 from optbench.core.run import Override
-from optbench.evaluation.evaluate import Evaluation
+from optbench.evaluation.evaluate import rank
+from optbench.evaluation.metrics import Metrics
+from optbench.evaluation.summary import Summary
 
 NOTHING = "-"
 
@@ -23,9 +27,8 @@ def interval(low: float | None, high: float | None) -> str:
     return f"{percent(low)} to {percent(min(high, 1.0))}"
 
 
-def run_against_suite(result: Evaluation, override: Override) -> str:
+def run_against_suite(run: Metrics, summaries: Sequence[Summary], override: Override) -> str:
     """A few lines for the terminal: the single run beside the suite's means."""
-    run = result.run
     changes = [f"{name} {value}" for name, value in vars(override).items() if value is not None]
     name = f"{run.name} with {', '.join(changes)}" if changes else run.name
     if run.diverged_at_step is not None:
@@ -34,10 +37,10 @@ def run_against_suite(result: Evaluation, override: Override) -> str:
         f"{name}: test accuracy {percent(run.test_accuracy)} % "
         f"({interval(run.test_accuracy_low, run.test_accuracy_high)}, one network)"
     ]
-    best = max(result.summaries, key=lambda s: s.accuracy_mean or 0, default=None)
+    best = max(summaries, key=lambda s: s.accuracy_mean or 0, default=None)
     if best is not None:
         lines.append(
-            f"rank {result.rank} beside the {len(result.summaries)} means of the suite; its best: "
-            f"{best.optimizer} / {best.schedule}, {percent(best.accuracy_mean)} % (n = {best.n})"
+            f"rank {rank(run, summaries)} beside the {len(summaries)} means of the suite, whose best "
+            f"is {best.optimizer} / {best.schedule}, {percent(best.accuracy_mean)} % (n = {best.n})"
         )
     return "\n".join(lines)

@@ -1,0 +1,37 @@
+"""Stage `score`: the single run beside the suite of its workload."""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from optbench.core import rows
+from optbench.core.errors import plainly_told
+from optbench.evaluation.evaluate import rank, score_at
+from optbench.evaluation.summary import Summary
+from optbench.params.load import load_params
+from optbench.report.text import run_against_suite
+
+# They stand in params.yaml already, so a row of `dvc exp show` has them.
+NAMES = ("optimizer", "schedule", "seed")
+
+
+def main() -> None:
+    """Writes reports/run.json, the row of `dvc exp show`, and prints a few lines."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("workload")
+    name = parser.parse_args().workload
+    params = load_params()
+    target = params.evaluations[name].target_accuracy
+    run = score_at("run", params.single_run(name), target_accuracy=target)
+    summaries = rows.from_csv(Summary, Path("reports") / name / "summary.csv")
+    metrics = {key: value for key, value in asdict(run).items() if key not in NAMES}
+    metrics |= {"rank": rank(run, summaries), "suite_size": len(summaries)}
+    rows.publish(Path("reports/run.json"), json.dumps(metrics, indent=2) + "\n")
+    print(run_against_suite(run, summaries, params.override))
+    print(f"See reports/{name}/results.md")
+
+
+if __name__ == "__main__":
+    with plainly_told():
+        main()
