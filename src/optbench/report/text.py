@@ -40,7 +40,7 @@ def run_against_suite(run: Metrics, summaries: Sequence[Summary], override: Over
     best = max(summaries, key=lambda s: s.accuracy_mean or 0, default=None)
     if best is not None:
         lines.append(
-            f"rank {rank(run, summaries)} beside the {len(summaries)} means of the suite, whose best "
-            f"is {best.optimizer} / {best.schedule}, {percent(best.accuracy_mean)} % (n = {best.n})"
+            f"rank {rank(run, summaries)} beside the {len(summaries)} means of the suite; best "
+            f"{best.optimizer} / {best.schedule}, {percent(best.accuracy_mean)} % (n = {best.n})"
         )
     return "\n".join(lines)
