@@ -13,8 +13,8 @@ README = Path(__file__).parents[1] / "README.md"
 
 def block(language: str, beginning: str) -> str:
     """The fenced block of a language that begins with this text."""
-    blocks = re.findall(rf"```{language}\n(.*?)```", README.read_text(), flags=re.DOTALL)
-    (found,) = [text for text in blocks if text.startswith(beginning)]
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
+    (found,) = [text for lang, text in blocks if lang == language and text.startswith(beginning)]
     return found
 
 
