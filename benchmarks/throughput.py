@@ -20,7 +20,8 @@ from optbench.core.run import Run, read_params, resolve
 from optbench.training.assembly import build_batches, build_learner, build_model, load_data
 from optbench.training.device import make_repeatable
 
-BLOCKS, STEPS_A_BLOCK = 5, 4
+# A block is long beside the four batches that the plain loader has ready when it begins.
+BLOCKS, STEPS_A_BLOCK = 4, 16
 
 
 class PlainImages(Dataset[tuple[Tensor, int]]):
@@ -104,8 +105,8 @@ def compare(name: str, arms: dict[str, Iterator[None]], batch_size: int) -> None
         ratios = sorted(a / b for a, b in zip(values, speeds[base], strict=True))
         print(
             f"{name}, {arm}: {statistics.median(values):.0f} images/s "
-            f"({min(values):.0f} to {max(values):.0f}); x {statistics.median(ratios):.2f} "
-            f"({ratios[0]:.2f} to {ratios[-1]:.2f}) of {base}"
+            f"({min(values):.0f} to {max(values):.0f}), {statistics.median(ratios):.2f} "
+            f"({ratios[0]:.2f} to {ratios[-1]:.2f}) times {base}"
         )
 
 
