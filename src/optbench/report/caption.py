@@ -17,12 +17,8 @@ def caption(contents: Contents) -> list[str]:
         f"Seeds: {', '.join(map(str, contents.suite.seeds)) or 'none'}. The spread (sd) and the "
         "interval are over seeds where n > 1.",
     ]
-    if any(summary.interval == ONE_NETWORK for summary in contents.summaries):
-        sentences.append(
-            "\\* One network: its binomial interval says how well its accuracy is measured, and "
-            "nothing of other seeds. Differences inside it are no finding."
-        )
     sentences += [
+        *one_network(contents),
         f"Epochs to target: the first epoch at {evaluation.target_accuracy:.0%} held-out accuracy "
         "(median; a dash: not reached).",
         "Step time: median and quartiles of the ratio to an SGD step beside it in the same "
@@ -33,6 +29,16 @@ def caption(contents: Contents) -> list[str]:
     if len(contents.fingerprints) > 1:
         sentences.append("These runs come from different environments: compare with care.")
     return sentences
+
+
+def one_network(contents: Contents) -> list[str]:
+    """What the table's asterisk means, where it stands."""
+    if all(summary.interval != ONE_NETWORK for summary in contents.summaries):
+        return []
+    return [
+        "\\* One network: its binomial interval says how well its accuracy is measured, and "
+        "nothing of other seeds. Differences inside it are no finding."
+    ]
 
 
 def tuning(protocol: str) -> str:
