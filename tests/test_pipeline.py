@@ -170,6 +170,13 @@ def test_removing_an_optimizer_runs_evaluate_and_report_alone(project: Project):
     assert "| adam " not in (project.folder / "reports/digits-cnn/results.md").read_text()
 
 
+def test_a_suite_without_seeds_still_scores_the_single_run(project: Project):
+    project.set("suite.digits-cnn.seeds", [])
+    assert set(project.repro()) == {"validate", *REPORTING}
+    assert "Not run" in (project.folder / "reports/digits-cnn/results.md").read_text()
+    assert project.json("reports/run.json")["suite_size"] == 0
+
+
 def test_evaluate_names_a_missing_cell(project: Project):
     (project.folder / "results/digits-cnn/suite/adam-step-0/metrics.json").unlink()
     command = ("env", "PYTHONPATH=src", "python", "stages/evaluate.py", "digits-cnn")
