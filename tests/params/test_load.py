@@ -91,6 +91,8 @@ def test_a_bad_value_is_named(path, value, message, tmp_path):
         ("a: [", "is not YAML"),
         ("seed: !!python/object:os.system {}", "is not YAML"),
         ("workload: digits-cnn\n", "optimizer is missing"),
+        ("2025-01-15: a\n", "2025-01-15: got datetime.date(2025, 1, 15) as a key"),
+        ("suite: {1: a}\n", "suite.1: got 1 as a key: a key must be text, so quote it"),
     ],
 )
 def test_a_bad_file_is_named(text, message, tmp_path):

@@ -1,6 +1,6 @@
 """Reads and validates params.yaml; from it come the single run and the cells of each suite."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,4 +93,16 @@ def _read(path: Path) -> dict[str, Any]:
         raise ParamsError([f"is not YAML: {' '.join(str(error).split())}"]) from error
     if not isinstance(raw, dict):
         raise ParamsError([f"must be a mapping of keys, got {type(raw).__name__}"])
+    if problems := list(_odd_keys(raw, ())):
+        raise ParamsError(problems)
     return raw
+
+
+def _odd_keys(value: object, path: tuple[str, ...]) -> Iterator[str]:
+    """A sentence for each key that is no text, such as a number or a date."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                where = ".".join((*path, str(key)))
+                yield f"{where}: got {key!r} as a key: a key must be text, so quote it"
+            yield from _odd_keys(item, (*path, str(key)))
