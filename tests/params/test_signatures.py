@@ -5,6 +5,7 @@ import inspect
 
 import pytest
 
+from optbench.core.errors import UsageError
 from optbench.params import signatures
 
 
@@ -31,6 +32,23 @@ def test_shared_schedule_arguments_are_the_schedulers():
     parameters = inspect.signature(Scheduler).parameters
     for name, (_, default) in signatures.SHARED_SCHEDULE_ARGS.items():
         assert parameters[name].default == default
+
+
+@pytest.mark.parametrize(
+    ("argument", "outcome"),
+    [("eps: float = EPS", "eps"), ("power: Tensor = None", "annotation of 'power' must be of")],
+)
+def test_a_new_file_may_name_its_default_and_must_use_built_in_types(
+    argument, outcome, tmp_path, monkeypatch
+):
+    file = tmp_path / "new.py"
+    file.write_text(f"def build(model, param_groups, *, lr: float, {argument}): ...\n")
+    monkeypatch.setattr(signatures, "source", lambda kind, name: file)
+    if outcome == "eps":
+        assert outcome in signatures.arguments("optimizers", f"new-{outcome}").model_fields
+    else:
+        with pytest.raises(UsageError, match=outcome):
+            signatures.arguments("optimizers", "new-other")
 
 
 def test_only_files_with_the_entry_function_are_names():

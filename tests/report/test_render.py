@@ -1,6 +1,7 @@
 """From the committed digits results: the same bytes each time, and the right numbers."""
 
 import csv
+import dataclasses
 import statistics
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from optbench.core import records
 from optbench.params.load import load_params
 from optbench.report import style, tables
 from optbench.report.contents import Contents, read_contents
+from optbench.report.figures import learning_curves
 from optbench.report.render import render_report
 
 
@@ -60,6 +62,28 @@ def test_a_figure_has_no_date(contents, tmp_path):
     render_report(contents, tmp_path)
     for svg in (tmp_path / "figures").glob("*.svg"):
         assert "dc:date" not in svg.read_text()
+
+
+def with_lengths(contents: Contents, lengths: dict[int, int]) -> Contents:
+    """The same contents, where the history of some seeds ends early in every group."""
+    histories = {
+        key: [history[: lengths.get(i, len(history))] for i, history in enumerate(group)]
+        for key, group in contents.histories.items()
+    }
+    return dataclasses.replace(contents, histories=histories)
+
+
+def test_a_diverged_seed_leaves_the_curve_of_the_others_whole(contents):
+    figure = learning_curves(with_lengths(contents, {0: 2}))
+    lines = [line for line in figure.axes[0].lines if line.get_label() == "adam"]
+    others = [100 * h[-1].heldout_accuracy for h in contents.histories["adam", "cosine"][1:]]
+    assert len(lines[0].get_xdata()) == contents.settings.epochs
+    assert lines[0].get_ydata()[-1] == pytest.approx(statistics.fmean(others))
+
+
+def test_a_suite_in_which_every_run_diverged_is_still_drawn(contents):
+    figure = learning_curves(with_lengths(contents, dict.fromkeys(range(5), 0)))
+    assert all(len(line.get_xdata()) == 0 for line in figure.axes[0].lines[:1])
 
 
 def test_every_optimizer_has_a_colour_of_its_own():

@@ -23,7 +23,7 @@ def obtain(name: str, target: Path) -> None:
         try:
             publish_folder(read(), module.SHA256, target)
         except SourceError as error:
-            failures.append(f"{source}: {describe(error)}")
+            failures.append(f"{source}: {error.described()}")
             print(f"{name}: {failures[-1]}", flush=True)
             continue
         print(f"{name}: stored in {target}, every sha256 is right")
@@ -31,15 +31,3 @@ def obtain(name: str, target: Path) -> None:
     listing = "\n".join(f"  {failure}" for failure in failures)
     way_out = getattr(module, "WAY_OUT", "")
     raise SourceError(f"{name} could not be obtained:\n{listing}\nWays out: {way_out}")
-
-
-def describe(error: SourceError) -> str:
-    """An error with its kind in front."""
-    kinds = {
-        "Offline": "offline",
-        "Refused": "refused",
-        "Truncated": "truncated",
-        "WrongContent": "wrong content",
-    }
-    kind = kinds.get(type(error).__name__)
-    return f"{kind}: {error}" if kind else str(error)

@@ -10,8 +10,9 @@ from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, create_model
 
+from optbench.core.errors import UsageError
 from optbench.core.registry import PACKAGE, source
 
 # The function that makes a file a part of its kind.
@@ -85,9 +86,9 @@ def arguments(kind: str, name: str) -> type[Arguments]:
     for argument, default in zip(entry.args.kwonlyargs, entry.args.kw_defaults, strict=True):
         if argument.arg in SUPPLIED.get(kind, ()):
             continue
-        value_type = RANGES.get(argument.arg) or _annotation(argument.annotation)
-        default_value = ... if default is None else ast.literal_eval(default)
-        fields[argument.arg] = (value_type, default_value)
+        value_type = RANGES.get(argument.arg) or _annotation(kind, name, argument)
+        # The function has its own defaults; here it only counts whether there is one.
+        fields[argument.arg] = (value_type, ... if default is None else None)
     if kind == "schedules":
         fields |= SHARED_SCHEDULE_ARGS
     model: type[Arguments] = create_model(f"{name} arguments", __base__=Arguments, **fields)
@@ -105,10 +106,21 @@ def _entry_point(kind: str, name: str) -> ast.FunctionDef | None:
     return None
 
 
-def _annotation(annotation: ast.expr | None) -> Any:
-    """The type that an annotation of built-in types names; anything where there is none."""
-    if annotation is None:
-        return Annotated[Any, Field()]
+def _annotation(kind: str, name: str, argument: ast.arg) -> Any:
+    """The type that an argument's annotation names; anything where there is none.
+
+    Raises:
+        UsageError: the annotation names more than built-in types.
+    """
+    if argument.annotation is None:
+        return Any
     known = {"Literal": Literal, "float": float, "int": int, "bool": bool, "str": str,
              "tuple": tuple, "list": list, "dict": dict}  # fmt: skip
-    return eval(ast.unparse(annotation), {"__builtins__": {}}, known)
+    text = ast.unparse(argument.annotation)
+    try:
+        return eval(text, {"__builtins__": {}}, known)
+    except NameError as error:
+        raise UsageError(
+            f"{source(kind, name)}: the annotation of '{argument.arg}' must be of built-in types, "
+            f"so that params.yaml can be checked against it; got '{text}'"
+        ) from error

@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from optbench.core import registry
 from optbench.core.records import Epoch
+from optbench.params.signatures import SHARED_SCHEDULE_ARGS
 from optbench.report.contents import Contents
 from optbench.report.style import LINES, MARKERS, colour
 
@@ -21,7 +22,7 @@ def learning_curves(contents: Contents) -> Figure:
     panels = figure.subplots(1, len(schedules), sharey=True, squeeze=False)[0]
     for panel, schedule in zip(panels, schedules, strict=True):
         for index, optimizer in enumerate(contents.suite.optimizers):
-            histories = contents.histories[optimizer, schedule]
+            histories = finished(contents, optimizer, schedule)
             _curve(panel, contents, optimizer, LINES[index % len(LINES)], histories)
         target = 100 * contents.evaluation.target_accuracy
         panel.axhline(target, color="#555555", linewidth=0.9, dashes=(6, 3), zorder=0)
@@ -30,7 +31,9 @@ def learning_curves(contents: Contents) -> Figure:
     panels[0].set_ylabel("held-out accuracy (%)")
     panels[0].set_ylim(*_zoom(contents))
     n = len(contents.suite.seeds)
-    band = f"mean and +/- 1 sd, n = {n} seeds" if n > 1 else "n = 1 seed, no spread known"
+    diverged = sum(summary.diverged for summary in contents.summaries)
+    less = f" less {diverged} diverged runs" if diverged else ""
+    band = f"mean and +/- 1 sd, n = {n} seeds{less}" if n > 1 else "n = 1 seed, no spread known"
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(
         handles,
@@ -82,7 +85,9 @@ def schedule_shapes(contents: Contents) -> Figure:
     progress = [100 * step / steps for step in range(steps)]
     for index, name in enumerate(contents.suite.schedules):
         factor = registry.load("schedules", name).factor
-        own = {k: v for k, v in contents.schedule_args[name].items() if k not in SHARED}
+        own = {
+            k: v for k, v in contents.schedule_args[name].items() if k not in SHARED_SCHEDULE_ARGS
+        }
         points = [factor(step, steps, **own) for step in range(steps)]
         line = LINES[index % len(LINES)]
         rates.plot(progress, [lr for lr, _ in points], linestyle=line, color="black", label=name)
@@ -99,13 +104,17 @@ def schedule_shapes(contents: Contents) -> Figure:
     return figure
 
 
-# Of the schedule's arguments, those that its shape does not take.
-SHARED = ("warmup_fraction", "stepping")
 FIGURES: Mapping[str, Callable[[Contents], Figure]] = {
     "learning_curves": learning_curves,
     "final_accuracy": final_accuracy,
     "schedule_shapes": schedule_shapes,
 }
+
+
+def finished(contents: Contents, optimizer: str, schedule: str) -> list[Sequence[Epoch]]:
+    """The histories of the seeds that did not diverge: a diverged one ends before its last epoch."""
+    histories = contents.histories[optimizer, schedule]
+    return [history for history in histories if len(history) == contents.settings.epochs]
 
 
 def _curve(
@@ -115,9 +124,9 @@ def _curve(
     line: Any,
     histories: Sequence[Sequence[Epoch]],
 ) -> None:
-    """The mean over seeds and its band, as far as every run went."""
+    """The mean over seeds and its band."""
     shade = colour(optimizer, contents.suite.optimizers)
-    columns = list(zip(*histories, strict=False))  # an epoch each, a seed each
+    columns = list(zip(*histories, strict=True))  # an epoch each, a seed each
     epochs = [column[0].epoch for column in columns]
     values = [[100 * epoch.heldout_accuracy for epoch in column] for column in columns]
     means = [statistics.fmean(column) for column in values]
@@ -130,13 +139,15 @@ def _curve(
 
 
 def _zoom(contents: Contents) -> tuple[float, float]:
-    """Limits that show the second half of training well; what lies below is cut off."""
+    """Limits that show all but the first third of training; what lies below is cut off."""
     late = [
         100 * epoch.heldout_accuracy
-        for histories in contents.histories.values()
-        for history in histories
+        for optimizer, schedule in contents.histories
+        for history in finished(contents, optimizer, schedule)
         for epoch in history[len(history) // 3 :]
     ]
+    if not late:  # every run diverged
+        return 0.0, 100.5
     top = max(*late, 100 * contents.evaluation.target_accuracy)
     low = min(late)
     return low - 0.05 * (top - low), min(top + 0.08 * (top - low), 100.5)
