@@ -112,7 +112,7 @@ FIGURES: Mapping[str, Callable[[Contents], Figure]] = {
 
 
 def finished(contents: Contents, optimizer: str, schedule: str) -> list[Sequence[Epoch]]:
-    """The histories of the seeds that did not diverge: a diverged one ends before its last epoch."""
+    """The histories of the seeds that did not diverge: a diverged one ends too early."""
     histories = contents.histories[optimizer, schedule]
     return [history for history in histories if len(history) == contents.settings.epochs]
 
