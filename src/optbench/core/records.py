@@ -1,8 +1,9 @@
 """What a run leaves behind, and the one format in which training writes and evaluation reads it.
 
 A folder of results holds `history.csv` (a row an epoch), `predictions.json` (a list a column, an
-entry a test image) and `metrics.json` (the outcome and the fingerprint). Floats are written so
-that they read back exactly, and no file holds a time, a date or a host.
+entry a test image) and `metrics.json` (the outcome and the fingerprint); where the optimizer says
+something of its own health, `diagnostics.csv` too. Floats are written so that they read back
+exactly, and no file holds a time, a date or a host.
 """
 
 import json
@@ -30,6 +31,15 @@ class Epoch:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Diagnostic:
+    """What an optimizer says of its health at the end of an epoch."""
+
+    epoch: int
+    name: str
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Predictions:
     """Each test image's class, the predicted class, and the probability given to it; [n] each."""
 
@@ -43,6 +53,7 @@ class Outcome:
     """A finished run."""
 
     history: Sequence[Epoch]
+    diagnostics: Sequence[Diagnostic]  # empty where the optimizer says nothing
     predictions: Predictions  # empty where the run diverged
     test_loss: float | None
     test_accuracy: float | None
@@ -55,11 +66,13 @@ SCALARS = ("test_accuracy", "test_loss", "diverged_at_step", "steps")
 
 
 def write(outcome: Outcome, folder: Path) -> None:
-    """Writes the three files; each appears whole or not at all."""
+    """Writes the files; each appears whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     metrics = {name: getattr(outcome, name) for name in SCALARS}
     metrics["fingerprint"] = dict(outcome.fingerprint)
     publish(folder / "history.csv", rows.to_csv(Epoch, outcome.history))
+    if outcome.diagnostics:
+        publish(folder / "diagnostics.csv", rows.to_csv(Diagnostic, outcome.diagnostics))
     columns = (
         f'"{name}":{json.dumps(values, separators=(",", ":"))}'
         for name, values in vars(outcome.predictions).items()
@@ -75,9 +88,11 @@ def read(folder: Path) -> Outcome:
         UsageError: a file is missing or is not what `write` writes; the message names it.
     """
     try:
+        diagnostics = folder / "diagnostics.csv"
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
         return Outcome(
             history=rows.from_csv(Epoch, folder / "history.csv"),
+            diagnostics=rows.from_csv(Diagnostic, diagnostics) if diagnostics.exists() else [],
             predictions=_read_predictions(folder / "predictions.json"),
             fingerprint=metrics["fingerprint"],
             **{name: metrics[name] for name in SCALARS},

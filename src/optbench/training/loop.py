@@ -1,18 +1,21 @@
 """The training loop: one for every optimizer, schedule and workload."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
-from optbench.core.records import Epoch
+from optbench.core.objective import Objective
+from optbench.core.records import Diagnostic, Epoch
 from optbench.training.batches import Batches
 from optbench.training.scheduling import Scheduler
+
+Forward = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,40 +23,53 @@ class Learner:
     """A network, the optimizer of its parameters, and how both compute."""
 
     model: nn.Module
-    forward: Callable[[Tensor], Tensor]  # the model, or the model compiled
+    forward: Forward  # the model, or the model compiled
     optimizer: Optimizer
     label_smoothing: float
     precision: str
     device: torch.device
 
-    def logits(self, images: Tensor) -> Tensor:
+    def logits(
+        self, images: Tensor, *, forward: Callable[[Tensor], Tensor] | None = None
+    ) -> Tensor:
         """Logits in float32, [b, classes], from a forward pass in the workload's precision."""
         with torch.autocast(
             self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"
         ):
-            return self.forward(images).float()
+            return (forward or self.forward)(images).float()
 
     def backward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """The closure of a step: leaves the gradient in the parameters and returns the loss.
-
-        An optimizer may call it more than once a step.
-        """
+        """Leaves the gradient of a batch's loss in the parameters and returns the loss."""
         self.optimizer.zero_grad(set_to_none=True)
         logits = self.logits(images)
         loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
         torch.autograd.backward(loss)
         return loss
 
+    def objective(self, images: Tensor, labels: Tensor) -> Objective:
+        """The closure of a step; an optimizer may call it more than once."""
+        return Objective(
+            images,
+            labels,
+            forward=lambda some: self.logits(some, forward=self.model),
+            backward=lambda: self.backward(images, labels),
+        )
+
     def step(self, images: Tensor, labels: Tensor) -> Tensor:
         """One update of the parameters from a batch; returns the loss, a scalar tensor."""
-        closure = partial(self.backward, images, labels)
         # torch's stub says that a closure returns a float; its optimizers pass on what it returns.
-        return torch.as_tensor(self.optimizer.step(closure)).detach()  # type: ignore[arg-type]
+        loss = self.optimizer.step(self.objective(images, labels))  # type: ignore[arg-type]
+        return torch.as_tensor(loss).detach()
 
     def gradient_norm(self) -> Tensor:
         """The Euclidean norm of the gradient, over all parameters."""
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         return nn.utils.get_total_norm(gradients)
+
+    def diagnostics(self, epoch: int) -> list[Diagnostic]:
+        """What the optimizer says of its health, if it has a method `diagnostics`."""
+        tell = getattr(self.optimizer, "diagnostics", dict)
+        return [Diagnostic(epoch=epoch, name=k, value=float(v)) for k, v in tell().items()]
 
 
 @dataclass(frozen=True)
@@ -67,6 +83,27 @@ class Scores:
     confidence: Tensor
 
 
+class Watcher(Protocol):
+    """Whoever is told how training goes."""
+
+    def step(self) -> None:
+        """Called after each step."""
+        ...
+
+    def epoch(self, epoch: Epoch, diagnostics: Sequence[Diagnostic]) -> None:
+        """Called after each epoch."""
+        ...
+
+
+@dataclass(frozen=True)
+class Course:
+    """How training went; `diverged_at_step` is None where it did not diverge."""
+
+    history: Sequence[Epoch]
+    diagnostics: Sequence[Diagnostic]
+    diverged_at_step: int | None
+
+
 def fit(
     learner: Learner,
     scheduler: Scheduler,
@@ -74,21 +111,19 @@ def fit(
     train: Batches,
     heldout: Batches,
     epochs: int,
-    report: Callable[[Epoch], None],
-) -> tuple[list[Epoch], int | None]:
-    """Trains, and returns the history and the step at which the run diverged (None: it did not).
-
-    A loss that is NaN or infinite ends the run: that is its result, not an error.
-    """
+    watcher: Watcher,
+) -> Course:
+    """Trains. A loss that is NaN or infinite ends the run: that is its result, not an error."""
     history: list[Epoch] = []
+    diagnostics: list[Diagnostic] = []
     for epoch in range(epochs):
-        losses, norms = train_epoch(learner, scheduler, train, epoch)
+        losses, norms = train_epoch(learner, scheduler, train, epoch, watcher)
         steps = (epoch + 1) * len(train)
         if (bad := first_not_finite(losses)) is not None:
-            return history, steps - len(losses) + bad + 1
+            return Course(history, diagnostics, steps - len(losses) + bad + 1)
         scores = evaluate(learner, heldout)
         if not math.isfinite(scores.loss):
-            return history, steps
+            return Course(history, diagnostics, steps)
         history.append(
             Epoch(
                 epoch=epoch + 1,
@@ -101,12 +136,14 @@ def fit(
                 gradient_norm=norms.double().mean().item(),
             )
         )
-        report(history[-1])
-    return history, None
+        latest = learner.diagnostics(epoch + 1)
+        diagnostics += latest
+        watcher.epoch(history[-1], latest)
+    return Course(history, diagnostics, None)
 
 
 def train_epoch(
-    learner: Learner, scheduler: Scheduler, batches: Batches, epoch: int
+    learner: Learner, scheduler: Scheduler, batches: Batches, epoch: int, watcher: Watcher
 ) -> tuple[Tensor, Tensor]:
     """One pass over the data; returns each step's loss and gradient norm, both [steps]."""
     learner.model.train()
@@ -115,6 +152,7 @@ def train_epoch(
         scheduler.apply(step)
         losses.append(learner.step(images, labels))
         norms.append(learner.gradient_norm())
+        watcher.step()
     return torch.stack(losses).cpu(), torch.stack(norms).cpu()
 
 

@@ -6,21 +6,22 @@ Times go to `logs/`, which nothing depends on: results hold no wall-clock.
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from optbench.core.records import Epoch
+from optbench.core.records import Diagnostic, Epoch
 
 LOGS = Path("logs")
 
 
 class EpochProgress:
-    """Call it with each finished epoch, inside a `with` block."""
+    """Watches a training, inside a `with` block."""
 
-    def __init__(self, name: str, epochs: int) -> None:
+    def __init__(self, name: str, *, epochs: int, steps_per_epoch: int) -> None:
         """`name`: the run's, for example `digits-cnn/sgd-cosine-0`."""
         self.name, self.epochs = name, epochs
         self.log = LOGS / f"{name}.jsonl"
@@ -31,7 +32,7 @@ class EpochProgress:
         )  # fmt: skip
         terminal = sys.stdout.isatty()
         self.bar = Progress(*columns, console=Console(), disable=not terminal, transient=True)
-        self.task = self.bar.add_task(name, total=epochs, state="")
+        self.task = self.bar.add_task(name, total=epochs * steps_per_epoch, state="")
         self.print_line = not terminal
 
     def __enter__(self) -> "EpochProgress":
@@ -50,16 +51,23 @@ class EpochProgress:
         """Takes the bar away."""
         self.bar.stop()
 
-    def __call__(self, epoch: Epoch) -> None:
-        """Shows an epoch and logs how long it took."""
+    def step(self) -> None:
+        """Moves the bar."""
+        self.bar.advance(self.task)
+
+    def epoch(self, epoch: Epoch, diagnostics: Sequence[Diagnostic]) -> None:
+        """Shows an epoch, and logs how long it took and how the optimizer fares."""
         now = time.perf_counter()
         seconds, self.last = now - self.last, now
         state = (
             f"epoch {epoch.epoch}/{self.epochs}  train loss {epoch.train_loss:.4f}  "
             f"held-out accuracy {epoch.heldout_accuracy:.2%}"
         )
-        self.bar.update(self.task, completed=epoch.epoch, state=state)
+        health = {diagnostic.name: diagnostic.value for diagnostic in diagnostics}
+        self.bar.update(self.task, state=state)
         if self.print_line:
-            print(f"{self.name}: {state}  {seconds:.1f} s", flush=True)
+            words = "".join(f"  {name} {value:.3g}" for name, value in health.items())
+            print(f"{self.name}: {state}{words}  {seconds:.1f} s", flush=True)
         with self.log.open("a", encoding="utf-8") as log:
-            log.write(json.dumps({"epoch": epoch.epoch, "time_s": round(seconds, 3)}) + "\n")
+            line = {"epoch": epoch.epoch, "time_s": round(seconds, 3), **health}
+            log.write(json.dumps(line) + "\n")

@@ -26,25 +26,28 @@ def train(run: Run, name: str) -> tuple[Outcome, nn.Module]:
     train_batches, heldout, test = build_batches(settings, data, run.seed, device)
     learner = build_learner(run, data, device)
     scheduler = build_scheduler(run, learner.optimizer, len(train_batches))
-    with EpochProgress(name, settings.epochs) as progress:
-        history, diverged_at_step = fit(
+    steps = len(train_batches)
+    with EpochProgress(name, epochs=settings.epochs, steps_per_epoch=steps) as progress:
+        course = fit(
             learner,
             scheduler,
             train=train_batches,
             heldout=heldout,
             epochs=settings.epochs,
-            report=progress,
+            watcher=progress,
         )
+    diverged_at_step = course.diverged_at_step
     scores = None if diverged_at_step else evaluate(learner, test)
     outcome = Outcome(
-        history=history,
+        history=course.history,
+        diagnostics=course.diagnostics,
         predictions=predictions(scores)
         if scores
         else Predictions(actual=[], predicted=[], confidence=[]),
         test_loss=scores.loss if scores else None,
         test_accuracy=scores.accuracy if scores else None,
         diverged_at_step=diverged_at_step,
-        steps=diverged_at_step or settings.epochs * len(train_batches),
+        steps=diverged_at_step or settings.epochs * steps,
         fingerprint=fingerprint(settings, device, data.digest),
     )
     return outcome, learner.model

@@ -1,0 +1,270 @@
+"""K-FAC (Martens and Grosse 2015, arXiv 1503.05671; convolutions: Grosse and Martens 2016).
+
+Each layer's gradient [d_out, d_in] goes through the inverse of A (x) G + damping I, the layer's
+block of the Fisher matrix as `optbench.curvature.kronecker` has it. A curvature pass of its own,
+every `t_cov` steps, feeds moving averages of A and G; every `t_inv` steps they are inverted anew.
+Where no block is defined, in BatchNorm for one, parameters descend along their gradient.
+
+Departures: damping is fixed, and the step is clipped by its predicted KL divergence in place of
+Martens and Grosse's quadratic model; averages start at zero and are debiased, as Adam's.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from optbench.core.errors import UsageError
+from optbench.core.objective import Objective
+from optbench.curvature import fisher as fishers
+from optbench.curvature import kronecker, layers
+from optbench.curvature.layers import Layer
+from optbench.curvature.preconditioned import Preconditioned
+from optbench.curvature.record import record
+
+log = logging.getLogger(__name__)
+
+
+class KFAC(Preconditioned):
+    """The arguments are those of `build`."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        param_groups: list[dict[str, Any]],
+        *,
+        lr: float,
+        momentum: float,
+        weight_decay: float,
+        damping: float,
+        kl_clip: float,
+        ema: float,
+        t_cov: int,
+        t_inv: int,
+        fisher: str,
+        approx: kronecker.Approx,
+        solve: str,
+        curvature_batch: int,
+        max_dim: int | None,
+        fallback_lr: float | None,
+    ) -> None:
+        """Finds the layers, and says which parameters get no block.
+
+        Raises:
+            UsageError: two layers share a parameter.
+        """
+        self.layers, left_out = partition(model, max_dim)
+        handled = {p for layer in self.layers.values() for p in layer.parameters(recurse=False)}
+        groups = split_groups(param_groups, handled, lr if fallback_lr is None else fallback_lr)
+        super().__init__(
+            groups, lr=lr, momentum=momentum, weight_decay=weight_decay, kl_clip=kl_clip
+        )
+        self.model, self.damping, self.ema = model, damping, ema
+        self.t_cov, self.t_inv, self.curvature_batch = t_cov, t_inv, curvature_batch
+        self.fisher, self.approx, self.solve = fisher, approx, solve
+        self.failures = 0  # factors or inverses that were not finite, and so not used
+        self.conv_cosine = 1.0
+        names = "; ".join(f"{name} ({why})" for name, why in left_out.items())
+        log.info("K-FAC: %d layers; along their gradient: %s", len(self.layers), names or "none")
+
+    def direction(self, objective: Objective) -> dict[Tensor, Tensor]:
+        """Each layer's preconditioned gradient."""
+        measure = self.steps % self.t_cov == 0
+        if measure:
+            self.update_factors(objective)
+            if inverses_are_due(self.steps, t_cov=self.t_cov, t_inv=self.t_inv):
+                self.update_inverses()
+        directions: dict[Tensor, Tensor] = {}
+        cosines = []
+        for layer in self.layers.values():
+            gradient = layers.gradient_matrix(layer)
+            if gradient is None:
+                continue
+            preconditioned = kronecker.solve(self.state[layer.weight], gradient)
+            if measure and isinstance(layer, nn.Conv2d):
+                cosines.append(cosine(preconditioned, gradient))
+            directions |= layers.split_matrix(layer, preconditioned)
+        if cosines:
+            self.conv_cosine = float(torch.stack(cosines).median())
+        return directions
+
+    def update_factors(self, objective: Objective) -> None:
+        """Moves the averages of A and G towards those of some of the batch's examples."""
+        images = objective.images[: self.curvature_batch]
+        labels = objective.labels[: self.curvature_batch]
+        taken = record(self.model, objective.forward, images, self.layers)
+        sources = logit_gradients(taken.logits, labels, self.fisher, self.generator)
+        for name, pair in kronecker.factors(taken, self.layers, sources, self.approx).items():
+            state = self.state[self.layers[name].weight]
+            if not all(torch.isfinite(factor).all() for factor in pair):
+                self.failures += 1
+                continue
+            for key, factor in zip(("input_factor", "output_factor"), pair, strict=True):
+                state.setdefault(key, torch.zeros_like(factor)).lerp_(factor, 1 - self.ema)
+            state["updates"] = state.get("updates", 0) + 1
+
+    def update_inverses(self) -> None:
+        """Puts new inverses in place of those in use; one that fails leaves the old in place."""
+        invert = kronecker.eigenbases if self.solve == "eigen" else kronecker.damped_inverses
+        for layer in self.layers.values():
+            state = self.state[layer.weight]
+            if "updates" not in state:
+                continue
+            debias = 1 - self.ema ** state["updates"]
+            a, g = (state[key] / debias for key in ("input_factor", "output_factor"))
+            found = invert(a, g, self.damping)
+            if found is None:
+                self.failures += 1
+            else:
+                state.update(found)
+
+    def counters(self) -> dict[str, float]:
+        """Those of the shell, the failures and the cosine."""
+        own = {"failures": self.failures, "conv_cosine": self.conv_cosine}
+        return {**super().counters(), **own}
+
+    def set_counters(self, counters: Mapping[str, float]) -> None:
+        """The inverse of `counters`."""
+        super().set_counters(counters)
+        self.failures = int(counters["failures"])
+        self.conv_cosine = counters["conv_cosine"]
+
+    def diagnostics(self) -> dict[str, float]:
+        """Health of the run: a median cosine of 1 would say that curvature changes nothing."""
+        return {
+            "damping": self.damping,
+            "clip_factor": self.clip_factor,
+            "conv_cosine": self.conv_cosine,
+            "failures": self.failures,
+        }
+
+
+def inverses_are_due(step: int, *, t_cov: int, t_inv: int) -> bool:
+    """At a curvature pass: every t_inv steps, and before that at t_cov x 0, 1, 2, 4, 8, ...
+
+    Curvature changes fastest at the beginning.
+    """
+    passes = step // t_cov
+    return step % t_inv < t_cov or (step < t_inv and passes & (passes - 1) == 0)
+
+
+def partition(model: nn.Module, max_dim: int | None) -> tuple[dict[str, Layer], dict[str, str]]:
+    """The layers that get a block, by name, and why other modules with parameters get none.
+
+    Raises:
+        UsageError: two layers share a parameter, for whose block there is no formula here.
+    """
+    taken: dict[str, Layer] = {}
+    left_out: dict[str, str] = {}
+    owners: dict[nn.Parameter, str] = {}
+    for name, module in model.named_modules():
+        own = list(module.parameters(recurse=False))
+        for p in own:
+            if (other := owners.setdefault(p, name)) != name:
+                raise UsageError(
+                    f"layers '{other}' and '{name}' share a parameter: K-FAC has no block for it; "
+                    "train this network with a first-order optimizer"
+                )
+        if not own:
+            continue
+        if not layers.is_supported(module):
+            left_out[name] = str(layers.unsupported(module))
+        elif max_dim is not None and max(layers.matrix_shape(module)) > max_dim:
+            left_out[name] = f"larger than max_dim = {max_dim}"
+        else:
+            taken[name] = module
+    return taken, left_out
+
+
+def split_groups(
+    param_groups: Iterable[dict[str, Any]], handled: set[nn.Parameter], fallback_lr: float
+) -> Iterator[dict[str, Any]]:
+    """The groups with what is preconditioned, then those with the rest and its own lr."""
+    rest = []
+    for group in param_groups:
+        inside = [p for p in group["params"] if p in handled]
+        outside = [p for p in group["params"] if p not in handled]
+        if inside:
+            yield {**group, "params": inside}
+        if outside:
+            rest.append({**group, "params": outside, "lr": fallback_lr})
+    yield from rest
+
+
+def logit_gradients(
+    logits: Tensor, labels: Tensor, fisher: str, generator: torch.Generator
+) -> Iterable[Tensor]:
+    """Gradients [n, classes] in the logits whose outer products add up to the Fisher matrix."""
+    if fisher == "type2":
+        return fishers.columns(logits)
+    if fisher == "empirical":
+        return [fishers.observed(logits, labels)]
+    return [fishers.sampled(logits, generator)]
+
+
+def cosine(one: Tensor, other: Tensor) -> Tensor:
+    """The cosine of the angle between two tensors, as a scalar tensor."""
+    return F.cosine_similarity(one.flatten(), other.flatten(), dim=0)
+
+
+def build(
+    model: nn.Module,
+    param_groups: list[dict[str, Any]],
+    *,
+    lr: float,
+    momentum: float = 0.9,
+    weight_decay: float = 0.0,
+    damping: float = 1e-3,
+    kl_clip: float = 1e-3,
+    ema: float = 0.95,
+    t_cov: int = 10,
+    t_inv: int = 100,
+    fisher: Literal["mc", "type2", "empirical"] = "mc",
+    approx: Literal["expand", "reduce"] = "expand",
+    solve: Literal["cholesky", "eigen"] = "cholesky",
+    curvature_batch: int = 64,
+    max_dim: int | None = None,
+    fallback_lr: float | None = None,
+) -> KFAC:
+    """K-FAC for the Linear and Conv2d layers of `model`.
+
+    Args:
+        model: the bare network, whose parameters `param_groups` hold.
+        param_groups: as torch.optim takes them.
+        lr: step size.
+        momentum: of the preconditioned, clipped update.
+        weight_decay: decoupled: each step shrinks the weights by lr x weight_decay.
+        damping: added to the spectrum of A (x) G; `cholesky` splits it between A and G.
+        kl_clip: bound on lr^2 v.g over the preconditioned layers.
+        ema: decay of the averages of A and G, debiased.
+        t_cov: steps between curvature passes.
+        t_inv: steps between inversions, less at the beginning.
+        fisher: `mc`: one label an example drawn from the model; `type2`: the exact Fisher, a
+            backward pass a class; `empirical`: the data's labels, which is another matrix.
+        approx: what to do with a layer's positions.
+        solve: `eigen` is exact in the damping, `cholesky` is faster.
+        curvature_batch: examples of a curvature pass.
+        max_dim: layers with a larger factor descend along their gradient; None: no limit.
+        fallback_lr: step size of what has no block; None: lr.
+    """
+    return KFAC(
+        model,
+        param_groups,
+        lr=lr,
+        momentum=momentum,
+        weight_decay=weight_decay,
+        damping=damping,
+        kl_clip=kl_clip,
+        ema=ema,
+        t_cov=t_cov,
+        t_inv=t_inv,
+        fisher=fisher,
+        approx=approx,
+        solve=solve,
+        curvature_batch=curvature_batch,
+        max_dim=max_dim,
+        fallback_lr=fallback_lr,
+    )
