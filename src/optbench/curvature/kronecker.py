@@ -14,6 +14,7 @@ from torch import Tensor
 
 from optbench.curvature import layers
 from optbench.curvature.layers import Layer
+from optbench.curvature.precision import short_factors
 from optbench.curvature.record import Record
 
 Approx = Literal["expand", "reduce"]
@@ -33,14 +34,15 @@ def factors(
         approx: what to do with positions.
     """
     outputs: dict[str, Tensor] = {}
-    for source in sources:
-        for name, gradient in taken.output_gradients(source).items():
-            moment = output_factor(layers.output_rows(modules[name], gradient), approx)
-            outputs[name] = outputs[name] + moment if name in outputs else moment
-    return {
-        name: (input_factor(modules[name], taken.inputs[name], approx), g)
-        for name, g in outputs.items()
-    }
+    with short_factors(when=taken.is_bf16):
+        for source in sources:
+            for name, gradient in taken.output_gradients(source).items():
+                moment = output_factor(layers.output_rows(modules[name], gradient), approx)
+                outputs[name] = outputs[name] + moment if name in outputs else moment
+        return {
+            name: (input_factor(modules[name], taken.inputs[name], approx), g)
+            for name, g in outputs.items()
+        }
 
 
 def output_factor(rows: Tensor, approx: Approx) -> Tensor:

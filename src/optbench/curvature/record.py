@@ -29,6 +29,11 @@ class Record:
     inputs: Mapping[str, Tensor]
     outputs: Mapping[str, GradientEdge]
 
+    @property
+    def is_bf16(self) -> bool:
+        """Whether layers computed in bfloat16."""
+        return any(tensor.dtype == torch.bfloat16 for tensor in self.inputs.values())
+
     def output_gradients(self, logit_gradients: Tensor) -> dict[str, Tensor]:
         """The gradient of sum(logits * logit_gradients) at each layer's output, shaped as it.
 

@@ -5,6 +5,9 @@ block of the Fisher matrix as `optbench.curvature.kronecker` has it. A curvature
 every `t_cov` steps, feeds moving averages of A and G; every `t_inv` steps they are inverted anew.
 Where no block is defined, in BatchNorm for one, parameters descend along their gradient.
 
+In a bfloat16 workload, factors and solves multiply as the network does: operands rounded to
+bfloat16, sums in float32.
+
 Departures: damping is fixed, and the step is clipped by its predicted KL divergence in place of
 Martens and Grosse's quadratic model; averages start at zero and are debiased, as Adam's.
 """
@@ -22,6 +25,7 @@ from optbench.core.objective import Objective
 from optbench.curvature import fisher as fishers
 from optbench.curvature import kronecker, layers
 from optbench.curvature.layers import Layer
+from optbench.curvature.precision import short_factors
 from optbench.curvature.preconditioned import Preconditioned
 from optbench.curvature.record import record
 
@@ -67,6 +71,7 @@ class KFAC(Preconditioned):
         self.fisher, self.approx, self.solve = fisher, approx, solve
         self.failures = 0  # factors or inverses that were not finite, and so not used
         self.conv_cosine = 1.0
+        self.is_bf16 = False  # as the network computes, so do the solves
         names = "; ".join(f"{name} ({why})" for name, why in left_out.items())
         log.info("K-FAC: %d layers; along their gradient: %s", len(self.layers), names or "none")
 
@@ -83,7 +88,8 @@ class KFAC(Preconditioned):
             gradient = layers.gradient_matrix(layer)
             if gradient is None:
                 continue
-            preconditioned = kronecker.solve(self.state[layer.weight], gradient)
+            with short_factors(when=self.is_bf16):
+                preconditioned = kronecker.solve(self.state[layer.weight], gradient)
             if measure and isinstance(layer, nn.Conv2d):
                 cosines.append(cosine(preconditioned, gradient))
             directions |= layers.split_matrix(layer, preconditioned)
@@ -96,6 +102,7 @@ class KFAC(Preconditioned):
         images = objective.images[: self.curvature_batch]
         labels = objective.labels[: self.curvature_batch]
         taken = record(self.model, objective.forward, images, self.layers)
+        self.is_bf16 = taken.is_bf16
         sources = logit_gradients(taken.logits, labels, self.fisher, self.generator)
         for name, pair in kronecker.factors(taken, self.layers, sources, self.approx).items():
             state = self.state[self.layers[name].weight]
@@ -122,8 +129,8 @@ class KFAC(Preconditioned):
                 state.update(found)
 
     def counters(self) -> dict[str, float]:
-        """Those of the shell, the failures and the cosine."""
-        own = {"failures": self.failures, "conv_cosine": self.conv_cosine}
+        """Those of the shell, and what else a step needs or tells."""
+        own = {"failures": self.failures, "conv_cosine": self.conv_cosine, "is_bf16": self.is_bf16}
         return {**super().counters(), **own}
 
     def set_counters(self, counters: Mapping[str, float]) -> None:
@@ -131,6 +138,7 @@ class KFAC(Preconditioned):
         super().set_counters(counters)
         self.failures = int(counters["failures"])
         self.conv_cosine = counters["conv_cosine"]
+        self.is_bf16 = bool(counters["is_bf16"])
 
     def diagnostics(self) -> dict[str, float]:
         """Health of the run: a median cosine of 1 would say that curvature changes nothing."""
