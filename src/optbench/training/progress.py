@@ -24,7 +24,6 @@ class EpochProgress:
         """`name`: the run's, for example `digits-cnn/sgd-cosine-0`."""
         self.name, self.epochs = name, epochs
         self.log = LOGS / f"{name}.jsonl"
-        self.started = self.last = time.perf_counter()
         columns = (
             TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"),
             TimeRemainingColumn(),
@@ -39,6 +38,7 @@ class EpochProgress:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.log.write_text("", encoding="utf-8")
         self.bar.start()
+        self.last = time.perf_counter()
         return self
 
     def __exit__(

@@ -1,0 +1,108 @@
+"""Carries out the trials of one optimizer. Finished ones survive a kill."""
+
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.progress import track
+
+from optbench.core import registry, rows
+from optbench.core.records import Epoch
+from optbench.core.run import Run
+from optbench.estimate import duration, estimate_s
+from optbench.search.space import DIMENSIONS, hyper_parameters
+from optbench.search.trials import Trial
+from optbench.training.assembly import load_data
+from optbench.training.device import fingerprint, make_repeatable
+from optbench.training.train import learn
+
+SCRATCH = Path("scratch/search")
+
+
+def carry_out(runs: Sequence[Run], kept: Path) -> list[Trial]:
+    """Trains the trials that the file `kept` does not hold yet, and adds each to it at once."""
+    trials = rows.from_csv(Trial, kept) if kept.is_file() else []
+    print(outlook(runs, len(trials)), flush=True)
+    waiting = runs[len(trials) :]
+    for run in track(waiting, description="trials", disable=not sys.stdout.isatty()):
+        trials.append(attempt(run, len(trials) + 1))
+        rows.publish(kept, rows.to_csv(Trial, trials))
+        print(f"{name(run)}: trial {len(trials)}/{len(runs)}  {describe(trials[-1])}", flush=True)
+    return trials
+
+
+def attempt(run: Run, number: int) -> Trial:
+    """Trains one trial. Its test set stays unread."""
+    learnt = learn(run, nullcontext(ignore))
+    last = None if learnt.diverged_at_step else learnt.history[-1]
+    return Trial(
+        optimizer=run.optimizer,
+        trial=number,
+        schedule=run.schedule,
+        seed=run.seed,
+        epochs=run.settings.epochs,
+        **{dimension: run.optimizer_args.get(dimension) for dimension in DIMENSIONS},
+        validation_accuracy=last.heldout_accuracy if last else None,
+        validation_loss=last.heldout_loss if last else None,
+        diverged_at_step=learnt.diverged_at_step,
+    )
+
+
+def ignore(epoch: Epoch) -> None:
+    """A trial's epochs are not shown: there are too many."""
+
+
+def kept_at(runs: Sequence[Run]) -> Path:
+    """Where finished trials wait for the rest.
+
+    The name holds all that their bits depend on: the runs, the fingerprint with the data's digest,
+    and the project's code that is loaded.
+    """
+    run, settings = runs[0], runs[0].settings
+    device = make_repeatable(settings)
+    used = {
+        "models": settings.network, "optimizers": run.optimizer, "schedules": run.schedule,
+    }  # fmt: skip
+    for kind, part in used.items():
+        registry.load(kind, part)
+    environment = fingerprint(settings, device, load_data(settings).digest)
+    digest = hashlib.sha256(json.dumps([[asdict(run) for run in runs], environment]).encode())
+    for file in loaded_sources():
+        digest.update(file.read_bytes())
+    return SCRATCH / run.workload / f"{run.optimizer}-{digest.hexdigest()[:16]}.csv"
+
+
+def loaded_sources() -> list[Path]:
+    """The project's files that this process has imported."""
+    files = {getattr(module, "__file__", None) for module in sys.modules.values()}
+    paths = {Path(file) for file in files if file}
+    return sorted(path for path in paths if path.is_relative_to(registry.PACKAGE))
+
+
+def outlook(runs: Sequence[Run], done: int) -> str:
+    """How many trials there are, and about how long they take where a step's time is known."""
+    head = f"{name(runs[0])}: {len(runs)} trials of {runs[0].settings.epochs} epochs"
+    if done:
+        head += f", {done} done before"
+    times = [estimate_s(run) for run in runs[done:]]
+    known = [time for time in times if time is not None]
+    if not times or len(known) < len(times):
+        return head
+    return f"{head}: about {duration(sum(known))}, at the step time in costs/{runs[0].workload}/"
+
+
+def name(run: Run) -> str:
+    """Whose trial it is."""
+    return f"{run.workload}/{run.optimizer}"
+
+
+def describe(trial: Trial) -> str:
+    """A trial's hyper-parameters and score in a line."""
+    args = "  ".join(f"{name} {value:g}" for name, value in hyper_parameters(trial).items())
+    if trial.validation_accuracy is None:
+        return f"{args}  diverged at step {trial.diverged_at_step}"
+    return f"{args}  validation accuracy {trial.validation_accuracy:.2%}"

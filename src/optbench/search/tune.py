@@ -1,0 +1,109 @@
+"""Takes the winner of each search into params.yaml."""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import yaml
+from ruamel.yaml import YAML
+
+from optbench.core import rows
+from optbench.core.errors import UsageError
+from optbench.params.load import Params
+from optbench.search.space import Search, Space, hyper_parameters, position, ranges
+from optbench.search.trials import SEARCHES, Trial, points
+from optbench.search.winners import Winner, Winners
+
+# A winner within this share of its range, in decades, from an end might be beaten outside of it.
+EDGE = 0.05
+
+
+def find_winners(params: Params) -> dict[str, Winners]:
+    """The winners of each workload of params.yaml; none where no search has been carried out."""
+    winners: dict[str, Winners] = {name: {} for name in params.workloads}
+    for name, search in params.searches.items():
+        path = SEARCHES / name / "trials.csv"
+        if path.is_file():
+            winners[name] = choose(search, read_trials(path, search))
+    return winners
+
+
+def read_trials(path: Path, search: Search) -> dict[str, list[Trial]]:
+    """The trials of each optimizer.
+
+    Raises:
+        UsageError: they are not those of the search that params.yaml declares.
+    """
+    way_out = f"run `dvc repro searches/{path.parent.name}/dvc.yaml`"
+    trials: dict[str, list[Trial]] = {}
+    try:
+        for trial in rows.from_csv(Trial, path):
+            trials.setdefault(trial.optimizer, []).append(trial)
+    except ValueError as error:
+        raise UsageError(f"{path} is no table of trials ({error}): {way_out}") from error
+    for optimizer, own in trials.items():
+        shared = {(trial.schedule, trial.epochs, trial.seed) for trial in own}
+        if (
+            optimizer not in search.space
+            or [hyper_parameters(trial) for trial in own] != points(search, optimizer)
+            or shared != {(search.schedule, search.epochs, search.seed)}
+        ):
+            raise UsageError(
+                f"{path} holds other trials of {optimizer} than search.{path.parent.name} in "
+                f"params.yaml declares: {way_out}"
+            )
+    return trials
+
+
+def choose(search: Search, trials: Mapping[str, Sequence[Trial]]) -> dict[str, Winner]:
+    """Each optimizer's trial of the best validation accuracy; of equals, that of lower loss."""
+    winners = {}
+    for optimizer, own in trials.items():
+        finished = [trial for trial in own if trial.validation_accuracy is not None]
+        if not finished:
+            continue
+        best = max(finished, key=lambda t: (t.validation_accuracy or 0, -(t.validation_loss or 0)))
+        values = hyper_parameters(best)
+        winners[optimizer] = Winner(
+            schedule=best.schedule,
+            trials=len(own),
+            epochs=best.epochs,
+            **values,
+            validation_accuracy=best.validation_accuracy or 0,
+            on_edge=on_edge(search.space[optimizer], values),
+        )
+    return winners
+
+
+def on_edge(space: Space, values: Mapping[str, float]) -> tuple[str, ...]:
+    """The dimensions in which a point lies near an end of its range."""
+    places = {name: position(bounds, values[name]) for name, bounds in ranges(space).items()}
+    return tuple(name for name, at in places.items() if not EDGE < at < 1 - EDGE)
+
+
+def with_winners(text: str, winners: Mapping[str, Winners]) -> str:
+    """The text of params.yaml with the winners' values, under all schedules; else unchanged."""
+    document = YAML()
+    document.width = 4096  # no line is broken
+    params = document.load(text)
+    for workload, by_optimizer in winners.items():
+        for optimizer, winner in by_optimizer.items():
+            values = hyper_parameters(winner)
+            for hyper in params["optimizers"][optimizer][workload].values():
+                # As PyYAML writes a number: ruamel's own 1e-05 would be text to PyYAML.
+                hyper.update({n: document.load(yaml.safe_dump(v)) for n, v in values.items()})
+    tuned = io.StringIO()
+    document.dump(params, tuned)
+    return tuned.getvalue()
+
+
+def alarms(winners: Mapping[str, Winners]) -> list[str]:
+    """A sentence for each winner that lies at an end of its range."""
+    return [
+        f"ALARM: {workload} / {optimizer}: the best {dimension}, {getattr(winner, dimension):g}, "
+        f"lies within {EDGE:.0%} of an end of its range: widen "
+        f"search.{workload}.space.{optimizer}.{dimension} and search again"
+        for workload, by_optimizer in winners.items()
+        for optimizer, winner in by_optimizer.items()
+        for dimension in winner.on_edge
+    ]
