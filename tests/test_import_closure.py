@@ -9,7 +9,12 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-STAGES = yaml.safe_load((ROOT / "suites/digits-cnn/dvc.yaml").read_text())["stages"]
+STAGES = {
+    name: stage
+    for file in ("dvc.yaml", "suites/digits-cnn/dvc.yaml", "searches/digits-cnn/dvc.yaml")
+    for name, stage in yaml.safe_load((ROOT / file).read_text())["stages"].items()
+}
+QUICK = ("validate", "score", "evaluate", "report", "collect")
 NAMES = {
     "${workloads.digits-cnn.dataset}": "digits",
     "${workloads.digits-cnn.network}": "cnn",
@@ -17,6 +22,7 @@ NAMES = {
     "${optimizer}": "radam",
     "${item.schedule}": "step",
     "${schedule}": "step",
+    "${search.digits-cnn.schedule}": "step",
 }
 
 
@@ -58,14 +64,22 @@ for module in list(sys.modules.values()):
 
 def parts(stage: str) -> list[str]:
     """What the stage loads by name at run time."""
+    if stage in QUICK:
+        return []
     modules = ["optbench.datasets.digits", "optbench.models.cnn", "optbench.optimizers.radam"]
     other = "optbench.optimizers.sgd" if stage == "cost" else "optbench.schedules.step"
     return [*modules, other]
 
 
-@pytest.mark.parametrize("stage", ["train", "run", "cost"])
+@pytest.mark.parametrize("stage", ["train", "run", "cost", "search"])
 def test_deps_are_the_import_closure(stage):
     assert declared(stage) == imported(stage)
+
+
+@pytest.mark.parametrize("stage", QUICK)
+def test_deps_of_quick_stages_hold_the_import_closure(stage):
+    """They may hold more: a needless rerun takes seconds."""
+    assert imported(stage) <= declared(stage)
 
 
 def test_control_a_missing_dep_is_noticed(monkeypatch):
@@ -95,4 +109,5 @@ def test_package_files_are_empty():
 
 
 def test_training_never_sees_evaluation_or_report():
-    assert not [f for f in imported("train") if "/evaluation/" in f or "/report/" in f]
+    for stage in ("train", "search"):
+        assert not [f for f in imported(stage) if "/evaluation/" in f or "/report/" in f]

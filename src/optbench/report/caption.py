@@ -65,7 +65,7 @@ def tuning(contents: Contents) -> list[str]:
             sentences.append(f"Warning: {what}: {', '.join(names)}.")
     if edges := [f"{name} ({', '.join(w.on_edge)})" for name, w in winners.items() if w.on_edge]:
         sentences.append(
-            f"Warning: the winner lies on the edge of its space, and a wider one may hold a better: "
+            "Warning: the winner lies on the edge of its space, and a wider one may hold a better: "
             f"{', '.join(edges)}."
         )
     return sentences

@@ -14,7 +14,7 @@ from optbench.core import registry, rows
 from optbench.core.records import Epoch
 from optbench.core.run import Run
 from optbench.estimate import duration, estimate_s
-from optbench.search.space import DIMENSIONS, hyper_parameters
+from optbench.search.space import hyper_parameters
 from optbench.search.trials import Trial
 from optbench.training.assembly import load_data
 from optbench.training.device import fingerprint, make_repeatable
@@ -38,6 +38,7 @@ def carry_out(runs: Sequence[Run], kept: Path) -> list[Trial]:
 def attempt(run: Run, number: int) -> Trial:
     """Trains one trial. Its test set stays unread."""
     learnt = learn(run, nullcontext(ignore))
+    args = run.optimizer_args
     last = None if learnt.diverged_at_step else learnt.history[-1]
     return Trial(
         optimizer=run.optimizer,
@@ -45,7 +46,9 @@ def attempt(run: Run, number: int) -> Trial:
         schedule=run.schedule,
         seed=run.seed,
         epochs=run.settings.epochs,
-        **{dimension: run.optimizer_args.get(dimension) for dimension in DIMENSIONS},
+        lr=args["lr"],
+        weight_decay=args.get("weight_decay"),
+        damping=args.get("damping"),
         validation_accuracy=last.heldout_accuracy if last else None,
         validation_loss=last.heldout_loss if last else None,
         diverged_at_step=learnt.diverged_at_step,

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from optbench.report.style import colour
 from optbench.search.space import Space, position, ranges
-from optbench.search.trials import Trial
+from optbench.search.trials import Trial, best
 
 SHADES = "Greys"
 OUT_OF_VIEW = 0.3  # the share of all trials, the worst, that may lie below the axis
@@ -24,8 +24,8 @@ def lr_sensitivity(
     panels = figure.subplots(1, len(trials), sharey=True, squeeze=False)[0]
     low, high = zoom(trials.values())
     for panel, (optimizer, own) in zip(panels, trials.items(), strict=True):
+        panel.set(title=optimizer, xlabel="lr", ylim=(low - 0.1 * (high - low), high))
         _panel(panel, own, spaces[optimizer], low, colour(optimizer, list(trials)))
-        panel.set(title=optimizer, xlabel="lr", ylim=(low - 0.03 * (high - low), high))
     panels[0].set_ylabel("validation accuracy (%)")
     second = sorted({name for optimizer in trials for name in list(ranges(spaces[optimizer]))[1:]})
     if second:
@@ -34,7 +34,9 @@ def lr_sensitivity(
         bar.set_ticks([0, 1], labels=["low", "high"])
         bar.set_label(f"{', '.join(second)} in its range")
     figure.suptitle(
-        f"{workload}: each trial; open: below the axis or diverged; ring: best", x=0.01, ha="left"
+        f"{workload}: validation accuracy of each trial; triangle: lower, or diverged; ring: best",
+        x=0.01,
+        ha="left",
     )
     return figure
 
@@ -62,14 +64,20 @@ def _panel(panel: Axes, trials: Sequence[Trial], space: Space, low: float, edge:
     """One optimizer's trials: filled by the second dimension, or open where out of view."""
     panel.set_xscale("log")
     second = list(ranges(space).items())[1:2]
+    floor = panel.get_ylim()[0]
     for trial in trials:
-        seen = percent(trial) >= low
         place = [position(bounds, getattr(trial, name)) for name, bounds in second] or [0.5]
-        face = colormaps[SHADES](place[0]) if seen else "none"
+        seen = finished(trial) and percent(trial) >= low
         panel.plot(
-            trial.lr, max(percent(trial), low), "o" if seen else "v", markersize=5,
-            color=edge, markerfacecolor=face, markeredgewidth=0.9, clip_on=False,
-        )  # fmt: skip
-    best = max(trials, key=lambda trial: percent(trial) if finished(trial) else -1)
-    if percent(best) >= low:
-        panel.plot(best.lr, percent(best), "o", markersize=11, color=edge, markerfacecolor="none")
+            trial.lr,
+            percent(trial) if seen else floor,
+            "o" if seen else "v",
+            markersize=5,
+            color=edge,
+            markerfacecolor=colormaps[SHADES](place[0]) if seen else "none",
+            markeredgewidth=0.9,
+            clip_on=False,
+            zorder=3,
+        )
+    if (won := best(trials)) and percent(won) >= low:
+        panel.plot(won.lr, percent(won), "o", markersize=11, color=edge, markerfacecolor="none")

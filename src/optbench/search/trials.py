@@ -1,6 +1,6 @@
 """The trials of a search: which runs they are, and the row that each leaves behind."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,16 @@ class Trial:
     validation_accuracy: float | None  # fraction; None: diverged
     validation_loss: float | None
     diverged_at_step: int | None  # counted from 1
+
+
+def best(trials: Iterable[Trial]) -> Trial | None:
+    """The trial of the best validation accuracy; of equals, that of lower loss."""
+    scores = {
+        (trial.validation_accuracy, -trial.validation_loss): trial
+        for trial in trials
+        if trial.validation_accuracy is not None and trial.validation_loss is not None
+    }
+    return scores[max(scores)] if scores else None
 
 
 def points(search: Search, optimizer: str) -> list[dict[str, float]]:

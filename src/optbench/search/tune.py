@@ -11,7 +11,7 @@ from optbench.core import rows
 from optbench.core.errors import UsageError
 from optbench.params.load import Params
 from optbench.search.space import Search, Space, hyper_parameters, position, ranges
-from optbench.search.trials import SEARCHES, Trial, points
+from optbench.search.trials import SEARCHES, Trial, best, points
 from optbench.search.winners import Winner, Winners
 
 # A winner within this share of its range, in decades, from an end might be beaten outside of it.
@@ -56,20 +56,19 @@ def read_trials(path: Path, search: Search) -> dict[str, list[Trial]]:
 
 
 def choose(search: Search, trials: Mapping[str, Sequence[Trial]]) -> dict[str, Winner]:
-    """Each optimizer's trial of the best validation accuracy; of equals, that of lower loss."""
+    """The best trial of each optimizer; none where all diverged."""
     winners = {}
     for optimizer, own in trials.items():
-        finished = [trial for trial in own if trial.validation_accuracy is not None]
-        if not finished:
+        won = best(own)
+        if won is None or won.validation_accuracy is None:
             continue
-        best = max(finished, key=lambda t: (t.validation_accuracy or 0, -(t.validation_loss or 0)))
-        values = hyper_parameters(best)
+        values = hyper_parameters(won)
         winners[optimizer] = Winner(
-            schedule=best.schedule,
+            schedule=won.schedule,
             trials=len(own),
-            epochs=best.epochs,
+            epochs=won.epochs,
             **values,
-            validation_accuracy=best.validation_accuracy or 0,
+            validation_accuracy=won.validation_accuracy,
             on_edge=on_edge(search.space[optimizer], values),
         )
     return winners
