@@ -84,7 +84,9 @@ class Checker:
                 "file and put this name in place of the other"
             )
         if name not in read_winners():
-            self.problems.append(f"{WINNERS} has no entry for workload '{name}': run `make tune`")
+            self.problems.append(
+                f"{WINNERS} has no entry for workload '{name}': add '{name}: {{}}'"
+            )
 
     def device(self, name: str, path: str) -> None:
         """A device's name; whether it is present shows when training starts."""
@@ -240,9 +242,8 @@ class Checker:
 
     def range(self, path: str, value: Any) -> None:
         """[low, high] with 0 < low < high, or a number."""
-        pair = value if isinstance(value, list | tuple) else [value]
-        numbers = all(_is_number(number) for number in pair)
-        if not (numbers and (len(pair) == 1 or (len(pair) == 2 and 0 < pair[0] < pair[1]))):
+        is_pair = isinstance(value, list) and len(value) == 2 and all(map(_is_number, value))
+        if not (_is_number(value) or (is_pair and 0 < value[0] < value[1])):
             self.problems.append(
                 f"{path}: got {value!r}: must be [low, high] with 0 < low < high, or a plain "
                 "number that is not searched"
@@ -250,12 +251,17 @@ class Checker:
 
     def equal_sizes(self, path: str, spaces: Mapping[str, Space]) -> None:
         """As many dimensions and decades for each optimizer, else the search favours one."""
-        sizes = {name: (len(ranges(space)), decades(space)) for name, space in spaces.items()}
-        counts, lengths = zip(*sizes.values(), strict=True) if sizes else ((0,), (0.0,))
-        if len(set(counts)) > 1 or max(lengths) - min(lengths) > SIZE_TOLERANCE:
+        counts = {name: len(ranges(space)) for name, space in spaces.items()}
+        lengths = {name: decades(space) for name, space in spaces.items()}
+        if not any(counts.values()):
+            self.problems.append(f"{path}: nothing is searched: write [low, high] for each lr")
+        elif (
+            len(set(counts.values())) > 1
+            or max(lengths.values()) - min(lengths.values()) > SIZE_TOLERANCE
+        ):
             listed = "; ".join(
-                f"{name} {count} dimensions, {length:.2f} decades"
-                for name, (count, length) in sizes.items()
+                f"{name} {count} dimension{'' if count == 1 else 's'}, {lengths[name]:.2f} decades"
+                for name, count in counts.items()
             )
             self.problems.append(f"{path}: sizes differ: {listed}: give each optimizer the same")
 

@@ -1,11 +1,10 @@
 """Takes the winner of each search into params.yaml."""
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
-from ruamel.yaml import YAML
 
 from optbench.core import rows
 from optbench.core.errors import UsageError
@@ -82,18 +81,28 @@ def on_edge(space: Space, values: Mapping[str, float]) -> tuple[str, ...]:
 
 def with_winners(text: str, winners: Mapping[str, Winners]) -> str:
     """The text of params.yaml with the winners' values, under all schedules; else unchanged."""
-    document = YAML()
-    document.width = 4096  # no line is broken
-    params = document.load(text)
+    optimizers = children(children(yaml.compose(text, yaml.SafeLoader))["optimizers"])
+    edits: dict[tuple[int, int], str] = {}
     for workload, by_optimizer in winners.items():
         for optimizer, winner in by_optimizer.items():
-            values = hyper_parameters(winner)
-            for hyper in params["optimizers"][optimizer][workload].values():
-                # As PyYAML writes a number: ruamel's own 1e-05 would be text to PyYAML.
-                hyper.update({n: document.load(yaml.safe_dump(v)) for n, v in values.items()})
-    tuned = io.StringIO()
-    document.dump(params, tuned)
-    return tuned.getvalue()
+            for schedule in children(children(optimizers[optimizer])[workload]).values():
+                for name, value in hyper_parameters(winner).items():
+                    node = children(schedule)[name]
+                    if float(node.value) != value:
+                        edits[node.start_mark.index, node.end_mark.index] = written(value)
+    for (start, end), number in sorted(edits.items(), reverse=True):
+        text = text[:start] + number + text[end:]
+    return text
+
+
+def children(mapping: Any) -> dict[str, Any]:
+    """The nodes of a YAML mapping by their keys; each knows its place in the text."""
+    return {key.value: node for key, node in mapping.value}
+
+
+def written(value: float) -> str:
+    """A number in YAML, where 3e-05 without a point would be text."""
+    return yaml.safe_dump(value).splitlines()[0]
 
 
 def alarms(winners: Mapping[str, Winners]) -> list[str]:

@@ -51,8 +51,9 @@ def read_winners(path: Path = WINNERS) -> dict[str, Winners]:
             for workload, winners in yaml.safe_load(path.read_text(encoding="utf-8")).items()
         }
     except (OSError, AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
         raise UsageError(
-            f"{path} is no list of winners ({error}): write it with `make tune`, or take it back "
+            f"{path} is no list of winners ({reason}): write it with `make tune`, or take it back "
             f"with `git restore {path}`"
         ) from error
 
