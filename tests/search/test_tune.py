@@ -64,7 +64,7 @@ def test_the_winner_is_the_best_trial_with_its_budget():
     first = trials_of("adam")[0]
     (winner,) = choose(SEARCH, {"adam": trials_of("adam")}).values()
     assert (winner.lr, winner.weight_decay) == (first.lr, first.weight_decay)
-    assert winner.budget == (SEARCH.trials, SEARCH.epochs)
+    assert (winner.trials, winner.epochs) == (SEARCH.trials, SEARCH.epochs)
     assert winner.validation_accuracy == 0.99
 
 

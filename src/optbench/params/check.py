@@ -191,7 +191,7 @@ class Checker:
                 "hyper-parameters, for example {lr: 0.001, weight_decay: 0.0}"
             )
 
-    def search(self, name: str, search: Search, document: Document) -> None:
+    def search(self, name: str, search: Search, suite: Suite | None, document: Document) -> None:
         """Schedule and stages exist, and each optimizer of the suite has a space of one size."""
         path = ("search", name, "space")
         if not self.choice("workload", name, f"search.{name}", document.workloads):
@@ -202,9 +202,7 @@ class Checker:
                 f"search.{name}: searches/{name}/dvc.yaml is missing: copy another workload's file "
                 "and put this name in place of the other"
             )
-        suite = document.suite.get(name)
-        names = suite.get("optimizers") if isinstance(suite, Mapping) else None
-        for optimizer in names if isinstance(names, list) else []:
+        for optimizer in suite.optimizers if suite else ():
             if optimizer not in search.space:
                 self.problems.append(
                     f"{'.'.join(path)}.{optimizer} is missing: add its ranges, or take {optimizer} "
@@ -228,11 +226,12 @@ class Checker:
                 self.range(f"{where}.{name}", value)
         if len(self.problems) > before:
             return
-        block = document.optimizers.get(optimizer, {})
         lows = {name: ranges(space).get(name, (value,))[0] for name, value in space.items()}
-        settings = block.get("settings", {})
-        self.parse(signatures.arguments("optimizers", optimizer), path, {**settings, **lows})
-        for schedule, hyper in block.get(workload, {}).items():
+        self.parse(signatures.arguments("optimizers", optimizer), path, lows, partial=True)
+        per_schedule = document.optimizers.get(optimizer, {}).get(workload, {})
+        if not isinstance(per_schedule, Mapping):
+            return  # said already
+        for schedule, hyper in per_schedule.items():
             if isinstance(hyper, Mapping) and set(hyper) != set(space):
                 self.problems.append(
                     f"{where} names {_listed(space)}, but optimizers.{optimizer}.{workload}."

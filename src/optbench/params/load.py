@@ -80,7 +80,7 @@ def _check(raw: Mapping[str, Any], checker: Checker) -> Params | None:
     for name, suite in suites.items():
         checker.suite(name, suite, document)
     for name, search in searches.items():
-        checker.search(name, search, document)
+        checker.search(name, search, suites.get(name), document)
     if override is None:
         return None
     return Params(

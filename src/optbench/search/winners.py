@@ -30,11 +30,6 @@ class Winner:
     validation_accuracy: float
     on_edge: tuple[str, ...]  # dimensions in which it lies at an end of its range
 
-    @property
-    def budget(self) -> tuple[int, int]:
-        """Trials, and epochs a trial."""
-        return self.trials, self.epochs
-
 
 Winners = Mapping[str, Winner]  # by optimizer; without those that were not searched
 
