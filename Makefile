@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce readme test test-slow lint bench lock
+.PHONY: help setup reproduce tune readme test test-slow lint bench lock
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -15,6 +15,9 @@ setup: $(INSTALLED) ## Make the virtual environment and install the locked packa
 reproduce: setup ## Bring the chosen workload up to date: train what changed, render its report
 	@PYTHONPATH=src python stages/plan.py
 	dvc repro
+
+tune: setup ## Take the winners of the searches (README: Search) into params.yaml
+	PYTHONPATH=src python stages/tune.py
 
 readme: setup ## Put the current results table into README
 	PYTHONPATH=src python stages/readme.py

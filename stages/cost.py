@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from optbench.core.errors import plainly_told
-from optbench.core.rows import publish
+from optbench.core.files import publish
 from optbench.core.run import read_params
 from optbench.cost import measure, probe
 

@@ -5,10 +5,13 @@ from pathlib import Path
 
 from optbench.core import rows
 from optbench.core.errors import plainly_told
+from optbench.core.files import publish
 from optbench.evaluation.evaluate import score_cells
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import Summary, summarise
+from optbench.evaluation.tuning import tunings
 from optbench.params.load import load_params
+from optbench.search.winners import read_winners
 
 
 def main() -> None:
@@ -18,10 +21,12 @@ def main() -> None:
     name = parser.parse_args().workload
     params = load_params()
     target = params.evaluations[name].target_accuracy
-    cells = score_cells(params.cells(name), target_accuracy=target)
+    cells = params.cells(name)
+    scored = score_cells(cells, target_accuracy=target)
+    summaries = summarise(scored, tunings(cells, read_winners()[name]))
     folder = Path("reports") / name
-    rows.publish(folder / "cells.csv", rows.to_csv(Metrics, cells))
-    rows.publish(folder / "summary.csv", rows.to_csv(Summary, summarise(cells)))
+    publish(folder / "cells.csv", rows.to_csv(Metrics, scored))
+    publish(folder / "summary.csv", rows.to_csv(Summary, summaries))
 
 
 if __name__ == "__main__":

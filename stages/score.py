@@ -7,6 +7,7 @@ from pathlib import Path
 
 from optbench.core import rows
 from optbench.core.errors import plainly_told
+from optbench.core.files import publish
 from optbench.evaluation.evaluate import rank, score_at
 from optbench.evaluation.summary import Summary
 from optbench.params.load import load_params
@@ -27,7 +28,7 @@ def main() -> None:
     summaries = rows.from_csv(Summary, Path("reports") / name / "summary.csv")
     metrics = {key: value for key, value in asdict(run).items() if key not in NAMES}
     metrics |= {"rank": rank(run, summaries), "suite_size": len(summaries)}
-    rows.publish(Path("reports/run.json"), json.dumps(metrics, indent=2) + "\n")
+    publish(Path("reports/run.json"), json.dumps(metrics, indent=2) + "\n")
     print(run_against_suite(run, summaries, params.override))
     print(f"See reports/{name}/results.md")
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from optbench.core.errors import plainly_told
-from optbench.core.rows import publish
+from optbench.core.files import publish
 from optbench.params.load import load_params
 
 

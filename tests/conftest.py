@@ -99,22 +99,27 @@ def copy_tracked_files(target: Path) -> None:
 
 def shrink(project: Project) -> None:
     """Leaves two small workloads of digits: 2 optimizers x 2 schedules x 1 seed, one epoch."""
-    for folder in ("suites", "results", "reports", "costs"):
-        for workload in project.read_params()["workloads"]:
-            if folder != "suites" or workload != "digits-cnn":
-                shutil.rmtree(project.folder / folder / workload, ignore_errors=True)
+    for folder in ("suites", "searches"):
+        template = (project.folder / folder / "digits-cnn/dvc.yaml").read_text()
+        shutil.rmtree(project.folder / folder)
+        for workload in ("digits-cnn", SECOND_WORKLOAD):
+            file = project.folder / folder / workload / "dvc.yaml"
+            file.parent.mkdir(parents=True)
+            file.write_text(template.replace("digits-cnn", workload))
+    for folder in ("results", "reports", "costs"):
+        shutil.rmtree(project.folder / folder)
     for lock in project.folder.rglob("dvc.lock"):
         lock.unlink()
-    template = (project.folder / "suites/digits-cnn/dvc.yaml").read_text()
-    second = project.folder / "suites" / SECOND_WORKLOAD / "dvc.yaml"
-    second.parent.mkdir()
-    second.write_text(template.replace("digits-cnn", SECOND_WORKLOAD))
+    winners = f"digits-cnn: {{}}\n{SECOND_WORKLOAD}: {{}}\n"
+    (project.folder / "searches/winners.yaml").write_text(winners)
     params = project.read_params()
     params["workload"], params["schedule"] = "digits-cnn", "cosine"
     suite = {"optimizers": ["sgd", "adam"], "schedules": ["cosine", "step"], "seeds": [0]}
     params["suite"] = {"digits-cnn": suite, SECOND_WORKLOAD: {**suite, "seeds": [1]}}
     small = {**params["workloads"]["digits-cnn"], "epochs": 1}
     params["workloads"] = {"digits-cnn": small, SECOND_WORKLOAD: {**small, "batch_size": 128}}
+    search = {**params["search"]["digits-cnn"], "trials": 2, "epochs": 1}
+    params["search"] = {"digits-cnn": search, SECOND_WORKLOAD: search}
     evaluation = params["evaluation"]["digits-cnn"]
     params["evaluation"] = {"digits-cnn": evaluation, SECOND_WORKLOAD: evaluation}
     for block in params["optimizers"].values():

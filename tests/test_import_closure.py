@@ -9,13 +9,19 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-STAGES = yaml.safe_load((ROOT / "suites/digits-cnn/dvc.yaml").read_text())["stages"]
+STAGES = {
+    name: stage
+    for file in ("dvc.yaml", "suites/digits-cnn/dvc.yaml", "searches/digits-cnn/dvc.yaml")
+    for name, stage in yaml.safe_load((ROOT / file).read_text())["stages"].items()
+}
 SECOND_ORDER = ("kfac", "ngd")
+QUICK = ("validate", "score", "evaluate", "report", "collect")
 NAMES = {
     "${workloads.digits-cnn.dataset}": "digits",
     "${workloads.digits-cnn.network}": "cnn",
     "${item.schedule}": "step",
     "${schedule}": "step",
+    "${search.digits-cnn.schedule}": "step",
 }
 
 
@@ -58,12 +64,14 @@ for module in list(sys.modules.values()):
 
 def parts(stage: str, optimizer: str) -> list[str]:
     """What the stage loads by name at run time."""
+    if stage in QUICK:
+        return []
     modules = ["datasets.digits", "models.cnn", f"optimizers.{optimizer}"]
     other = "optimizers.sgd" if stage == "cost" else "schedules.step"
     return [f"optbench.{module}" for module in [*modules, other]]
 
 
-@pytest.mark.parametrize("stage", ["train", "run", "cost"])
+@pytest.mark.parametrize("stage", ["train", "run", "cost", "search"])
 @pytest.mark.parametrize("optimizer", ["radam", *SECOND_ORDER])
 def test_deps_are_the_import_closure(stage, optimizer):
     """But for one folder: deps cannot go by the optimizer, so all cells depend on `curvature`."""
@@ -74,7 +82,14 @@ def test_deps_are_the_import_closure(stage, optimizer):
 
 def test_second_order_needs_all_of_the_shared_folder():
     shared = {file for file in declared("train") if "/curvature/" in file}
+    assert shared
     assert shared <= set.union(*(imported("train", name) for name in SECOND_ORDER))
+
+
+@pytest.mark.parametrize("stage", QUICK)
+def test_deps_of_quick_stages_hold_the_import_closure(stage):
+    """They may hold more: a needless rerun takes seconds."""
+    assert imported(stage) <= declared(stage)
 
 
 def test_control_a_missing_dep_is_noticed(monkeypatch):
@@ -104,4 +119,5 @@ def test_package_files_are_empty():
 
 
 def test_training_never_sees_evaluation_or_report():
-    assert not [f for f in imported("train") if "/evaluation/" in f or "/report/" in f]
+    for stage in ("train", "search"):
+        assert not [f for f in imported(stage) if "/evaluation/" in f or "/report/" in f]

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import yaml
+
 from optbench.params.load import load_params
 from optbench.report.contents import read_contents
 from optbench.report.readme import with_results
@@ -24,6 +26,8 @@ def test_adding_the_readmes_optimizer_runs_only_its_cells(project: Project):
     params = project.folder / "params.yaml"
     text = params.read_text()
     params.write_text(text.replace("\noptimizers:\n", f"\noptimizers:\n{block('yaml', '  lion:')}"))
+    space = yaml.safe_load(block("yaml", "      lion:"))["lion"]
+    project.set("search.digits-cnn.space.lion", space)
     names = project.read_params()["suite"]["digits-cnn"]["optimizers"]
     project.set("suite.digits-cnn.optimizers", [*names, "lion"])
     assert set(project.repro()) == {

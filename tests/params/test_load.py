@@ -74,6 +74,32 @@ BAD_VALUES = [
     ("schedules/step", {"gama": 0.1}, "unknown key 'gama': did you mean 'gamma'?"),
     ("schedules/cosine/stepping", "batch", "must be 'iteration' or 'epoch'"),
     ("evaluation/digits-cnn/target_accuracy", 95, "got 95: must be less than or equal"),
+    ("optimizers/sgd/settings", 3, "optimizers.sgd.settings is missing"),
+    ("optimizers/sgd/digits-cnn", 3, "optimizers.sgd.digits-cnn must map schedules"),
+    ("suite/digits-cnn/optimizers", [["sgd"]], "suite.digits-cnn.optimizers.0: got ['sgd']"),
+    ("search/digits-cnn", 3, "search.digits-cnn: got 3: must be"),
+    ("search/digits-cnn/space", {"sgd": 3}, "search.digits-cnn.space.sgd: got 3: must be"),
+    ("search/digits-cn", {}, "search.digits-cn.trials is missing"),
+    ("search/digits-cnn/trials", 0, "search.digits-cnn.trials: got 0: must be greater than 0"),
+    ("search/digits-cnn/epochs", 0, "search.digits-cnn.epochs: got 0: must be greater than 0"),
+    ("search/digits-cnn/schedule", "cosin", "unknown schedule 'cosin': did you mean 'cosine'?"),
+    ("search/digits-cnn/space/sgd/lr", [0.1, 0.01], "got [0.1, 0.01]: must be [low, high] with"),
+    ("search/digits-cnn/space/sgd/lr", [0, 0.1], "must be [low, high] with 0 < low < high"),
+    ("search/digits-cnn/space/sgd/lr", [0.1], "must be [low, high] with 0 < low < high"),
+    ("search/digits-cnn/space/sgd/lr", [0.1, "1e-3"], "must be [low, high] with 0 < low < high"),
+    ("search/digits-cnn/space/sgd/lr", [0.1, math.inf], "must be [low, high] with"),
+    ("search/digits-cnn/space/sgd/lr", True, "got True: must be [low, high] with"),
+    ("search/digits-cnn/space/sgd/weight_decay", -1.0, "weight_decay: got -1.0: must be greater"),
+    ("search/digits-cnn/space/sgd/momentum", [0.1, 0.9], "unknown dimension 'momentum'"),
+    ("search/digits-cnn/space/sgd/damping", 0.1, "space.sgd.damping: unknown key 'damping'"),
+    ("search/digits-cnn/space/sdg", {"lr": 0.1}, "unknown optimizer 'sdg': did you mean 'sgd'?"),
+    ("search/digits-cnn/space/sgd", {"lr": [0.1, 1.0]}, "space.sgd names lr, but optimizers.sgd."),
+    (
+        "search/digits-cnn/space/sgd/lr",
+        [0.1, 1.0],
+        "sizes differ: adam 2 dimensions, 5.50 decades; adamw 2",
+    ),
+    ("search/digits-cnn/space/sgd/weight_decay", 0.0005, "sgd 1 dimension, 2.50 decades: give"),
 ]
 
 
@@ -131,3 +157,33 @@ def test_a_workload_without_stages_is_told(tmp_path):
     message = problems_of(yaml.safe_dump(params), tmp_path)
     assert "suites/other/dvc.yaml is missing" in message
     assert "suite.other is missing" in message
+
+
+def test_an_optimizer_of_the_suite_without_a_space_is_told(tmp_path):
+    params = copy.deepcopy(GOOD)
+    del params["search"]["digits-cnn"]["space"]["adam"]
+    message = problems_of(yaml.safe_dump(params), tmp_path)
+    assert "search.digits-cnn.space.adam is missing" in message
+
+
+def test_a_search_without_stages_or_a_workload_without_winners_is_told(tmp_path):
+    params = copy.deepcopy(GOOD)
+    params["search"]["cifar10-resnet18"] = params["search"]["digits-cnn"]
+    params["workloads"]["other"] = params["workloads"]["digits-cnn"]
+    message = problems_of(yaml.safe_dump(params), tmp_path)
+    assert "searches/cifar10-resnet18/dvc.yaml is missing: copy" in message
+    assert "searches/winners.yaml has no entry for workload 'other': add 'other: {}'" in message
+
+
+def test_a_search_of_fixed_numbers_and_none_at_all_are_told_apart(tmp_path):
+    """A workload need not be searched; a search needs something to search."""
+    params = copy.deepcopy(GOOD)
+    del params["search"]["digits-cnn"]
+    (tmp_path / "good.yaml").write_text(yaml.safe_dump(params))
+    assert "digits-cnn" not in load_params(tmp_path / "good.yaml").searches
+    params = copy.deepcopy(GOOD)
+    fixed = {"lr": 0.1, "weight_decay": 0.0}
+    space = params["search"]["digits-cnn"]["space"]
+    params["search"]["digits-cnn"]["space"] = dict.fromkeys(space, fixed)
+    message = problems_of(yaml.safe_dump(params), tmp_path)
+    assert "search.digits-cnn.space: nothing is searched" in message

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from optbench.core import rows
 from optbench.core.errors import UsageError
-from optbench.core.rows import publish
+from optbench.core.files import publish
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,11 +51,3 @@ def _parse(text: str, field_type: Any) -> str | int | float | None:
     if text == "" and field_type is not float:
         return None
     return int(text) if field_type == int | None else float(text)
-
-
-def publish(path: Path, content: str | bytes) -> None:
-    """Writes a file beside its place and renames it, so that nobody sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content.encode() if isinstance(content, str) else content)
-    partial.replace(path)

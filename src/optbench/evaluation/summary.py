@@ -1,7 +1,7 @@
 """What the seeds of one optimizer and schedule say together. The seed is the unit."""
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from scipy import stats
@@ -30,17 +30,23 @@ class Summary:
     calibration_error_mean: float | None
     reached_target: int  # runs
     epochs_to_target_median: float | None  # over the runs that reached it
+    tuning: str  # how the hyper-parameters were chosen, see `tuning.py`
 
 
-def summarise(metrics: Iterable[Metrics]) -> list[Summary]:
-    """One summary for each optimizer and schedule, in the order they first come."""
+def summarise(metrics: Iterable[Metrics], tunings: Mapping[tuple[str, str], str]) -> list[Summary]:
+    """One summary for each optimizer and schedule, in the order they first come.
+
+    `tunings` says of each how its hyper-parameters were chosen.
+    """
     groups: dict[tuple[str, str], list[Metrics]] = {}
     for run in metrics:
         groups.setdefault((run.optimizer, run.schedule), []).append(run)
-    return [_summarise_group(*key, runs) for key, runs in groups.items()]
+    return [_summarise_group(*key, runs, tunings[key]) for key, runs in groups.items()]
 
 
-def _summarise_group(optimizer: str, schedule: str, runs: Sequence[Metrics]) -> Summary:
+def _summarise_group(
+    optimizer: str, schedule: str, runs: Sequence[Metrics], tuning: str
+) -> Summary:
     """The summary of runs that differ in their seed alone."""
     finished = [run for run in runs if run.diverged_at_step is None]
     accuracies = _present(run.test_accuracy for run in finished)
@@ -60,6 +66,7 @@ def _summarise_group(optimizer: str, schedule: str, runs: Sequence[Metrics]) -> 
         calibration_error_mean=_mean(_present(run.calibration_error for run in finished)),
         reached_target=len(epochs),
         epochs_to_target_median=statistics.median(epochs) if epochs else None,
+        tuning=tuning,
     )
 
 

@@ -1,5 +1,6 @@
 """Finds everything that is wrong with params.yaml, before anyone is told."""
 
+import math
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -9,10 +10,14 @@ from optbench.core.run import Override, Workload
 from optbench.params import schema, signatures
 from optbench.params.messages import sentence, unknown
 from optbench.params.schema import Document, Suite
+from optbench.search.space import DIMENSIONS, Search, Space, decades, ranges
+from optbench.search.winners import WINNERS, read_winners
 
 T = TypeVar("T")
 Keys = tuple[str, ...]
 DEVICE = r"auto|cpu|mps|cuda(:\d+)?"
+# Decades by which spaces of one size may differ, so that ranges can have round ends.
+SIZE_TOLERANCE = 0.01
 
 
 class Checker:
@@ -77,6 +82,10 @@ class Checker:
             self.problems.append(
                 f"workloads.{name}: suites/{name}/dvc.yaml is missing: copy another workload's "
                 "file and put this name in place of the other"
+            )
+        if name not in read_winners():
+            self.problems.append(
+                f"{WINNERS} has no entry for workload '{name}': add '{name}: {{}}'"
             )
 
     def device(self, name: str, path: str) -> None:
@@ -181,3 +190,86 @@ class Checker:
                 f"optimizers.{optimizer}.{workload}.{schedule} is missing: add its "
                 "hyper-parameters, for example {lr: 0.001, weight_decay: 0.0}"
             )
+
+    def search(self, name: str, search: Search, suite: Suite | None, document: Document) -> None:
+        """Schedule and stages exist, and each optimizer of the suite has a space of one size."""
+        path = ("search", name, "space")
+        if not self.choice("workload", name, f"search.{name}", document.workloads):
+            return
+        self.choice("schedule", search.schedule, f"search.{name}.schedule", document.schedules)
+        if not Path("searches", name, "dvc.yaml").is_file():
+            self.problems.append(
+                f"search.{name}: searches/{name}/dvc.yaml is missing: copy another workload's file "
+                "and put this name in place of the other"
+            )
+        for optimizer in suite.optimizers if suite else ():
+            if optimizer not in search.space:
+                self.problems.append(
+                    f"{'.'.join(path)}.{optimizer} is missing: add its ranges, or take {optimizer} "
+                    f"out of suite.{name}.optimizers"
+                )
+        before = len(self.problems)
+        for optimizer, space in search.space.items():
+            self.space((*path, optimizer), space, document)
+        if len(self.problems) == before:
+            self.equal_sizes(".".join(path), search.space)
+
+    def space(self, path: Keys, space: Space, document: Document) -> None:
+        """An optimizer's ranges are ranges of arguments that it takes, and name each of them."""
+        _, workload, _, optimizer = path
+        where = ".".join(path)
+        if not self.name("optimizers", optimizer, where):
+            return
+        before = len(self.problems)
+        for name, value in space.items():
+            if self.choice("dimension", name, f"{where}.{name}", DIMENSIONS):
+                self.range(f"{where}.{name}", value)
+        if len(self.problems) > before:
+            return
+        lows = {name: ranges(space).get(name, (value,))[0] for name, value in space.items()}
+        self.parse(signatures.arguments("optimizers", optimizer), path, lows, partial=True)
+        per_schedule = document.optimizers.get(optimizer, {}).get(workload, {})
+        if not isinstance(per_schedule, Mapping):
+            return  # said already
+        for schedule, hyper in per_schedule.items():
+            if isinstance(hyper, Mapping) and set(hyper) != set(space):
+                self.problems.append(
+                    f"{where} names {_listed(space)}, but optimizers.{optimizer}.{workload}."
+                    f"{schedule} names {_listed(hyper)}: name the same in both; what is not "
+                    "searched is a plain number in the space"
+                )
+
+    def range(self, path: str, value: Any) -> None:
+        """[low, high] with 0 < low < high, or a number."""
+        is_pair = isinstance(value, list) and len(value) == 2 and all(map(_is_number, value))
+        if not (_is_number(value) or (is_pair and 0 < value[0] < value[1])):
+            self.problems.append(
+                f"{path}: got {value!r}: must be [low, high] with 0 < low < high, or a plain "
+                "number that is not searched"
+            )
+
+    def equal_sizes(self, path: str, spaces: Mapping[str, Space]) -> None:
+        """As many dimensions and decades for each optimizer, else the search favours one."""
+        counts = {name: len(ranges(space)) for name, space in spaces.items()}
+        lengths = {name: decades(space) for name, space in spaces.items()}
+        if not any(counts.values()):
+            self.problems.append(f"{path}: nothing is searched: write [low, high] for each lr")
+        elif (
+            len(set(counts.values())) > 1
+            or max(lengths.values()) - min(lengths.values()) > SIZE_TOLERANCE
+        ):
+            listed = "; ".join(
+                f"{name} {count} dimension{'' if count == 1 else 's'}, {lengths[name]:.2f} decades"
+                for name, count in counts.items()
+            )
+            self.problems.append(f"{path}: sizes differ: {listed}: give each optimizer the same")
+
+
+def _is_number(value: object) -> bool:
+    """A finite number; YAML's true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _listed(names: Collection[str]) -> str:
+    """Names in a sentence."""
+    return ", ".join(sorted(names)) or "nothing"

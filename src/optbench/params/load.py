@@ -11,6 +11,7 @@ from optbench.core.run import PARAMS, Override, Run, Workload, resolve
 from optbench.params.check import Checker
 from optbench.params.messages import ParamsError
 from optbench.params.schema import Document, Evaluation, Suite
+from optbench.search.space import Search
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,7 @@ class Params:
     suites: Mapping[str, Suite]
     workloads: Mapping[str, Workload]
     evaluations: Mapping[str, Evaluation]
+    searches: Mapping[str, Search]
     override: Override
 
     @property
@@ -67,6 +69,7 @@ def _check(raw: Mapping[str, Any], checker: Checker) -> Params | None:
     workloads = checker.parse_each(Workload, "workloads", document.workloads)
     suites = checker.parse_each(Suite, "suite", document.suite)
     evaluations = checker.parse_each(Evaluation, "evaluation", document.evaluation)
+    searches = checker.parse_each(Search, "search", document.search)
     for name, workload in workloads.items():
         checker.workload(name, workload, document)
     for name, args in document.schedules.items():
@@ -76,10 +79,17 @@ def _check(raw: Mapping[str, Any], checker: Checker) -> Params | None:
     checker.single_run(document)
     for name, suite in suites.items():
         checker.suite(name, suite, document)
+    for name, search in searches.items():
+        checker.search(name, search, suites.get(name), document)
     if override is None:
         return None
     return Params(
-        raw=raw, suites=suites, workloads=workloads, evaluations=evaluations, override=override
+        raw=raw,
+        suites=suites,
+        workloads=workloads,
+        evaluations=evaluations,
+        searches=searches,
+        override=override,
     )
 
 

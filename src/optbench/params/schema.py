@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
 from annotated_types import Gt, Le
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -29,7 +29,6 @@ class Evaluation:
     """What only evaluation reads, so that a change retrains nothing."""
 
     target_accuracy: Annotated[float, Gt(0), Le(1)]
-    tuning: Literal["untuned", "search"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +45,7 @@ class Document:
     optimizers: Mapping[str, Mapping[str, Any]]
     schedules: Mapping[str, Any]
     evaluation: Mapping[str, Any]
+    search: Mapping[str, Any]
 
 
 def parse(shape: type[T], value: Any) -> tuple[T | None, list[ErrorDetails]]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from optbench.evaluation.summary import ONE_NETWORK
+from optbench.evaluation.tuning import OTHER, UNTUNED
 from optbench.report.contents import Contents
 
 
@@ -23,7 +24,7 @@ def caption(contents: Contents) -> list[str]:
         "(median; a dash: not reached).",
         "Step time: median and quartiles of the ratio to an SGD step beside it in the same "
         "process; SGD's own row shows the noise. Peak: tensors alive at once in a step.",
-        tuning(evaluation.tuning),
+        *tuning(contents),
         *(f"Run with {describe(fingerprint)}." for fingerprint in contents.fingerprints),
     ]
     if len(contents.fingerprints) > 1:
@@ -41,11 +42,33 @@ def one_network(contents: Contents) -> list[str]:
     ]
 
 
-def tuning(protocol: str) -> str:
-    """How the hyper-parameters were chosen."""
-    if protocol == "untuned":
-        return "Hyper-parameters are untuned: a ranking may change once each is searched equally."
-    return "Hyper-parameters come from an equal search on the validation split."
+def tuning(contents: Contents) -> list[str]:
+    """How the hyper-parameters were chosen, and where that was not equal."""
+    winners = contents.winners
+    if not winners:
+        return ["Hyper-parameters are untuned: a ranking may change once each is searched equally."]
+    budgets = {
+        name: f"{counted(winner.trials, 'trial')} x {counted(winner.epochs, 'epoch')}"
+        for name, winner in winners.items()
+    }
+    schedules = ", ".join(sorted({winner.schedule for winner in winners.values()}))
+    head = f"Hyper-parameters come from a search under {schedules} on the validation split"
+    if len(set(budgets.values())) == 1:
+        sentences = [f"{head}: {min(budgets.values())} for each optimizer."]
+    else:
+        listed = ", ".join(f"{name} {budget}" for name, budget in budgets.items())
+        sentences = [f"{head}. Warning: its budgets differ: {listed}."]
+    for state, what in ((UNTUNED, "not searched"), (OTHER, "not at the values that won")):
+        if names := [
+            f"{s.optimizer} / {s.schedule}" for s in contents.summaries if s.tuning == state
+        ]:
+            sentences.append(f"Warning: {what}: {', '.join(names)}.")
+    if edges := [f"{name} ({', '.join(w.on_edge)})" for name, w in winners.items() if w.on_edge]:
+        sentences.append(
+            "Warning: the winner lies on the edge of its space, and a wider one may hold a better: "
+            f"{', '.join(edges)}."
+        )
+    return sentences
 
 
 def counted(count: int, noun: str) -> str:

@@ -13,6 +13,7 @@ from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import Summary
 from optbench.params.load import Params
 from optbench.params.schema import Evaluation, Suite
+from optbench.search.winners import Winners, read_winners
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,7 @@ class Contents:
     settings: Workload
     suite: Suite
     evaluation: Evaluation
+    winners: Winners
     schedule_args: Mapping[str, Mapping[str, Any]]
     cells: Sequence[Metrics]
     summaries: Sequence[Summary]
@@ -50,6 +52,7 @@ def read_contents(params: Params, workload: str) -> Contents:
         settings=params.workloads[workload],
         suite=suite,
         evaluation=params.evaluations[workload],
+        winners={n: w for n, w in read_winners()[workload].items() if n in suite.optimizers},
         schedule_args={name: params.raw["schedules"][name] for name in suite.schedules},
         cells=rows.from_csv(Metrics, folder / "cells.csv"),
         summaries=rows.from_csv(Summary, folder / "summary.csv"),

@@ -11,6 +11,6 @@ def with_results(readme: str, contents: Contents) -> str:
     """README's text with the current results table between its two marks."""
     before, rest = readme.split(START)
     after = rest.split(END)[1]
-    notes = [*one_network(contents), tuning(contents.evaluation.tuning)]
+    notes = [*one_network(contents), *tuning(contents)]
     generated = "\n\n".join([tables.markdown(contents), *notes])
     return f"{before}{START}\n{generated}\n{END}{after}"

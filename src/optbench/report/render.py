@@ -5,7 +5,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from optbench.core.rows import publish
+from optbench.core.files import publish
 from optbench.report import tables
 from optbench.report.caption import caption
 from optbench.report.contents import Contents

@@ -38,7 +38,7 @@ def _row(contents: Contents, summary: Summary) -> list[str]:
         f"{cost['step_time_ratio_q3']:.2f})",
         number(cost["optimizer_state_bytes"] / 1e6, 3),
         number(cost["peak_memory_bytes"] / 1e6, 1),
-        contents.evaluation.tuning,
+        summary.tuning,
     ]
 
 

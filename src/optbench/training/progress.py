@@ -18,21 +18,30 @@ from optbench.core.records import Diagnostic, Epoch
 LOGS = Path("logs")
 
 
+class Unseen:
+    """Watches a training and shows nothing of it."""
+
+    def step(self) -> None:
+        """Does nothing."""
+
+    def epoch(self, epoch: Epoch, diagnostics: Sequence[Diagnostic]) -> None:
+        """Does nothing."""
+
+
 class EpochProgress:
     """Watches a training, inside a `with` block."""
 
-    def __init__(self, name: str, *, epochs: int, steps_per_epoch: int) -> None:
-        """`name`: the run's, for example `digits-cnn/sgd-cosine-0`."""
+    def __init__(self, name: str, epochs: int, steps: int) -> None:
+        """`name`: the run's, for example `digits-cnn/sgd-cosine-0`; `steps`: of all epochs."""
         self.name, self.epochs = name, epochs
         self.log = LOGS / f"{name}.jsonl"
-        self.started = self.last = time.perf_counter()
         columns = (
             TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"),
             TimeRemainingColumn(),
         )  # fmt: skip
         terminal = sys.stdout.isatty()
         self.bar = Progress(*columns, console=Console(), disable=not terminal, transient=True)
-        self.task = self.bar.add_task(name, total=epochs * steps_per_epoch, state="")
+        self.task = self.bar.add_task(name, total=steps, state="")
         self.print_line = not terminal
 
     def __enter__(self) -> "EpochProgress":
@@ -40,6 +49,7 @@ class EpochProgress:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.log.write_text("", encoding="utf-8")
         self.bar.start()
+        self.last = time.perf_counter()
         return self
 
     def __exit__(

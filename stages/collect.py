@@ -1,0 +1,35 @@
+"""Stage `collect`: all trials of a workload in one table, and a figure of them."""
+
+import argparse
+
+from optbench.core import rows
+from optbench.core.errors import plainly_told
+from optbench.core.files import publish
+from optbench.core.run import read_params
+from optbench.report.style import render, style
+from optbench.search.sensitivity import lr_sensitivity
+from optbench.search.space import Search
+from optbench.search.trials import SEARCHES, Trial
+
+
+def main() -> None:
+    """Writes searches/<workload>/{trials.csv,lr_sensitivity.svg,lr_sensitivity.png}."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("workload")
+    name = parser.parse_args().workload
+    params, folder = read_params(), SEARCHES / name
+    trials = {
+        optimizer: rows.from_csv(Trial, folder / "trials" / f"{optimizer}.csv")
+        for optimizer in params["suite"][name]["optimizers"]
+    }
+    table = [trial for own in trials.values() for trial in own]
+    publish(folder / "trials.csv", rows.to_csv(Trial, table))
+    with style():
+        figure = lr_sensitivity(name, trials, Search(**params["search"][name]).space)
+    for extension in ("svg", "png"):
+        publish(folder / f"lr_sensitivity.{extension}", render(figure, extension))
+
+
+if __name__ == "__main__":
+    with plainly_told():
+        main()
