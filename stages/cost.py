@@ -7,7 +7,7 @@ from pathlib import Path
 from optbench.core.errors import plainly_told
 from optbench.core.files import publish
 from optbench.core.run import read_params
-from optbench.cost import measure, probe
+from optbench.cost.measure import measure, probe
 
 
 def main() -> None:

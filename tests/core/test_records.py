@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from optbench.core import records
-from optbench.core.records import Epoch, Outcome, Predictions
+from optbench.core.records import Diagnostic, Epoch, Outcome, Predictions
 
 EPOCH = Epoch(
     epoch=1, step=10, train_loss=1 / 3, heldout_loss=0.1, heldout_accuracy=0.5, lr=0.1,
@@ -12,6 +12,7 @@ EPOCH = Epoch(
 )  # fmt: skip
 OUTCOME = Outcome(
     history=[EPOCH],
+    diagnostics=[Diagnostic(epoch=1, name="damping", value=1 / 3)],
     predictions=Predictions(actual=[0, 1], predicted=[0, 0], confidence=[0.9, 0.51]),
     test_loss=0.25,
     test_accuracy=0.5,
@@ -22,6 +23,7 @@ OUTCOME = Outcome(
 DIVERGED = dataclasses.replace(
     OUTCOME,
     history=[],
+    diagnostics=[],
     predictions=Predictions(actual=[], predicted=[], confidence=[]),
     test_loss=None,
     test_accuracy=None,
@@ -40,6 +42,13 @@ def test_the_same_outcome_gives_the_same_bytes(tmp_path: Path):
         records.write(OUTCOME, tmp_path / name)
     for file in (tmp_path / "a").iterdir():
         assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
+
+
+def test_an_optimizer_that_says_nothing_leaves_no_file(tmp_path: Path):
+    records.write(DIVERGED, tmp_path)
+    assert not (tmp_path / "diagnostics.csv").exists()
+    records.write(OUTCOME, tmp_path)
+    assert (tmp_path / "diagnostics.csv").exists()
 
 
 @pytest.mark.parametrize("name", ["history.csv", "predictions.json", "metrics.json"])

@@ -15,6 +15,7 @@ def epoch(number: int, accuracy: float) -> Epoch:
 
 
 OUTCOME = Outcome(
+    diagnostics=[],
     history=[epoch(1, 0.5), epoch(2, 0.9), epoch(3, 0.8)],
     predictions=Predictions(
         actual=[0, 1, 2, 3], predicted=[0, 1, 2, 0], confidence=[1, 1, 0.9, 0.5]
@@ -64,6 +65,7 @@ def test_calibration_error_of_a_calibrated_model_is_small_and_of_an_overconfiden
 
 def test_a_diverged_run_has_no_scores():
     diverged = Outcome(
+        diagnostics=[],
         history=[], predictions=Predictions(actual=[], predicted=[], confidence=[]),
         test_loss=None, test_accuracy=None, diverged_at_step=3, steps=3, fingerprint={},
     )  # fmt: skip

@@ -36,6 +36,7 @@ class Preconditioned(Optimizer):
         self.kl_clip = kl_clip
         self.steps = 0
         self.clip_factor = 1.0
+        self.clipped_steps = 0
         # Labels are drawn from a stream of their own, so that nobody else's draws change it.
         self.generator = torch.Generator().manual_seed(torch.initial_seed())
 
@@ -48,11 +49,13 @@ class Preconditioned(Optimizer):
 
     def counters(self) -> dict[str, float]:
         """What a state_dict holds beside tensors."""
-        return {"steps": self.steps, "clip_factor": self.clip_factor}
+        clipping = {"clip_factor": self.clip_factor, "clipped_steps": self.clipped_steps}
+        return {"steps": self.steps, **clipping}
 
     def set_counters(self, counters: Mapping[str, float]) -> None:
         """The inverse of `counters`."""
         self.steps = int(counters["steps"])
+        self.clipped_steps = int(counters["clipped_steps"])
         self.clip_factor = counters["clip_factor"]
 
     @torch.no_grad()
@@ -62,6 +65,7 @@ class Preconditioned(Optimizer):
             loss = closure()
         directions = self.direction(closure)
         self.clip_factor = self._clip(directions)
+        self.clipped_steps += self.clip_factor < 1
         for group in self.param_groups:
             parameters = [p for p in group["params"] if p.grad is not None]
             if parameters:

@@ -31,6 +31,9 @@ from optbench.curvature.record import record
 
 log = logging.getLogger(__name__)
 
+# The kinds of steps.
+PLAIN, CURVATURE, INVERSION = "plain", "curvature", "inversion"
+
 
 class KFAC(Preconditioned):
     """The arguments are those of `build`."""
@@ -75,13 +78,30 @@ class KFAC(Preconditioned):
         names = "; ".join(f"{name} ({why})" for name, why in left_out.items())
         log.info("K-FAC: %d layers; along their gradient: %s", len(self.layers), names or "none")
 
+    @property
+    def period(self) -> int:
+        """After how many steps the kinds of steps come round."""
+        return max(self.t_cov, self.t_inv)
+
+    def kind(self, step: int) -> str:
+        """A curvature pass every t_cov steps, and at every t_inv-th step's pass an inversion.
+
+        Curvature changes fastest at the beginning: before the first t_inv steps are over, passes 0,
+        1, 2, 4, 8, ... invert as well.
+        """
+        passes, beside = divmod(step, self.t_cov)
+        if beside:
+            return PLAIN
+        early = step < self.t_inv and passes & (passes - 1) == 0
+        return INVERSION if early or step % self.t_inv < self.t_cov else CURVATURE
+
     def direction(self, objective: Objective) -> dict[Tensor, Tensor]:
         """Each layer's preconditioned gradient."""
-        measure = self.steps % self.t_cov == 0
-        if measure:
+        kind = self.kind(self.steps)
+        if kind != PLAIN:
             self.update_factors(objective)
-            if inverses_are_due(self.steps, t_cov=self.t_cov, t_inv=self.t_inv):
-                self.update_inverses()
+        if kind == INVERSION:
+            self.update_inverses()
         directions: dict[Tensor, Tensor] = {}
         cosines = []
         for layer in self.layers.values():
@@ -90,7 +110,7 @@ class KFAC(Preconditioned):
                 continue
             with short_factors(when=self.is_bf16):
                 preconditioned = kronecker.solve(self.state[layer.weight], gradient)
-            if measure and isinstance(layer, nn.Conv2d):
+            if kind != PLAIN and isinstance(layer, nn.Conv2d):
                 cosines.append(cosine(preconditioned, gradient))
             directions |= layers.split_matrix(layer, preconditioned)
         if cosines:
@@ -145,18 +165,10 @@ class KFAC(Preconditioned):
         return {
             "damping": self.damping,
             "clip_factor": self.clip_factor,
+            "clipped_steps": self.clipped_steps,
             "conv_cosine": self.conv_cosine,
             "failures": self.failures,
         }
-
-
-def inverses_are_due(step: int, *, t_cov: int, t_inv: int) -> bool:
-    """At a curvature pass: every t_inv steps, and before that at t_cov x 0, 1, 2, 4, 8, ...
-
-    Curvature changes fastest at the beginning.
-    """
-    passes = step // t_cov
-    return step % t_inv < t_cov or (step < t_inv and passes & (passes - 1) == 0)
 
 
 def partition(model: nn.Module, max_dim: int | None) -> tuple[dict[str, Layer], dict[str, str]]:

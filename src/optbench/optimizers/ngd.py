@@ -110,6 +110,7 @@ class NaturalGradient(Preconditioned):
         return {
             "damping": self.damping,
             "clip_factor": self.clip_factor,
+            "clipped_steps": self.clipped_steps,
             "relative_residual": self.residual,
         }
 

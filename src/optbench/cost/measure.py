@@ -1,24 +1,25 @@
 """What a step of an optimizer costs in time and memory, measured beside SGD in one process.
 
 Steps of both alternate, so that a machine's drift touches both alike. The ratio of SGD to SGD shows
-the noise of the measurement itself.
+the noise of the measurement itself. Where an optimizer's steps are of several kinds, such as those
+that measure curvature, each kind counts as often as it occurs.
 """
 
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from rich.progress import track
 from torch import Tensor
-from torch.distributed._tools.mem_tracker import MemTracker
 from torch.optim import Optimizer
 
 from optbench.core.images import ImageData
 from optbench.core.run import Run, Workload
+from optbench.cost.live_bytes import LiveBytes
 from optbench.training.assembly import build_batches, build_learner, load_data
 from optbench.training.device import fingerprint, make_repeatable
 
@@ -30,7 +31,10 @@ PAIRS = 30
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """An optimizer's step beside SGD's: times in seconds, memory in bytes."""
+    """An optimizer's step beside SGD's: times in seconds, memory in bytes.
+
+    Medians and quartiles are taken over steps of one kind, then averaged over kinds.
+    """
 
     step_time_s: float  # median
     sgd_step_time_s: float  # median
@@ -38,6 +42,7 @@ class Cost:
     step_time_ratio_q1: float  # quartiles over pairs of steps
     step_time_ratio_q3: float
     pairs: int
+    ratio_by_kind: Mapping[str, float]  # medians
     steps_per_epoch: int
     optimizer_state_bytes: int
     peak_memory_bytes: int  # tensors alive at once in a step: parameters, gradients, activations
@@ -68,29 +73,76 @@ def measure(run: Run, sgd: Run) -> Cost:
     subject, reference = Stepper(run, data, device), Stepper(sgd, data, device)
     for stepper in (subject, reference) * WARMUP_STEPS:
         stepper.step()
-    times, reference_times = [], []
-    name = f"cost of {run.optimizer} on {run.workload}"
-    for pair in track(range(PAIRS), description=name, disable=not sys.stdout.isatty()):
-        first_subject = pair % 2 == 0
-        if first_subject:
-            times.append(subject.timed_step())
-        reference_times.append(reference.timed_step())
-        if not first_subject:
-            times.append(subject.timed_step())
-    ratios = [a / b for a, b in zip(times, reference_times, strict=True)]
-    q1, median, q3 = statistics.quantiles(ratios, n=4)
+    kinds = kinds_of(subject.learner.optimizer)
+    pairs = [
+        time_pairs(subject, reference, kind, f"{run.optimizer} on {run.workload}, {kind.name}")
+        for kind in kinds
+    ]
+    quartiles = [ratio_quartiles(own) for own in pairs]
+    shares = [kind.share for kind in kinds]
+    q1, median, q3 = (statistics.fmean(column, shares) for column in zip(*quartiles, strict=True))
     return Cost(
-        step_time_s=statistics.median(times),
-        sgd_step_time_s=statistics.median(reference_times),
+        step_time_s=statistics.fmean(
+            [statistics.median(own for own, _ in kind) for kind in pairs], shares
+        ),
+        sgd_step_time_s=statistics.median(other for kind in pairs for _, other in kind),
         step_time_ratio=median,
         step_time_ratio_q1=q1,
         step_time_ratio_q3=q3,
-        pairs=PAIRS,
+        pairs=sum(map(len, pairs)),
+        ratio_by_kind={kind.name: ratios[1] for kind, ratios in zip(kinds, quartiles, strict=True)},
         steps_per_epoch=len(subject.train),
         optimizer_state_bytes=state_bytes(subject.learner.optimizer),
-        peak_memory_bytes=subject.peak_memory_bytes(),
+        peak_memory_bytes=max(map(subject.peak_memory_bytes, kinds)),
         fingerprint=fingerprint(run.settings, device, data.digest),
     )
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One of the kinds of steps that an optimizer takes."""
+
+    name: str
+    share: float  # of all steps
+    example: int | None  # a step of this kind; None: every step is of it
+
+
+def kinds_of(optimizer: Any) -> list[Kind]:
+    """The kinds of steps of an optimizer.
+
+    One with several has a `period` of steps and a method `kind(step)`, and counts its `steps`, by
+    which its work goes. Its first period is left out: there it may work more.
+    """
+    if not hasattr(optimizer, "kind"):
+        return [Kind("step", 1.0, None)]
+    steps = range(optimizer.period, 2 * optimizer.period)
+    names = [optimizer.kind(step) for step in steps]
+    return [
+        Kind(name, names.count(name) / len(names), steps[names.index(name)])
+        for name in sorted(set(names))
+    ]
+
+
+def time_pairs(
+    subject: "Stepper", reference: "Stepper", kind: Kind, description: str
+) -> list[tuple[float, float]]:
+    """Seconds of a step of the subject and of the reference, side by side, for many pairs."""
+    count = max(PAIRS // 3, round(PAIRS * kind.share))
+    pairs = []
+    for pair in track(range(count), description=description, disable=not sys.stdout.isatty()):
+        subject.go_to(kind)
+        if pair % 2 == 0:
+            own, other = subject.timed_step(), reference.timed_step()
+        else:
+            other, own = reference.timed_step(), subject.timed_step()
+        pairs.append((own, other))
+    return pairs
+
+
+def ratio_quartiles(pairs: Sequence[tuple[float, float]]) -> tuple[float, float, float]:
+    """The three quartiles of the ratios of pairs."""
+    q1, q2, q3 = statistics.quantiles([own / other for own, other in pairs], n=4)
+    return q1, q2, q3
 
 
 class Stepper:
@@ -126,18 +178,24 @@ class Stepper:
         synchronize(self.device)
         return time.perf_counter() - start
 
-    def peak_memory_bytes(self) -> int:
-        """The most that was alive at once in a step."""
+    def go_to(self, kind: Kind) -> None:
+        """Lets the next step be of a kind."""
+        if kind.example is not None:
+            self.learner.optimizer.steps = kind.example  # type: ignore[attr-defined]
+
+    def peak_memory_bytes(self, kind: Kind) -> int:
+        """The most that was alive at once in a step of a kind."""
+        self.go_to(kind)
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
             self.step()
             return int(torch.cuda.max_memory_allocated(self.device))
-        # Private to torch, and the only tracker of live tensors on a CPU; torch is pinned.
-        tracker = MemTracker()
-        tracker.track_external(self.learner.model, self.learner.optimizer)
-        with tracker:
+        model, optimizer = self.learner.model, self.learner.optimizer
+        optimizer.zero_grad(set_to_none=True)
+        own = [*model.parameters(), *model.buffers(), *state_tensors(optimizer)]
+        with LiveBytes(own) as live:
             self.step()
-        return int(tracker.get_tracker_snapshot("peak")[self.device]["Total"])
+        return live.peak
 
 
 def synchronize(device: torch.device) -> None:
@@ -148,11 +206,12 @@ def synchronize(device: torch.device) -> None:
         torch.mps.synchronize()
 
 
+def state_tensors(optimizer: Optimizer) -> list[Tensor]:
+    """All tensors in an optimizer's state, step counters included."""
+    values = (value for state in optimizer.state.values() for value in state.values())
+    return [value for value in values if isinstance(value, Tensor)]
+
+
 def state_bytes(optimizer: Optimizer) -> int:
-    """The bytes of all tensors in an optimizer's state, step counters included."""
-    return sum(
-        value.numel() * value.element_size()
-        for state in optimizer.state.values()
-        for value in state.values()
-        if isinstance(value, Tensor)
-    )
+    """The bytes of an optimizer's state."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in state_tensors(optimizer))
