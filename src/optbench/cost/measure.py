@@ -195,7 +195,7 @@ class Stepper:
         own = [*model.parameters(), *model.buffers(), *state_tensors(optimizer)]
         with LiveBytes(own) as live:
             self.step()
-        return live.peak
+        return int(live.peak)
 
 
 def synchronize(device: torch.device) -> None:

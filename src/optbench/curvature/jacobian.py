@@ -172,23 +172,24 @@ def split(layer: nn.Module, vector: Tensor) -> dict[Tensor, Tensor]:
     return {cast("Tensor", layer.weight): scale, cast("Tensor", layer.bias): shift}
 
 
+def unsupported(module: nn.Module) -> str | None:
+    """Why there is no block for a module that owns parameters; None where there is."""
+    if not isinstance(module, _BatchNorm):
+        return layers.unsupported(module)
+    if all(x is not None for x in (module.weight, module.bias, module.running_mean)):
+        return None
+    return f"{type(module).__name__} without running statistics, or without scale and shift"
+
+
 def whole_network(model: nn.Module) -> dict[str, nn.Module]:
     """All modules that own parameters, by name.
 
     Raises:
-        UsageError: U is not known for one of them.
+        UsageError: U is not known for one of them, or two share a parameter.
     """
-    found = {
-        name: module
-        for name, module in model.named_modules()
-        if any(True for _ in module.parameters(recurse=False))
-    }
-    reasons = {name: layers.unsupported(module) for name, module in found.items()}
-    wrong = [
-        f"'{name}' ({why})"
-        for name, why in reasons.items()
-        if why and not (isinstance(found[name], _BatchNorm) and found[name].affine)
-    ]
+    found = layers.owners(model)
+    reasons = {name: unsupported(module) for name, module in found.items()}
+    wrong = [f"'{name}' ({why})" for name, why in reasons.items() if why]
     if wrong:
         raise UsageError(
             f"natural gradient needs the Jacobian of every layer; none is known for "

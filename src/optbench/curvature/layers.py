@@ -14,9 +14,30 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from optbench.core.errors import UsageError
+
 Layer = nn.Linear | nn.Conv2d
 Pair = tuple[int, int]
 CHUNK = 2**24  # numbers in the patches that are alive at once
+
+
+def owners(model: nn.Module) -> dict[str, nn.Module]:
+    """The modules that have parameters of their own, by name.
+
+    Raises:
+        UsageError: two of them share a parameter, for whose curvature there is no formula here.
+    """
+    found: dict[str, nn.Module] = {}
+    first: dict[nn.Parameter, str] = {}
+    for name, module in model.named_modules():
+        for p in module.parameters(recurse=False):
+            found[name] = module
+            if (other := first.setdefault(p, name)) != name:
+                raise UsageError(
+                    f"layers '{other}' and '{name}' share a parameter: curvature of shared layers "
+                    "is not defined here; train this network with a first-order optimizer"
+                )
+    return found
 
 
 def unsupported(module: nn.Module) -> str | None:

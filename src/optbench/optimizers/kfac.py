@@ -20,7 +20,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from optbench.core.errors import UsageError
 from optbench.core.objective import Objective
 from optbench.curvature import fisher as fishers
 from optbench.curvature import kronecker, layers
@@ -172,24 +171,10 @@ class KFAC(Preconditioned):
 
 
 def partition(model: nn.Module, max_dim: int | None) -> tuple[dict[str, Layer], dict[str, str]]:
-    """The layers that get a block, by name, and why other modules with parameters get none.
-
-    Raises:
-        UsageError: two layers share a parameter, for whose block there is no formula here.
-    """
+    """The layers that get a block, by name, and why other modules with parameters get none."""
     taken: dict[str, Layer] = {}
     left_out: dict[str, str] = {}
-    owners: dict[nn.Parameter, str] = {}
-    for name, module in model.named_modules():
-        own = list(module.parameters(recurse=False))
-        for p in own:
-            if (other := owners.setdefault(p, name)) != name:
-                raise UsageError(
-                    f"layers '{other}' and '{name}' share a parameter: K-FAC has no block for it; "
-                    "train this network with a first-order optimizer"
-                )
-        if not own:
-            continue
+    for name, module in layers.owners(model).items():
         if not layers.is_supported(module):
             left_out[name] = str(layers.unsupported(module))
         elif max_dim is not None and max(layers.matrix_shape(module)) > max_dim:
