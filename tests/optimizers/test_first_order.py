@@ -52,7 +52,16 @@ def reference_adam(*, decoupled: bool) -> np.ndarray:
     return x
 
 
-def reference_radam(*, threshold: float = 5.0) -> np.ndarray:
+def papers_rho(t: int, rho_inf: float, b2: float) -> float:
+    return rho_inf - 2 * t * b2**t / (1 - b2**t)
+
+
+def posts_rho(t: int, rho_inf: float, b2: float) -> float:
+    """As the post prints it, which is wrong."""
+    return (rho_inf - 2 * t * b2**t) / (1 - b2**t) - 1
+
+
+def reference_radam(*, threshold: float = 5.0, rho_t=papers_rho) -> np.ndarray:
     """Liu et al. 2020, algorithm 2, with torch's two departures."""
     x, m, v = START.copy(), np.zeros(7), np.zeros(7)
     b1, b2 = BETAS
@@ -62,7 +71,7 @@ def reference_radam(*, threshold: float = 5.0) -> np.ndarray:
         m = b1 * m + (1 - b1) * g
         v = b2 * v + (1 - b2) * g**2
         m_hat = m / (1 - b1**t)
-        rho = rho_inf - 2 * t * b2**t / (1 - b2**t)
+        rho = rho_t(t, rho_inf, b2)
         if rho > threshold:
             r = np.sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho))
             x = x - LR * m_hat * r * np.sqrt(1 - b2**t) / (np.sqrt(v) + EPS)
@@ -91,6 +100,7 @@ def test_matches_the_numpy_recurrence(build, expected):
         (adam.build, reference_adam(decoupled=True)),
         (adamw.build, reference_adam(decoupled=False)),
         (radam.build, reference_radam(threshold=4.0)),
+        (radam.build, reference_radam(rho_t=posts_rho)),
     ],
 )
 def test_control_another_recurrence_does_not_match(build, wrong):

@@ -2,14 +2,14 @@
 
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from optbench.core.run import Override, Workload
 from optbench.params import schema, signatures
 from optbench.params.messages import sentence, unknown
-from optbench.params.schema import Document, Suite
+from optbench.params.schema import Contrast, Document, Suite
 from optbench.search.space import DIMENSIONS, Search, Space, decades, ranges
 from optbench.search.winners import WINNERS, read_winners
 
@@ -167,6 +167,14 @@ class Checker:
         for optimizer in suite.optimizers:
             for schedule in suite.schedules:
                 self.cell(document, name, optimizer, schedule)
+
+    def contrasts(self, name: str, contrasts: Sequence[Contrast], suite: Suite) -> None:
+        """Both optimizers and the schedule are in the suite."""
+        for index, contrast in enumerate(contrasts):
+            path = f"evaluation.{name}.contrasts.{index}"
+            for key in ("first", "second"):
+                self.choice("optimizer", getattr(contrast, key), f"{path}.{key}", suite.optimizers)
+            self.choice("schedule", contrast.schedule, f"{path}.schedule", suite.schedules)
 
     def seed(self, path: str, seed: int) -> None:
         """A seed's range."""

@@ -1,8 +1,10 @@
 """What must be said beside every table: budget, tuning, n, hardware, and what is ours."""
 
-from collections.abc import Mapping
+import statistics
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from optbench.evaluation.contrast import Difference, compare
 from optbench.evaluation.summary import ONE_NETWORK
 from optbench.evaluation.tuning import OTHER, UNTUNED
 from optbench.report.contents import Contents
@@ -23,7 +25,10 @@ def caption(contents: Contents) -> list[str]:
         f"Epochs to target: the first epoch at {evaluation.target_accuracy:.0%} held-out accuracy "
         "(median; a dash: not reached).",
         "Step time: median and quartiles of the ratio to an SGD step beside it in the same "
-        "process; SGD's own row shows the noise. Peak: tensors alive at once in a step.",
+        "process, curvature work included; SGD's own row shows the noise. Peak: tensors alive at "
+        "once in a step.",
+        *contrasts(contents),
+        *health(contents),
         *tuning(contents),
         *(f"Run with {describe(fingerprint)}." for fingerprint in contents.fingerprints),
     ]
@@ -40,6 +45,51 @@ def one_network(contents: Contents) -> list[str]:
         "\\* One network: its binomial interval says how well its accuracy is measured, and "
         "nothing of other seeds. Differences inside it are no finding."
     ]
+
+
+def contrasts(contents: Contents) -> list[str]:
+    """The named comparisons of epochs to the target."""
+    sentences = []
+    for contrast in contents.evaluation.contrasts:
+        found = compare(contents.cells, contrast, budget=contents.settings.epochs)
+        if found is None:
+            continue
+        missed = f", {found.missed} missed it and count as the whole budget" * (found.missed > 0)
+        sentences.append(
+            f"Epochs to target under {contrast.schedule}, {contrast.first} against "
+            f"{contrast.second}: {found.first_mean:.2f} against {found.second_mean:.2f} "
+            f"(n = {found.first_n} and {found.second_n}{missed}); {difference(found)}."
+        )
+    return sentences
+
+
+def difference(found: Difference) -> str:
+    """A difference of means, its interval, and what it says."""
+    mean = f"difference {found.first_mean - found.second_mean:+.2f}"
+    if found.low is None or found.high is None or found.p is None:
+        return f"{mean}, without an interval: the runs show no spread"
+    verdict = "fewer" if found.high < 0 else "more" if found.low > 0 else "no clear difference"
+    return (
+        f"{mean}, 95 % interval {found.low:+.2f} to {found.high:+.2f} (Welch's t, p = "
+        f"{found.p:.2g}): {verdict}"
+    )
+
+
+def health(contents: Contents) -> list[str]:
+    """What optimizers say of themselves at the last epoch: median and range over runs."""
+    return [
+        f"Health of {optimizer} at the last epoch, median (range) over its runs: "
+        + "; ".join(f"{name} {spread(values)}" for name, values in sorted(said.items()))
+        + "."
+        for optimizer, said in contents.health.items()
+    ]
+
+
+def spread(values: Sequence[float]) -> str:
+    """The median, and the range where there is one."""
+    low, high = min(values), max(values)
+    middle = f"{statistics.median(values):.3g}"
+    return middle if low == high else f"{middle} ({low:.3g} to {high:.3g})"
 
 
 def tuning(contents: Contents) -> list[str]:

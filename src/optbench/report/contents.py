@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from optbench.core import records, rows
-from optbench.core.records import Epoch
+from optbench.core.records import Epoch, Outcome
 from optbench.core.run import Workload
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import Summary
@@ -31,6 +31,7 @@ class Contents:
     histories: Mapping[
         tuple[str, str], Sequence[Sequence[Epoch]]
     ]  # optimizer, schedule: a seed each
+    health: Mapping[str, Mapping[str, Sequence[float]]]  # by optimizer and name: a run each
     costs: Mapping[str, Mapping[str, Any]]  # by optimizer
     fingerprints: Sequence[Mapping[str, Any]]  # the different ones among the cells
 
@@ -57,11 +58,25 @@ def read_contents(params: Params, workload: str) -> Contents:
         cells=rows.from_csv(Metrics, folder / "cells.csv"),
         summaries=rows.from_csv(Summary, folder / "summary.csv"),
         histories=histories,
+        health=_health(outcomes),
         costs={
             name: _read_json(Path("costs") / workload / f"{name}.json") for name in suite.optimizers
         },
         fingerprints=_distinct(outcome.fingerprint for outcome in outcomes.values()),
     )
+
+
+def _health(
+    outcomes: Mapping[tuple[str, str, int], Outcome],
+) -> dict[str, dict[str, list[float]]]:
+    """What each optimizer said of its health at the last epoch of its runs."""
+    health: dict[str, dict[str, list[float]]] = {}
+    for (optimizer, _, _), outcome in outcomes.items():
+        for diagnostic in outcome.diagnostics:
+            if diagnostic.epoch == outcome.diagnostics[-1].epoch:
+                values = health.setdefault(optimizer, {}).setdefault(diagnostic.name, [])
+                values.append(diagnostic.value)
+    return health
 
 
 def _read_json(path: Path) -> Mapping[str, Any]:

@@ -1,15 +1,19 @@
 """The figures. Each function takes a report's contents and returns a Figure."""
 
 import statistics
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from scipy import stats
 
 from optbench.core import registry
 from optbench.core.records import Epoch
+from optbench.evaluation.contrast import epochs_to_target
+from optbench.evaluation.metrics import CONFIDENCE
 from optbench.params.signatures import SHARED_SCHEDULE_ARGS
 from optbench.report.contents import Contents
 from optbench.report.style import LINES, MARKERS, colour
@@ -77,6 +81,50 @@ def final_accuracy(contents: Contents) -> Figure:
     return figure
 
 
+def time_to_target(contents: Contents) -> Figure:
+    """Epochs to the target: each seed, the mean and its 95 % interval."""
+    budget, n = contents.settings.epochs, len(contents.suite.seeds)
+    groups = {
+        (s.optimizer, s.schedule): epochs_to_target(
+            contents.cells, s.optimizer, s.schedule, budget=budget
+        )
+        for s in contents.summaries
+    }
+    ordered = sorted(groups, key=lambda key: -statistics.fmean(groups[key]))
+    figure = Figure(figsize=(6.6, 0.27 * len(ordered) + 1.3), layout="constrained")
+    axes = figure.subplots()
+    for row, (optimizer, schedule) in enumerate(ordered):
+        epochs = groups[optimizer, schedule]
+        shade = colour(optimizer, contents.suite.optimizers)
+        mean, low, high = mean_interval(epochs)
+        axes.hlines(row, low, high, color=shade, linewidth=1.4)
+        marker = MARKERS[contents.suite.schedules.index(schedule) % len(MARKERS)]
+        axes.plot(mean, row, marker, color=shade, markersize=6)
+        if n > 1:
+            for epoch, runs in sorted(Counter(epochs).items()):
+                axes.plot(epoch, row, "o", color=shade, alpha=0.25, markersize=3 + 2 * runs**0.5)
+    axes.set_yticks(range(len(ordered)), [" / ".join(key) for key in ordered])
+    axes.set_ylim(-0.6, len(ordered) - 0.4)
+    axes.set_xlim(left=0)
+    axes.grid(visible=False, axis="y")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    target = f"{contents.evaluation.target_accuracy:.0%}"
+    axes.set_xlabel(f"epochs to {target} held-out accuracy ({budget}: the whole budget, or a miss)")
+    spread = "mean, 95 % interval (t over seeds); discs: seeds" if n > 1 else "n = 1 seed"
+    axes.set_title(f"{contents.workload}: {spread}", loc="left")
+    return figure
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """The mean and Student's 95 % interval; a point where there is one value."""
+    mean = statistics.fmean(values)
+    if len(values) < 2:
+        return mean, mean, mean
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)
+    half *= statistics.stdev(values) / len(values) ** 0.5
+    return mean, mean - half, mean + half
+
+
 def schedule_shapes(contents: Contents) -> Figure:
     """Each schedule's learning-rate factor, and the momentum where it moves it."""
     figure = Figure(figsize=(6.6, 2.9), layout="constrained")
@@ -107,6 +155,7 @@ def schedule_shapes(contents: Contents) -> Figure:
 FIGURES: Mapping[str, Callable[[Contents], Figure]] = {
     "learning_curves": learning_curves,
     "final_accuracy": final_accuracy,
+    "time_to_target": time_to_target,
     "schedule_shapes": schedule_shapes,
 }
 

@@ -9,12 +9,14 @@ from optbench.core.files import publish
 from optbench.report import tables
 from optbench.report.caption import caption
 from optbench.report.contents import Contents
+from optbench.report.erratum import erratum
 from optbench.report.figures import FIGURES
 from optbench.report.style import render, style
 
 ALT_TEXT = {
     "final_accuracy": "Test accuracy of each optimizer and schedule with its 95 % interval",
     "learning_curves": "Held-out accuracy against epochs, a panel a schedule, a line an optimizer",
+    "time_to_target": "Epochs to the target accuracy of each optimizer and schedule, by seed",
     "schedule_shapes": "Learning-rate factor and momentum of each schedule against progress",
 }
 
@@ -45,4 +47,6 @@ def results_page(contents: Contents) -> str:
         parts.append("Not run: the suite of this workload names no seeds.")
     figures = sorted(figures_of(contents))
     parts += [f"![{ALT_TEXT[name]}](figures/{name}.svg)" for name in figures]
+    if "radam" in contents.suite.optimizers:
+        parts += erratum()
     return "\n\n".join(parts) + "\n"
