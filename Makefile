@@ -33,8 +33,9 @@ lint: setup ## Lint (ruff) and check types (mypy)
 	ruff format --check .
 	mypy
 
-bench: setup ## Images per second beside a plain training loop; needs CIFAR-10
+bench: setup ## Images per second beside a plain loop, K-FAC's step beside SGD's; needs CIFAR-10
 	PYTHONPATH=src python benchmarks/throughput.py
+	PYTHONPATH=src python benchmarks/second_order.py
 
 lock: ## Pin all packages with hashes; needs uv
 	uv pip compile --universal --generate-hashes --python-version 3.11 --extra dev \

@@ -66,7 +66,7 @@ def probe(params: Mapping[str, Any], workload: str, optimizer: str) -> Run:
     )
 
 
-def measure(run: Run, sgd: Run) -> Cost:
+def measure(run: Run, sgd: Run, *, pairs: int = PAIRS) -> Cost:
     """Times `run`'s optimizer against `sgd`'s on the workload's own batches."""
     device = make_repeatable(run.settings)
     data = load_data(run.settings)
@@ -74,22 +74,22 @@ def measure(run: Run, sgd: Run) -> Cost:
     for stepper in (subject, reference) * WARMUP_STEPS:
         stepper.step()
     kinds = kinds_of(subject.learner.optimizer)
-    pairs = [
-        time_pairs(subject, reference, kind, f"{run.optimizer} on {run.workload}, {kind.name}")
+    times = [
+        time_pairs(subject, reference, kind, name=f"{run.optimizer}: {kind.name}", pairs=pairs)
         for kind in kinds
     ]
-    quartiles = [ratio_quartiles(own) for own in pairs]
+    quartiles = [ratio_quartiles(own) for own in times]
     shares = [kind.share for kind in kinds]
     q1, median, q3 = (statistics.fmean(column, shares) for column in zip(*quartiles, strict=True))
     return Cost(
         step_time_s=statistics.fmean(
-            [statistics.median(own for own, _ in kind) for kind in pairs], shares
+            [statistics.median(own for own, _ in kind) for kind in times], shares
         ),
-        sgd_step_time_s=statistics.median(other for kind in pairs for _, other in kind),
+        sgd_step_time_s=statistics.median(other for kind in times for _, other in kind),
         step_time_ratio=median,
         step_time_ratio_q1=q1,
         step_time_ratio_q3=q3,
-        pairs=sum(map(len, pairs)),
+        pairs=sum(map(len, times)),
         ratio_by_kind={kind.name: ratios[1] for kind, ratios in zip(kinds, quartiles, strict=True)},
         steps_per_epoch=len(subject.train),
         optimizer_state_bytes=state_bytes(subject.learner.optimizer),
@@ -124,19 +124,22 @@ def kinds_of(optimizer: Any) -> list[Kind]:
 
 
 def time_pairs(
-    subject: "Stepper", reference: "Stepper", kind: Kind, description: str
+    subject: "Stepper", reference: "Stepper", kind: Kind, *, name: str, pairs: int
 ) -> list[tuple[float, float]]:
-    """Seconds of a step of the subject and of the reference, side by side, for many pairs."""
-    count = max(PAIRS // 3, round(PAIRS * kind.share))
-    pairs = []
-    for pair in track(range(count), description=description, disable=not sys.stdout.isatty()):
+    """Seconds of a step of the subject and of the reference, side by side, for many pairs.
+
+    A rare kind of step gets a third of the pairs.
+    """
+    count = max(pairs // 3, round(pairs * kind.share))
+    times = []
+    for pair in track(range(count), description=name, disable=not sys.stdout.isatty()):
         subject.go_to(kind)
         if pair % 2 == 0:
             own, other = subject.timed_step(), reference.timed_step()
         else:
             other, own = reference.timed_step(), subject.timed_step()
-        pairs.append((own, other))
-    return pairs
+        times.append((own, other))
+    return times
 
 
 def ratio_quartiles(pairs: Sequence[tuple[float, float]]) -> tuple[float, float, float]:
