@@ -24,7 +24,7 @@ def test_rendering_twice_gives_the_same_bytes(contents, tmp_path):
     for name in ("first", "second"):
         render_report(contents, tmp_path / name)
     files = [p.relative_to(tmp_path / "first") for p in (tmp_path / "first").rglob("*.*")]
-    assert len(files) == 9
+    assert len(files) == 11
     for file in files:
         assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes()
 

@@ -124,7 +124,15 @@ def blocks(
         modules: the recorded layers by name; BatchNorm among them in evaluation mode.
         taken: a forward pass over n examples.
         logit_gradients: s gradients [n, classes] in the logits.
+
+    Raises:
+        UsageError: a layer is not in the forward pass.
     """
+    if unused := [name for name in modules if name not in taken.inputs]:
+        raise UsageError(
+            f"layers {', '.join(unused)} take no part in the forward pass, so that they have no "
+            "Jacobian: take them out of the network"
+        )
     gradients = [taken.output_gradients(one) for one in logit_gradients]
     return [
         block(module, taken.inputs[name], [each[name] for each in gradients])
@@ -174,6 +182,8 @@ def split(layer: nn.Module, vector: Tensor) -> dict[Tensor, Tensor]:
 
 def unsupported(module: nn.Module) -> str | None:
     """Why there is no block for a module that owns parameters; None where there is."""
+    if layers.is_frozen(module):
+        return "frozen, at least in part"
     if not isinstance(module, _BatchNorm):
         return layers.unsupported(module)
     if all(x is not None for x in (module.weight, module.bias, module.running_mean)):

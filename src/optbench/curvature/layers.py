@@ -53,6 +53,11 @@ def unsupported(module: nn.Module) -> str | None:
     return None
 
 
+def is_frozen(module: nn.Module) -> bool:
+    """Whether some of a module's own parameters are not trained."""
+    return not all(p.requires_grad for p in module.parameters(recurse=False))
+
+
 def is_supported(module: nn.Module) -> TypeGuard[Layer]:
     """Whether the functions below take this module."""
     return unsupported(module) is None

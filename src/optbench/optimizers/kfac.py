@@ -13,6 +13,7 @@ Martens and Grosse's quadratic model; averages start at zero and are debiased, a
 """
 
 import logging
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
@@ -80,7 +81,7 @@ class KFAC(Preconditioned):
     @property
     def period(self) -> int:
         """After how many steps the kinds of steps come round."""
-        return max(self.t_cov, self.t_inv)
+        return math.lcm(self.t_cov, self.t_inv)
 
     def kind(self, step: int) -> str:
         """A curvature pass every t_cov steps, and at every t_inv-th step's pass an inversion.
@@ -177,6 +178,8 @@ def partition(model: nn.Module, max_dim: int | None) -> tuple[dict[str, Layer], 
     for name, module in layers.owners(model).items():
         if not layers.is_supported(module):
             left_out[name] = str(layers.unsupported(module))
+        elif layers.is_frozen(module):
+            left_out[name] = "frozen, at least in part"
         elif max_dim is not None and max(layers.matrix_shape(module)) > max_dim:
             left_out[name] = f"larger than max_dim = {max_dim}"
         else:
