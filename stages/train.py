@@ -1,6 +1,7 @@
 """Stage `train`: trains one cell of a suite, or with --run the single run and its overrides."""
 
 import argparse
+import logging
 from pathlib import Path
 
 from optbench.core import records
@@ -16,20 +17,16 @@ def main() -> None:
         parser.add_argument(name)
     parser.add_argument("seed", type=int)
     parser.add_argument("--run", action="store_true", help="the single run: apply `override`")
-    args = parser.parse_args()
+    names = vars(parser.parse_args())
+    is_single_run = names.pop("run")
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     params = read_params()
-    run = resolve(
-        params,
-        workload=args.workload,
-        optimizer=args.optimizer,
-        schedule=args.schedule,
-        seed=args.seed,
-    )
-    place = "run" if args.run else f"suite/{run.cell}"
-    if args.run:
+    run = resolve(params, **names)
+    place = "run" if is_single_run else f"suite/{run.cell}"
+    if is_single_run:
         run = Override(**params["override"]).apply(run)
     outcome, model = train(run, f"{run.workload}/{place}")
-    if args.run:
+    if is_single_run:
         save_weights(model, Path("models") / f"{run.workload}.safetensors")
     records.write(outcome, Path("results") / run.workload / place)
     if outcome.diverged_at_step is not None:
