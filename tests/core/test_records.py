@@ -44,14 +44,9 @@ def test_the_same_outcome_gives_the_same_bytes(tmp_path: Path):
         assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
 
 
-def test_an_optimizer_that_says_nothing_leaves_no_file(tmp_path: Path):
-    records.write(DIVERGED, tmp_path)
-    assert not (tmp_path / "diagnostics.csv").exists()
-    records.write(OUTCOME, tmp_path)
-    assert (tmp_path / "diagnostics.csv").exists()
-
-
-@pytest.mark.parametrize("name", ["history.csv", "predictions.json", "metrics.json"])
+@pytest.mark.parametrize(
+    "name", ["history.csv", "diagnostics.csv", "predictions.json", "metrics.json"]
+)
 def test_a_missing_or_damaged_file_is_named(tmp_path: Path, name):
     records.write(OUTCOME, tmp_path)
     (tmp_path / name).write_text("damaged")

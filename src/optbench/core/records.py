@@ -1,9 +1,9 @@
 """What a run leaves behind, and the one format in which training writes and evaluation reads it.
 
 A folder of results holds `history.csv` (a row an epoch), `predictions.json` (a list a column, an
-entry a test image) and `metrics.json` (the outcome and the fingerprint); where the optimizer says
-something of its own health, `diagnostics.csv` too. Floats are written so that they read back
-exactly, and no file holds a time, a date or a host.
+entry a test image), `diagnostics.csv` (what the optimizer said of its health) and `metrics.json`
+(the outcome and the fingerprint). Floats are written so that they read back exactly, and no file
+holds a time, a date or a host.
 """
 
 import json
@@ -71,8 +71,7 @@ def write(outcome: Outcome, folder: Path) -> None:
     metrics = {name: getattr(outcome, name) for name in SCALARS}
     metrics["fingerprint"] = dict(outcome.fingerprint)
     publish(folder / "history.csv", rows.to_csv(Epoch, outcome.history))
-    if outcome.diagnostics:
-        publish(folder / "diagnostics.csv", rows.to_csv(Diagnostic, outcome.diagnostics))
+    publish(folder / "diagnostics.csv", rows.to_csv(Diagnostic, outcome.diagnostics))
     columns = (
         f'"{name}":{json.dumps(values, separators=(",", ":"))}'
         for name, values in vars(outcome.predictions).items()
@@ -88,11 +87,10 @@ def read(folder: Path) -> Outcome:
         UsageError: a file is missing or is not what `write` writes; the message names it.
     """
     try:
-        diagnostics = folder / "diagnostics.csv"
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
         return Outcome(
             history=rows.from_csv(Epoch, folder / "history.csv"),
-            diagnostics=rows.from_csv(Diagnostic, diagnostics) if diagnostics.exists() else [],
+            diagnostics=rows.from_csv(Diagnostic, folder / "diagnostics.csv"),
             predictions=_read_predictions(folder / "predictions.json"),
             fingerprint=metrics["fingerprint"],
             **{name: metrics[name] for name in SCALARS},
