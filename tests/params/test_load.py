@@ -36,7 +36,7 @@ def problems_of(text: str, tmp_path: Path) -> str:
 def test_the_projects_own_params_are_valid():
     params = load_params()
     assert params.workload in params.workloads
-    assert len(params.cells("digits-cnn")) == 4 * 3 * 5
+    assert len(params.cells("digits-cnn")) == 6 * 3 * 10
 
 
 BAD_VALUES = [
@@ -175,6 +175,17 @@ def test_a_search_without_stages_or_a_workload_without_winners_is_told(tmp_path)
     assert "searches/winners.yaml has no entry for workload 'other': add 'other: {}'" in message
 
 
+def test_a_contrast_names_optimizers_and_a_schedule_that_exist(tmp_path):
+    params = copy.deepcopy(GOOD)
+    params["evaluation"]["digits-cnn"]["contrasts"] = [
+        {"first": "kfca", "second": "sgd", "schedule": "cosin"}
+    ]
+    message = problems_of(yaml.safe_dump(params), tmp_path)
+    path = "evaluation.digits-cnn.contrasts.0"
+    assert f"{path}.first: unknown optimizer 'kfca': did you mean 'kfac'?" in message
+    assert f"{path}.schedule: unknown schedule 'cosin': did you mean 'cosine'?" in message
+
+
 def test_a_search_of_fixed_numbers_and_none_at_all_are_told_apart(tmp_path):
     """A workload need not be searched; a search needs something to search."""
     params = copy.deepcopy(GOOD)
@@ -182,8 +193,8 @@ def test_a_search_of_fixed_numbers_and_none_at_all_are_told_apart(tmp_path):
     (tmp_path / "good.yaml").write_text(yaml.safe_dump(params))
     assert "digits-cnn" not in load_params(tmp_path / "good.yaml").searches
     params = copy.deepcopy(GOOD)
-    fixed = {"lr": 0.1, "weight_decay": 0.0}
-    space = params["search"]["digits-cnn"]["space"]
-    params["search"]["digits-cnn"]["space"] = dict.fromkeys(space, fixed)
+    spaces = params["search"]["digits-cnn"]["space"]
+    for name, space in spaces.items():
+        spaces[name] = dict.fromkeys(space, 0.1)
     message = problems_of(yaml.safe_dump(params), tmp_path)
     assert "search.digits-cnn.space: nothing is searched" in message

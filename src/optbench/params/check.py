@@ -168,13 +168,13 @@ class Checker:
             for schedule in suite.schedules:
                 self.cell(document, name, optimizer, schedule)
 
-    def contrasts(self, name: str, contrasts: Sequence[Contrast], suite: Suite) -> None:
-        """Both optimizers and the schedule are in the suite."""
+    def contrasts(self, name: str, contrasts: Sequence[Contrast], document: Document) -> None:
+        """Both optimizers and the schedule exist; where the suite lacks one, it is not run."""
         for index, contrast in enumerate(contrasts):
             path = f"evaluation.{name}.contrasts.{index}"
             for key in ("first", "second"):
-                self.choice("optimizer", getattr(contrast, key), f"{path}.{key}", suite.optimizers)
-            self.choice("schedule", contrast.schedule, f"{path}.schedule", suite.schedules)
+                self.name("optimizers", getattr(contrast, key), f"{path}.{key}")
+            self.choice("schedule", contrast.schedule, f"{path}.schedule", document.schedules)
 
     def seed(self, path: str, seed: int) -> None:
         """A seed's range."""

@@ -79,8 +79,8 @@ def _check(raw: Mapping[str, Any], checker: Checker) -> Params | None:
     checker.single_run(document)
     for name, suite in suites.items():
         checker.suite(name, suite, document)
-        if name in evaluations:
-            checker.contrasts(name, evaluations[name].contrasts, suite)
+    for name, evaluation in evaluations.items():
+        checker.contrasts(name, evaluation.contrasts, document)
     for name, search in searches.items():
         checker.search(name, search, suites.get(name), document)
     if override is None:

@@ -7,6 +7,7 @@ from typing import Any
 from optbench.evaluation.contrast import Difference, compare
 from optbench.evaluation.summary import ONE_NETWORK
 from optbench.evaluation.tuning import OTHER, UNTUNED
+from optbench.params.schema import Contrast
 from optbench.report.contents import Contents
 
 
@@ -52,23 +53,27 @@ def contrasts(contents: Contents) -> list[str]:
     sentences = []
     for contrast in contents.evaluation.contrasts:
         found = compare(contents.cells, contrast, budget=contents.settings.epochs)
+        pair = f"{contrast.first} against {contrast.second}"
         if found is None:
+            sentences.append(f"Epochs to target under {contrast.schedule}, {pair}: not run.")
             continue
         missed = f", {found.missed} missed it and count as the whole budget" * (found.missed > 0)
         sentences.append(
-            f"Epochs to target under {contrast.schedule}, {contrast.first} against "
-            f"{contrast.second}: {found.first_mean:.2f} against {found.second_mean:.2f} "
-            f"(n = {found.first_n} and {found.second_n}{missed}); {difference(found)}."
+            f"Epochs to target under {contrast.schedule}, {pair}: "
+            f"{found.first_mean:.2f} against {found.second_mean:.2f} "
+            f"(n = {found.first_n} and {found.second_n}{missed}); {difference(found, contrast)}."
         )
     return sentences
 
 
-def difference(found: Difference) -> str:
+def difference(found: Difference, contrast: Contrast) -> str:
     """A difference of means, its interval, and what it says."""
     mean = f"difference {found.first_mean - found.second_mean:+.2f}"
     if found.low is None or found.high is None or found.p is None:
         return f"{mean}, without an interval: the runs show no spread"
-    verdict = "fewer" if found.high < 0 else "more" if found.low > 0 else "no clear difference"
+    verdict = "no clear difference"
+    if found.low > 0 or found.high < 0:
+        verdict = f"{contrast.first} needs {'more' if found.low > 0 else 'fewer'}"
     return (
         f"{mean}, 95 % interval {found.low:+.2f} to {found.high:+.2f} (Welch's t, p = "
         f"{found.p:.2g}): {verdict}"
