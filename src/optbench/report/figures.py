@@ -82,7 +82,7 @@ def final_accuracy(contents: Contents) -> Figure:
 
 
 def time_to_target(contents: Contents) -> Figure:
-    """Epochs to the target: each seed, the mean and its 95 % interval."""
+    """Epochs to the target: each seed, the mean and its 95 % interval; open where a run missed."""
     budget, n = contents.settings.epochs, len(contents.suite.seeds)
     groups = {
         (s.optimizer, s.schedule): epochs_to_target(
@@ -91,6 +91,7 @@ def time_to_target(contents: Contents) -> Figure:
         for s in contents.summaries
     }
     ordered = sorted(groups, key=lambda key: -statistics.fmean(groups[key]))
+    missed = {(c.optimizer, c.schedule) for c in contents.cells if c.epochs_to_target is None}
     figure = Figure(figsize=(6.6, 0.27 * len(ordered) + 1.3), layout="constrained")
     axes = figure.subplots()
     for row, (optimizer, schedule) in enumerate(ordered):
@@ -99,17 +100,18 @@ def time_to_target(contents: Contents) -> Figure:
         mean, low, high = mean_interval(epochs)
         axes.hlines(row, low, high, color=shade, linewidth=1.4)
         marker = MARKERS[contents.suite.schedules.index(schedule) % len(MARKERS)]
-        axes.plot(mean, row, marker, color=shade, markersize=6)
+        face = "white" if (optimizer, schedule) in missed else shade
+        axes.plot(mean, row, marker, color=shade, markerfacecolor=face, markersize=6)
         if n > 1:
             for epoch, runs in sorted(Counter(epochs).items()):
                 axes.plot(epoch, row, "o", color=shade, alpha=0.25, markersize=3 + 2 * runs**0.5)
     axes.set_yticks(range(len(ordered)), [" / ".join(key) for key in ordered])
     axes.set_ylim(-0.6, len(ordered) - 0.4)
-    axes.set_xlim(left=0)
+    axes.set_xlim(0, 1.02 * budget)
     axes.grid(visible=False, axis="y")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    target = f"{contents.evaluation.target_accuracy:.0%}"
-    axes.set_xlabel(f"epochs to {target} held-out accuracy ({budget}: the whole budget, or a miss)")
+    target = f"epochs to {contents.evaluation.target_accuracy:.0%} held-out accuracy"
+    axes.set_xlabel(f"{target}; open: a run missed it, and counts as {budget}")
     spread = "mean, 95 % interval (t over seeds); discs: seeds" if n > 1 else "n = 1 seed"
     axes.set_title(f"{contents.workload}: {spread}", loc="left")
     return figure
