@@ -1,5 +1,7 @@
 """Small float64 networks, and the oracles that several tests compare with."""
 
+import copy
+import io
 from itertools import pairwise
 
 import numpy as np
@@ -157,3 +159,38 @@ def values(model: nn.Module) -> Tensor:
 def distance(one: Tensor, other: Tensor) -> float:
     """The relative Frobenius distance of one from the other."""
     return ((one - other).norm() / other.norm()).item()
+
+
+def saved_and_loaded(state: dict) -> dict:
+    """A state_dict after a way through a file."""
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+def resumed_equals(build, data, stop: int, *, before_saving=None, lose=None) -> bool:
+    """Whether a run that is stopped after some steps goes on, to the bit, as one that was not.
+
+    `build` makes an optimizer of a model; `lose` may spoil what was loaded.
+    """
+    model, other = norm_net(), norm_net(seed=1)
+    optimizer = build(model)
+    for images, targets in data[:stop]:
+        optimizer.step(objective(model, images, targets))
+    other.load_state_dict(copy.deepcopy(model.state_dict()))
+    again = build(other)
+    if before_saving:
+        before_saving(optimizer)
+    again.load_state_dict(saved_and_loaded(optimizer.state_dict()))
+    assert optimizer.diagnostics() == again.diagnostics()
+    if lose:
+        lose(again)
+    equal = True
+    for images, targets in data[stop:]:
+        torch.manual_seed(0)  # nobody else's seed matters
+        optimizer.step(objective(model, images, targets))
+        torch.manual_seed(1)
+        again.step(objective(other, images, targets))
+        equal &= torch.equal(values(model), values(other))
+    return equal

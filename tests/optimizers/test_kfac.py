@@ -1,7 +1,6 @@
 """K-FAC steps against curvlinops and NumPy; its invariance, its memory, and what it refuses."""
 
 import copy
-import io
 import logging
 from dataclasses import replace
 
@@ -276,38 +275,16 @@ def test_where_nothing_was_ever_finite_the_direction_is_the_gradient(monkeypatch
         torch.testing.assert_close(p, old - 0.5 * p.grad, rtol=1e-12, atol=1e-14)
 
 
-def saved_and_loaded(state):
-    """A state_dict after a way through a file."""
-    file = io.BytesIO()
-    torch.save(state, file)
-    file.seek(0)
-    return torch.load(file, weights_only=True)
-
-
 def resumed_equals(solve: str, t_inv: int, stop: int, *, lose=None) -> bool:
-    """Whether a run that is stopped after some steps goes on as one that was not."""
+    """As `nets.resumed_equals`, with some failures counted before."""
     arguments = {"t_cov": 2, "t_inv": t_inv, "solve": solve, "lr": 0.05}
-    model = norm_net()
-    optimizer = build(model, **arguments)
-    data = batches(stop + 4)
-    for images, targets in data[:stop]:
-        optimizer.step(objective(model, images, targets))
-    other = norm_net(seed=1)
-    other.load_state_dict(copy.deepcopy(model.state_dict()))
-    again = build(other, **arguments)
-    optimizer.failures = 2
-    again.load_state_dict(saved_and_loaded(optimizer.state_dict()))
-    assert optimizer.diagnostics() == again.diagnostics()
-    if lose:
-        lose(again)
-    equal = True
-    for images, targets in data[stop:]:
-        torch.manual_seed(0)  # nobody else's seed matters
-        optimizer.step(objective(model, images, targets))
-        torch.manual_seed(1)
-        again.step(objective(other, images, targets))
-        equal &= same(list(model.parameters()), list(other.parameters()))
-    return equal
+    return nets.resumed_equals(
+        lambda model: build(model, **arguments),
+        batches(stop + 4),
+        stop,
+        before_saving=lambda optimizer: setattr(optimizer, "failures", 2),
+        lose=lose,
+    )
 
 
 @pytest.mark.parametrize("solve", ["eigen", "cholesky"])

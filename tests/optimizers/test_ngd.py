@@ -1,7 +1,6 @@
 """Natural gradient steps against functorch and NumPy; its memory, and what it refuses."""
 
 import copy
-import io
 
 import numpy as np
 import pytest
@@ -159,28 +158,10 @@ def test_a_gradient_that_is_not_finite_is_left_to_the_loss():
 
 
 def resumed_equals(*, stop: int = 3, lose=None, **arguments) -> bool:
-    """Whether a run that is stopped after some steps goes on as one that was not."""
-    model, other = norm_net(), norm_net(seed=1)
-    optimizer, again = build(model, **arguments), build(other, **arguments)
-    data = batches(stop + 4)
-    for images, targets in data[:stop]:
-        optimizer.step(objective(model, images, targets))
-    other.load_state_dict(copy.deepcopy(model.state_dict()))
-    file = io.BytesIO()
-    torch.save(optimizer.state_dict(), file)
-    file.seek(0)
-    again.load_state_dict(torch.load(file, weights_only=True))
-    assert optimizer.diagnostics() == again.diagnostics()
-    if lose:
-        lose(again)
-    equal = True
-    for images, targets in data[stop:]:
-        torch.manual_seed(0)  # nobody else's seed matters
-        optimizer.step(objective(model, images, targets))
-        torch.manual_seed(1)
-        again.step(objective(other, images, targets))
-        equal &= torch.equal(nets.values(model), nets.values(other))
-    return equal
+    """As `nets.resumed_equals`."""
+    return nets.resumed_equals(
+        lambda model: build(model, **arguments), batches(stop + 4), stop, lose=lose
+    )
 
 
 @pytest.mark.parametrize("solve", ["dual", "dense"])

@@ -80,9 +80,14 @@ def accuracy_interval(runs: Sequence[Metrics]) -> tuple[float | None, float | No
     if len(runs) == 1:
         return runs[0].test_accuracy_low, runs[0].test_accuracy_high, ONE_NETWORK
     accuracies = _present(run.test_accuracy for run in runs)
-    mean, n = statistics.fmean(accuracies), len(accuracies)
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * statistics.stdev(accuracies) / n**0.5
-    return mean - half, mean + half, OVER_SEEDS
+    return *t_interval(accuracies), OVER_SEEDS
+
+
+def t_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Student's 95 % interval of the mean of at least two values."""
+    mean, n = statistics.fmean(values), len(values)
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * statistics.stdev(values) / n**0.5
+    return mean - half, mean + half
 
 
 def _present(values: Iterable[float | None]) -> list[float]:

@@ -8,12 +8,11 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from scipy import stats
 
 from optbench.core import registry
 from optbench.core.records import Epoch
 from optbench.evaluation.contrast import epochs_to_target
-from optbench.evaluation.metrics import CONFIDENCE
+from optbench.evaluation.summary import t_interval
 from optbench.params.signatures import SHARED_SCHEDULE_ARGS
 from optbench.report.contents import Contents
 from optbench.report.style import LINES, MARKERS, colour
@@ -52,11 +51,9 @@ def learning_curves(contents: Contents) -> Figure:
 def final_accuracy(contents: Contents) -> Figure:
     """Test accuracy at the last epoch: each seed, the mean, and its 95 % interval."""
     summaries = sorted(contents.summaries, key=lambda s: s.accuracy_mean or 0.0)
-    figure = Figure(figsize=(6.6, 0.27 * len(summaries) + 1.3), layout="constrained")
-    axes = figure.subplots()
-    optimizers, schedules = contents.suite.optimizers, contents.suite.schedules
-    for row, summary in enumerate(summaries):
-        shade = colour(summary.optimizer, optimizers)
+    groups = [(summary.optimizer, summary.schedule) for summary in summaries]
+    figure, axes, looks = rows_of_groups(contents, groups)
+    for row, (summary, (shade, marker)) in enumerate(zip(summaries, looks, strict=True)):
         if summary.accuracy_mean is None or summary.accuracy_low is None:
             axes.annotate("diverged", (0.02, row), xycoords=("axes fraction", "data"), va="center")
             continue
@@ -65,16 +62,11 @@ def final_accuracy(contents: Contents) -> Figure:
         seeds = [
             100 * cell.test_accuracy
             for cell in contents.cells
-            if (cell.optimizer, cell.schedule) == (summary.optimizer, summary.schedule)
-            and cell.test_accuracy is not None
+            if (cell.optimizer, cell.schedule) == groups[row] and cell.test_accuracy is not None
         ]
         if len(seeds) > 1:
             axes.plot(seeds, [row] * len(seeds), "|", color=shade, markersize=9, alpha=0.6)
-        marker = MARKERS[schedules.index(summary.schedule) % len(MARKERS)]
         axes.plot(100 * summary.accuracy_mean, row, marker, color=shade, markersize=6)
-    axes.set_yticks(range(len(summaries)), [f"{s.optimizer} / {s.schedule}" for s in summaries])
-    axes.set_ylim(-0.6, len(summaries) - 0.4)
-    axes.grid(visible=False, axis="y")
     axes.set_xlabel("test accuracy at the last epoch (%)")
     kinds = sorted({summary.interval for summary in summaries})
     axes.set_title(f"{contents.workload}: mean, 95 % interval ({'; '.join(kinds)})", loc="left")
@@ -92,23 +84,18 @@ def time_to_target(contents: Contents) -> Figure:
     }
     ordered = sorted(groups, key=lambda key: -statistics.fmean(groups[key]))
     missed = {(c.optimizer, c.schedule) for c in contents.cells if c.epochs_to_target is None}
-    figure = Figure(figsize=(6.6, 0.27 * len(ordered) + 1.3), layout="constrained")
-    axes = figure.subplots()
-    for row, (optimizer, schedule) in enumerate(ordered):
-        epochs = groups[optimizer, schedule]
-        shade = colour(optimizer, contents.suite.optimizers)
-        mean, low, high = mean_interval(epochs)
-        axes.hlines(row, low, high, color=shade, linewidth=1.4)
-        marker = MARKERS[contents.suite.schedules.index(schedule) % len(MARKERS)]
-        face = "white" if (optimizer, schedule) in missed else shade
+    figure, axes, looks = rows_of_groups(contents, ordered)
+    for row, (group, (shade, marker)) in enumerate(zip(ordered, looks, strict=True)):
+        epochs = groups[group]
+        if n > 1:
+            axes.hlines(row, *t_interval(epochs), color=shade, linewidth=1.4)
+        face = "white" if group in missed else shade
+        mean = statistics.fmean(epochs)
         axes.plot(mean, row, marker, color=shade, markerfacecolor=face, markersize=6)
         if n > 1:
             for epoch, runs in sorted(Counter(epochs).items()):
                 axes.plot(epoch, row, "o", color=shade, alpha=0.25, markersize=3 + 2 * runs**0.5)
-    axes.set_yticks(range(len(ordered)), [" / ".join(key) for key in ordered])
-    axes.set_ylim(-0.6, len(ordered) - 0.4)
     axes.set_xlim(0, 1.02 * budget)
-    axes.grid(visible=False, axis="y")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     target = f"epochs to {contents.evaluation.target_accuracy:.0%} held-out accuracy"
     axes.set_xlabel(f"{target}; open: a run missed it, and counts as {budget}")
@@ -117,14 +104,22 @@ def time_to_target(contents: Contents) -> Figure:
     return figure
 
 
-def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """The mean and Student's 95 % interval; a point where there is one value."""
-    mean = statistics.fmean(values)
-    if len(values) < 2:
-        return mean, mean, mean
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)
-    half *= statistics.stdev(values) / len(values) ** 0.5
-    return mean, mean - half, mean + half
+def rows_of_groups(
+    contents: Contents, groups: Sequence[tuple[str, str]]
+) -> tuple[Figure, Axes, list[tuple[str, str]]]:
+    """A figure with a labelled row an optimizer and schedule; each row's colour and marker."""
+    figure = Figure(figsize=(6.6, 0.27 * len(groups) + 1.3), layout="constrained")
+    axes = figure.subplots()
+    axes.set_yticks(range(len(groups)), [" / ".join(group) for group in groups])
+    axes.set_ylim(-0.6, len(groups) - 0.4)
+    axes.grid(visible=False, axis="y")
+    suite = contents.suite
+    looks = [
+        (colour(optimizer, suite.optimizers),
+         MARKERS[suite.schedules.index(schedule) % len(MARKERS)])
+        for optimizer, schedule in groups
+    ]  # fmt: skip
+    return figure, axes, looks
 
 
 def schedule_shapes(contents: Contents) -> Figure:
