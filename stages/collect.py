@@ -3,8 +3,8 @@
 import argparse
 
 from optbench.core import rows
-from optbench.core.errors import plainly_told
 from optbench.core.files import publish
+from optbench.core.process import as_stage
 from optbench.core.run import read_params
 from optbench.report.style import render, style
 from optbench.search.sensitivity import lr_sensitivity
@@ -31,5 +31,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with plainly_told():
+    with as_stage():
         main()

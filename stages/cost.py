@@ -4,8 +4,8 @@ import argparse
 import json
 from pathlib import Path
 
-from optbench.core.errors import plainly_told
 from optbench.core.files import publish
+from optbench.core.process import as_stage
 from optbench.core.run import read_params
 from optbench.cost.measure import measure, probe
 
@@ -24,5 +24,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with plainly_told():
+    with as_stage():
         main()

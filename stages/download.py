@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from optbench.core.errors import plainly_told
+from optbench.core.process import as_stage
 from optbench.download.obtain import obtain
 
 
@@ -16,5 +16,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with plainly_told():
+    with as_stage():
         main()

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from optbench.core import rows
-from optbench.core.errors import plainly_told
 from optbench.core.files import publish
+from optbench.core.process import as_stage
 from optbench.evaluation.evaluate import score_cells
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import Summary, summarise
@@ -30,5 +30,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with plainly_told():
+    with as_stage():
         main()

@@ -1,6 +1,6 @@
 """Prints what `dvc repro` will train and about how long it will take. No stage of the pipeline."""
 
-from optbench.core.errors import plainly_told
+from optbench.core.process import as_stage
 from optbench.params.load import load_params
 from optbench.plan import outlook
 
@@ -11,5 +11,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with plainly_told():
+    with as_stage():
         main()

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from optbench.core.errors import plainly_told
 from optbench.core.files import publish
+from optbench.core.process import as_stage
 from optbench.params.load import load_params
 from optbench.report.contents import read_contents
 from optbench.report.readme import with_results
@@ -19,5 +19,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with plainly_told():
+    with as_stage():
         main()

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from optbench.core.errors import plainly_told
+from optbench.core.process import as_stage
 from optbench.params.load import load_params
 from optbench.report.contents import read_contents
 from optbench.report.render import render_report
@@ -20,5 +20,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with plainly_told():
+    with as_stage():
         main()

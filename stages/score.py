@@ -6,8 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from optbench.core import rows
-from optbench.core.errors import plainly_told
 from optbench.core.files import publish
+from optbench.core.process import as_stage
 from optbench.evaluation.evaluate import rank, score_at
 from optbench.evaluation.summary import Summary
 from optbench.params.load import load_params
@@ -34,5 +34,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with plainly_told():
+    with as_stage():
         main()

@@ -3,8 +3,9 @@
 import argparse
 
 from optbench.core import rows
-from optbench.core.errors import plainly_told
-from optbench.core.files import publish
+from optbench.core.files import publish, require_writable
+from optbench.core.lock import sole
+from optbench.core.process import as_stage
 from optbench.core.run import read_params
 from optbench.search.carry_out import carry_out, kept_at
 from optbench.search.trials import SEARCHES, Trial, trial_runs
@@ -17,13 +18,15 @@ def main() -> None:
     parser.add_argument("optimizer")
     args = parser.parse_args()
     runs = trial_runs(read_params(), args.workload, args.optimizer)
-    kept = kept_at(runs)
-    trials = carry_out(runs, kept)
     path = SEARCHES / args.workload / "trials" / f"{args.optimizer}.csv"
-    publish(path, rows.to_csv(Trial, trials))
-    kept.unlink()
+    with sole(f"{args.workload}/search/{args.optimizer}"):
+        require_writable(path.parent)
+        kept = kept_at(runs)
+        trials = carry_out(runs, kept)
+        publish(path, rows.to_csv(Trial, trials))
+        kept.unlink()
 
 
 if __name__ == "__main__":
-    with plainly_told():
+    with as_stage():
         main()

@@ -2,16 +2,24 @@
 
 import argparse
 import logging
+import shutil
 from pathlib import Path
 
 from optbench.core import records
-from optbench.core.errors import plainly_told
+from optbench.core.files import require_writable
+from optbench.core.lock import sole
+from optbench.core.process import as_stage
 from optbench.core.run import Override, read_params, resolve
 from optbench.training.train import save_weights, train
 
+CHECKPOINTS = Path("scratch/checkpoints")
+
 
 def main() -> None:
-    """Writes results/<workload>/suite/<cell>/, or results/<workload>/run/ and the weights."""
+    """Writes results/<workload>/suite/<cell>/, or results/<workload>/run/ and the weights.
+
+    Checkpoints are in scratch/ until then, so that the same command goes on where it was killed.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("workload", "optimizer", "schedule"):
         parser.add_argument(name)
@@ -25,14 +33,19 @@ def main() -> None:
     place = "run" if is_single_run else f"suite/{run.cell}"
     if is_single_run:
         run = Override(**params["override"]).apply(run)
-    outcome, model = train(run, f"{run.workload}/{place}")
-    if is_single_run:
-        save_weights(model, Path("models") / f"{run.workload}.safetensors")
-    records.write(outcome, Path("results") / run.workload / place)
+    name = f"{run.workload}/{place}"
+    results, kept = Path("results") / name, CHECKPOINTS / name
+    with sole(name):
+        require_writable(results)
+        outcome, model = train(run, name, kept)
+        if is_single_run:
+            save_weights(model, Path("models") / f"{run.workload}.safetensors")
+        records.write(outcome, results)
+        shutil.rmtree(kept, ignore_errors=True)
     if outcome.diverged_at_step is not None:
         print(f"diverged at step {outcome.diverged_at_step}: recorded as the result")
 
 
 if __name__ == "__main__":
-    with plainly_told():
+    with as_stage():
         main()

@@ -2,8 +2,8 @@
 
 import difflib
 
-from optbench.core.errors import plainly_told
 from optbench.core.files import publish
+from optbench.core.process import as_stage
 from optbench.core.run import PARAMS
 from optbench.params.load import load_params
 from optbench.search.tune import alarms, find_winners, with_winners
@@ -25,5 +25,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with plainly_told():
+    with as_stage():
         main()

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from optbench.core.errors import plainly_told
 from optbench.core.files import publish
+from optbench.core.process import as_stage
 from optbench.params.load import load_params
 
 
@@ -16,5 +16,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with plainly_told():
+    with as_stage():
         main()

@@ -6,11 +6,16 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 from filelock import FileLock
+
+from optbench.core.run import Run, read_params, resolve
+from optbench.download.obtain import obtain
+from optbench.training import assembly
 
 ROOT = Path(__file__).parents[1]
 SECOND_WORKLOAD = "digits-short"
@@ -21,6 +26,28 @@ ENVIRONMENT = {
        for what in ("NAME", "EMAIL")},
     "DVC_NO_ANALYTICS": "1",
 }  # fmt: skip
+
+
+@pytest.fixture
+def params(tmp_path_factory, monkeypatch, tmp_path) -> dict:
+    """params.yaml, the digits to train on, and a folder of its own for what is written."""
+    root = tmp_path_factory.getbasetemp() / "raw"
+    obtain("digits", root / "digits")
+    monkeypatch.setattr(assembly, "DATA", root)
+    params = read_params()
+    monkeypatch.chdir(tmp_path)
+    return params
+
+
+def digits_run(params, optimizer="sgd", schedule="one_cycle", seed=0, args=None, **settings) -> Run:
+    """A run of digits-cnn, of two epochs unless told otherwise."""
+    names = {"workload": "digits-cnn", "optimizer": optimizer, "schedule": schedule}
+    run = resolve(params, **names, seed=seed)
+    return replace(
+        run,
+        settings=replace(run.settings, **{"epochs": 2, **settings}),
+        optimizer_args={**run.optimizer_args, **(args or {})},
+    )
 
 
 class Project:

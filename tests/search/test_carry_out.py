@@ -4,23 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from optbench.core.run import Run, read_params
-from optbench.download.obtain import obtain
+from optbench.core.run import Run
 from optbench.search import carry_out as module
 from optbench.search.carry_out import attempt, carry_out, kept_at
 from optbench.search.trials import trial_runs
-from optbench.training import assembly
+from optbench.training import assembly, checkpoint
 from optbench.training import train as training
 
 
 @pytest.fixture
-def runs(tmp_path_factory, monkeypatch, tmp_path) -> list[Run]:
-    root = tmp_path_factory.getbasetemp() / "raw"
-    obtain("digits", root / "digits")
-    monkeypatch.setattr(assembly, "DATA", root)
-    params = read_params()
+def runs(params) -> list[Run]:
     params["search"]["digits-cnn"] |= {"trials": 3, "epochs": 1}
-    monkeypatch.chdir(tmp_path)
     return trial_runs(params, "digits-cnn", "sgd")
 
 
@@ -36,8 +30,8 @@ class Untouchable:
 
 @pytest.fixture
 def untouchable_test_set(monkeypatch):
-    build = training.build_batches
-    monkeypatch.setattr(training, "build_batches", lambda *args: (*build(*args)[:2], Untouchable()))
+    build = assembly.build_batches
+    monkeypatch.setattr(assembly, "build_batches", lambda *args: (*build(*args)[:2], Untouchable()))
 
 
 def test_a_trial_never_reads_the_test_set(runs, untouchable_test_set):
@@ -99,9 +93,9 @@ def test_what_is_kept_is_not_taken_for_another_search(runs, monkeypatch, tmp_pat
     assert kept_at(other) != kept
     code = tmp_path / "code.py"
     code.write_text("changed")
-    sources = module.loaded_sources()
+    sources = checkpoint.loaded_sources()
     assert any(path.name == "sgd.py" for path in sources)
-    monkeypatch.setattr(module, "loaded_sources", lambda: [*sources, code])
+    monkeypatch.setattr(checkpoint, "loaded_sources", lambda: [*sources, code])
     assert kept_at(runs) != kept
 
 

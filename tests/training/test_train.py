@@ -6,41 +6,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.conftest import digits_run
 
 from optbench.core import records
 from optbench.core.errors import UsageError
-from optbench.core.run import Run, read_params, resolve
-from optbench.download.obtain import obtain
+from optbench.core.run import Run
 from optbench.training import assembly, device
 from optbench.training.loop import first_not_finite
 from optbench.training.train import save_weights, train
 
 OPTIMIZERS = ("sgd", "adam", "adamw", "radam", "kfac", "ngd")
-
-
-@pytest.fixture(autouse=True)
-def digits(tmp_path_factory, monkeypatch, tmp_path):
-    root = tmp_path_factory.getbasetemp() / "raw"
-    obtain("digits", root / "digits")
-    monkeypatch.setattr(assembly, "DATA", root)
-    params = read_params()
-    monkeypatch.chdir(tmp_path)  # logs go there
-    return params
-
-
-@pytest.fixture
-def params(digits):
-    return digits
-
-
-def a_run(params, optimizer="sgd", schedule="one_cycle", seed=0, args=None, **settings) -> Run:
-    names = {"workload": "digits-cnn", "optimizer": optimizer, "schedule": schedule}
-    run = resolve(params, **names, seed=seed)
-    return replace(
-        run,
-        settings=replace(run.settings, **{"epochs": 2, **settings}),
-        optimizer_args={**run.optimizer_args, **(args or {})},
-    )
 
 
 def files(run: Run, folder: Path) -> dict[str, bytes]:
@@ -53,27 +28,27 @@ def files(run: Run, folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_the_same_run_gives_the_same_bits(params, tmp_path, optimizer, precision):
-    run = a_run(params, optimizer, precision=precision)
+    run = digits_run(params, optimizer, precision=precision)
     first = files(run, tmp_path / "first")
     torch.rand(1)  # somebody else's randomness changes nothing
     assert files(run, tmp_path / "second") == first
 
 
 def test_control_another_seed_gives_other_bits(params, tmp_path):
-    first = files(a_run(params, seed=0), tmp_path / "first")
-    second = files(a_run(params, seed=1), tmp_path / "second")
+    first = files(digits_run(params, seed=0), tmp_path / "first")
+    second = files(digits_run(params, seed=1), tmp_path / "second")
     for name in ("history.csv", "predictions.json", "weights.safetensors"):
         assert first[name] != second[name]
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_optimizer_learns_digits(params, optimizer):
-    outcome, _ = train(a_run(params, optimizer, epochs=10), "test")
+    outcome, _ = train(digits_run(params, optimizer, epochs=10), "test")
     assert outcome.test_accuracy > 0.95
 
 
 def test_a_run_that_diverges_is_recorded_with_its_step(params):
-    outcome, _ = train(a_run(params, args={"lr": 1e9}), "test")
+    outcome, _ = train(digits_run(params, args={"lr": 1e9}), "test")
     assert 1 <= outcome.diverged_at_step <= 5
     assert outcome.steps == outcome.diverged_at_step
     assert outcome.test_accuracy is None
@@ -87,9 +62,9 @@ def test_first_not_finite_finds_nan_and_infinity():
 
 
 def test_full_holds_out_the_test_set_and_holdout_a_part_of_training(params):
-    data = assembly.load_data(a_run(params).settings)
+    data = assembly.load_data(digits_run(params).settings)
     cpu = torch.device("cpu")
-    full = a_run(params).settings
+    full = digits_run(params).settings
     train_batches, heldout, test = assembly.build_batches(full, data, 0, cpu)
     assert train_batches.count == len(data.train)
     assert torch.equal(heldout.pixels, test.pixels)
@@ -102,14 +77,14 @@ def test_full_holds_out_the_test_set_and_holdout_a_part_of_training(params):
 
 
 def test_the_history_of_holdout_does_not_read_the_test_set(params):
-    outcome, _ = train(a_run(params, train_split="holdout"), "test")
+    outcome, _ = train(digits_run(params, train_split="holdout"), "test")
     assert outcome.history[-1].heldout_accuracy != outcome.test_accuracy
-    full, _ = train(a_run(params), "test")
+    full, _ = train(digits_run(params), "test")
     assert full.history[-1].heldout_accuracy == full.test_accuracy  # the control
 
 
 def test_norm_and_bias_decay_as_the_workload_says(params):
-    settings = a_run(params).settings
+    settings = digits_run(params).settings
     data, cpu = assembly.load_data(settings), torch.device("cpu")
     for decay, vectors_decay in [(True, 0.1), (False, 0.0)]:
         chosen = replace(settings, decay_norm_and_bias=decay)
@@ -124,7 +99,7 @@ def test_norm_and_bias_decay_as_the_workload_says(params):
 
 def test_a_batch_larger_than_the_data_is_refused(params):
     with pytest.raises(UsageError, match="batch_size must be at most 1442"):
-        train(a_run(params, batch_size=2000), "test")
+        train(digits_run(params, batch_size=2000), "test")
 
 
 def test_an_absent_device_is_refused():
@@ -136,7 +111,7 @@ def test_an_absent_device_is_refused():
 def test_weights_are_safetensors_of_every_parameter(params, tmp_path):
     from safetensors.torch import load_file
 
-    _, model = train(a_run(params), "test")
+    _, model = train(digits_run(params), "test")
     save_weights(model, tmp_path / "w.safetensors")
     loaded = load_file(tmp_path / "w.safetensors")
     assert all(torch.equal(loaded[name], value) for name, value in model.state_dict().items())
@@ -144,5 +119,5 @@ def test_weights_are_safetensors_of_every_parameter(params, tmp_path):
 
 @pytest.mark.slow
 def test_compiled_training_learns_too(params):
-    outcome, _ = train(a_run(params, epochs=10, compile=True), "test")
+    outcome, _ = train(digits_run(params, epochs=10, compile=True), "test")
     assert outcome.test_accuracy > 0.95

@@ -1,22 +1,17 @@
-"""The error that is shown to a person as its message alone."""
-
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+"""The errors that are shown to a person as their message alone."""
 
 
 class UsageError(ValueError):
     """Something that the user can mend: the message says what, where, and how."""
+
+    exit_code = 1
 
 
 class NumericalError(UsageError):
     """A computation went wrong in its numbers: other hyper-parameters may mend it."""
 
 
-@contextmanager
-def plainly_told() -> Iterator[None]:
-    """Ends the program with a UsageError's message, without a traceback."""
-    try:
-        yield
-    except UsageError as error:
-        sys.exit(str(error))
+class Busy(UsageError):
+    """Another process does the same work; sysexits' EX_TEMPFAIL."""
+
+    exit_code = 75

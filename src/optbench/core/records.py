@@ -1,11 +1,12 @@
 """What a run leaves behind, and the one format in which training writes and evaluation reads it.
 
 A folder of results holds `history.csv` (a row an epoch), `predictions.json` (a list a column, an
-entry a test image), `diagnostics.csv` (what the optimizer said of its health) and `metrics.json`
-(the outcome and the fingerprint). Floats are written so that they read back exactly, and no file
-holds a time, a date or a host.
+entry a test image), `diagnostics.csv` (what the optimizer said of its health), `metrics.json`
+(the outcome and the fingerprint) and `SHA256SUMS`, which `sha256sum --check` takes. Floats are
+written so that they read back exactly, and no file holds a time, a date or a host.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -62,31 +63,39 @@ class Outcome:
     fingerprint: Mapping[str, str | int]
 
 
+FILES = ("diagnostics.csv", "history.csv", "metrics.json", "predictions.json")
+SUMS = "SHA256SUMS"
 SCALARS = ("test_accuracy", "test_loss", "diverged_at_step", "steps")
 
 
 def write(outcome: Outcome, folder: Path) -> None:
     """Writes the files; each appears whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
     metrics = {name: getattr(outcome, name) for name in SCALARS}
     metrics["fingerprint"] = dict(outcome.fingerprint)
-    publish(folder / "history.csv", rows.to_csv(Epoch, outcome.history))
-    publish(folder / "diagnostics.csv", rows.to_csv(Diagnostic, outcome.diagnostics))
     columns = (
         f'"{name}":{json.dumps(values, separators=(",", ":"))}'
         for name, values in vars(outcome.predictions).items()
     )
-    publish(folder / "predictions.json", "{" + ",\n".join(columns) + "}\n")
-    publish(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+    texts = (
+        rows.to_csv(Diagnostic, outcome.diagnostics),
+        rows.to_csv(Epoch, outcome.history),
+        json.dumps(metrics, indent=2) + "\n",
+        "{" + ",\n".join(columns) + "}\n",
+    )
+    contents = dict(zip(FILES, texts, strict=True))
+    for name, content in contents.items():
+        publish(folder / name, content)
+    publish(folder / SUMS, _sums({name: text.encode() for name, text in contents.items()}))
 
 
 def read(folder: Path) -> Outcome:
     """Reads what `write` wrote.
 
     Raises:
-        UsageError: a file is missing or is not what `write` writes; the message names it.
+        UsageError: a file is missing or is not what `write` wrote; the message names it.
     """
     try:
+        _verify(folder)
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
         return Outcome(
             history=rows.from_csv(Epoch, folder / "history.csv"),
@@ -96,7 +105,9 @@ def read(folder: Path) -> Outcome:
             **{name: metrics[name] for name in SCALARS},
         )
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"no valid result in {folder}: {error}") from error
+        raise UsageError(
+            f"no valid result in {folder}: {error}; `dvc repro` makes it again"
+        ) from error
 
 
 def _read_predictions(path: Path) -> Predictions:
@@ -105,3 +116,16 @@ def _read_predictions(path: Path) -> Predictions:
     if len({len(column) for column in vars(predictions).values()}) != 1:
         raise ValueError(f"{path.name} has columns of different lengths")
     return predictions
+
+
+def _sums(contents: Mapping[str, bytes]) -> str:
+    """The sha256 of files, a line each."""
+    return "".join(f"{hashlib.sha256(c).hexdigest()}  {name}\n" for name, c in contents.items())
+
+
+def _verify(folder: Path) -> None:
+    """Compares a folder's files with its SHA256SUMS; ValueError names the first that differs."""
+    lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+    for name in FILES:
+        if _sums({name: (folder / name).read_bytes()}).rstrip() not in lines:
+            raise ValueError(f"{name} is damaged: its sha256 is not the one in {SUMS}")

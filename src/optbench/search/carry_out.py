@@ -1,26 +1,22 @@
 """Carries out the trials of one optimizer. Finished ones survive a kill."""
 
-import hashlib
-import json
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from rich.progress import track
 
-from optbench.core import registry, rows
+from optbench.core import rows
 from optbench.core.errors import NumericalError
 from optbench.core.files import publish
 from optbench.core.run import Run
 from optbench.estimate import duration, estimate_s
 from optbench.search.space import hyper_parameters
 from optbench.search.trials import Trial
-from optbench.training.assembly import load_data
-from optbench.training.device import fingerprint, make_repeatable
-from optbench.training.progress import Unseen
-from optbench.training.train import learn
+from optbench.training.assembly import prepare
+from optbench.training.checkpoint import identity
+from optbench.training.loop import fit
 
 SCRATCH = Path("scratch/search")
 
@@ -53,14 +49,15 @@ def attempt(run: Run, number: int) -> Trial:
         validation_loss=None,
         diverged_at_step=None,
     )
+    training = prepare(run)
     try:
-        course = learn(run, lambda _: nullcontext(Unseen())).course
+        fit(training)
     except NumericalError as error:
         print(error)
         return trial
-    if course.diverged_at_step is not None:
-        return replace(trial, diverged_at_step=course.diverged_at_step)
-    last = course.history[-1]
+    if training.course.diverged_at_step is not None:
+        return replace(trial, diverged_at_step=training.course.diverged_at_step)
+    last = training.course.history[-1]
     return replace(
         trial, validation_accuracy=last.heldout_accuracy, validation_loss=last.heldout_loss
     )
@@ -69,28 +66,10 @@ def attempt(run: Run, number: int) -> Trial:
 def kept_at(runs: Sequence[Run]) -> Path:
     """Where finished trials wait for the rest.
 
-    The name holds all that their bits depend on: the runs, the fingerprint with the data's digest,
-    and the project's code that is loaded.
+    The name holds all that their bits depend on.
     """
-    run, settings = runs[0], runs[0].settings
-    device = make_repeatable(settings)
-    used = {
-        "models": settings.network, "optimizers": run.optimizer, "schedules": run.schedule,
-    }  # fmt: skip
-    for kind, part in used.items():
-        registry.load(kind, part)
-    environment = fingerprint(settings, device, load_data(settings).digest)
-    digest = hashlib.sha256(json.dumps([[asdict(run) for run in runs], environment]).encode())
-    for file in loaded_sources():
-        digest.update(file.read_bytes())
-    return SCRATCH / run.workload / f"{run.optimizer}-{digest.hexdigest()[:16]}.csv"
-
-
-def loaded_sources() -> list[Path]:
-    """The project's files that this process has imported."""
-    files = {getattr(module, "__file__", None) for module in sys.modules.values()}
-    paths = {Path(file) for file in files if file}
-    return sorted(path for path in paths if path.is_relative_to(registry.PACKAGE))
+    environment = prepare(runs[0]).fingerprint
+    return SCRATCH / runs[0].workload / f"{runs[0].optimizer}-{identity(runs, environment)}.csv"
 
 
 def outlook(runs: Sequence[Run], done: int) -> str:

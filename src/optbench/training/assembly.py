@@ -13,13 +13,36 @@ from optbench.core.images import ImageData, every_kth_of_class
 from optbench.core.run import Run, Workload
 from optbench.training import randomness
 from optbench.training.batches import EvalBatches, TrainBatches
-from optbench.training.loop import Learner
+from optbench.training.device import fingerprint, make_repeatable
+from optbench.training.loop import Learner, Training
 from optbench.training.scheduling import Scheduler
 
 DATA = Path("data/raw")
 # Under `holdout`, every tenth image of each class is for validation: 5,000 of CIFAR-10's.
 VALIDATION_EVERY = 10
 EVAL_BATCH_SIZE = 1000  # has no influence on what is learnt
+
+
+def prepare(run: Run) -> Training:
+    """A run's training before its first step.
+
+    Raises:
+        UsageError: the device is absent, the data is missing or damaged, or parts do not fit.
+    """
+    settings = run.settings
+    device = make_repeatable(settings)
+    data = load_data(settings)
+    train, heldout, test = build_batches(settings, data, run.seed, device)
+    learner = build_learner(run, data, device)
+    return Training(
+        learner=learner,
+        scheduler=build_scheduler(run, learner.optimizer, len(train)),
+        train=train,
+        heldout=heldout,
+        test=test,
+        epochs=settings.epochs,
+        fingerprint=fingerprint(settings, device, data.digest),
+    )
 
 
 def load_data(settings: Workload) -> ImageData:

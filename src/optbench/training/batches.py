@@ -22,8 +22,8 @@ class Batches(Protocol):
         """Batches an epoch."""
         ...
 
-    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images [b, channels, height, width], normalised, and labels [b]."""
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images [b, channels, height, width], normalised, and labels [b], from a batch on."""
         ...
 
 
@@ -84,8 +84,8 @@ class TrainBatches(DeviceImages):
         """Batches an epoch."""
         return self.count // self.batch_size
 
-    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images [batch_size, c, side, side] and labels [batch_size]."""
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images [batch_size, c, side, side] and labels [batch_size], from batch `start` on."""
         order = torch.from_numpy(randomness.permutation(self.seed, epoch, self.count))
         order = order.to(self.device)
         choices = 2 * self.crop_padding + 1
@@ -93,8 +93,8 @@ class TrainBatches(DeviceImages):
         left = self._draw("crop-left", epoch, choices)
         flipped = self._draw("flip", epoch, 2 if self.flip else 1).bool()
         across = torch.arange(self.side, device=self.device)
-        for start in range(0, len(self) * self.batch_size, self.batch_size):
-            batch = order[start : start + self.batch_size]
+        for index in range(start, len(self)):
+            batch = order[index * self.batch_size : (index + 1) * self.batch_size]
             columns = torch.where(flipped[batch, None], across.flip(0), across)
             columns = left[batch, None] + columns
             yield self.gather(batch, top[batch], columns), self.labels[batch]
@@ -118,11 +118,11 @@ class EvalBatches(DeviceImages):
         """Batches an epoch."""
         return -(-self.count // self.batch_size)
 
-    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Images [b, c, side, side] and labels [b]; the same in every epoch."""
         across = torch.arange(self.side, device=self.device)
-        for start in range(0, self.count, self.batch_size):
-            stop = min(start + self.batch_size, self.count)
-            batch = torch.arange(start, stop, device=self.device)
+        for first in range(start * self.batch_size, self.count, self.batch_size):
+            stop = min(first + self.batch_size, self.count)
+            batch = torch.arange(first, stop, device=self.device)
             columns = across.expand(len(batch), -1)
             yield self.gather(batch, torch.zeros_like(batch), columns), self.labels[batch]

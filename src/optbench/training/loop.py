@@ -1,8 +1,8 @@
 """The training loop: one for every optimizer, schedule and workload."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -84,10 +84,14 @@ class Scores:
 
 
 class Watcher(Protocol):
-    """Whoever is told how training goes."""
+    """Whoever is told how training goes. What it is told between two steps it may interrupt."""
 
-    def step(self) -> None:
-        """Called after each step."""
+    def step(self, step: int) -> None:
+        """Called after each step, with the number of steps done."""
+        ...
+
+    def scored(self) -> None:
+        """Called after each batch that is scored."""
         ...
 
     def epoch(self, epoch: Epoch, diagnostics: Sequence[Diagnostic]) -> None:
@@ -95,69 +99,101 @@ class Watcher(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(kw_only=True)
 class Course:
-    """How training went; `diverged_at_step` is None where it did not diverge."""
+    """How training has gone so far. With the learner's state, it is all that goes on from here."""
 
-    history: Sequence[Epoch]
-    diagnostics: Sequence[Diagnostic]
-    diverged_at_step: int | None
+    history: list[Epoch] = field(default_factory=list)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    # Of the steps of the epoch that is not in the history yet, a scalar each:
+    losses: list[Tensor] = field(default_factory=list)
+    gradient_norms: list[Tensor] = field(default_factory=list)
+    diverged_at_step: int | None = None
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Epochs that are over, and steps since."""
+        return len(self.history), len(self.losses)
 
 
-def fit(
-    learner: Learner,
-    scheduler: Scheduler,
-    *,
-    train: Batches,
-    heldout: Batches,
-    epochs: int,
-    watcher: Watcher,
-) -> Course:
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """A run's parts, ready to go on from wherever its course is."""
+
+    learner: Learner
+    scheduler: Scheduler
+    train: Batches
+    heldout: Batches
+    test: Batches
+    epochs: int
+    fingerprint: Mapping[str, str | int]
+    course: Course = field(default_factory=Course)
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        epochs, steps = self.course.position
+        return epochs * len(self.train) + steps
+
+    @property
+    def steps(self) -> int:
+        """Steps in all."""
+        return self.epochs * len(self.train)
+
+
+def fit(training: Training, *watchers: Watcher) -> None:
     """Trains. A loss that is NaN or infinite ends the run: that is its result, not an error."""
-    history: list[Epoch] = []
-    diagnostics: list[Diagnostic] = []
-    for epoch in range(epochs):
-        losses, norms = train_epoch(learner, scheduler, train, epoch, watcher)
-        steps = (epoch + 1) * len(train)
-        if (bad := first_not_finite(losses)) is not None:
-            return Course(history, diagnostics, steps - len(losses) + bad + 1)
-        scores = evaluate(learner, heldout)
-        if not math.isfinite(scores.loss):
-            return Course(history, diagnostics, steps)
-        history.append(
-            Epoch(
-                epoch=epoch + 1,
-                step=steps,
-                train_loss=losses.double().mean().item(),
-                heldout_loss=scores.loss,
-                heldout_accuracy=scores.accuracy,
-                lr=scheduler.lr,
-                momentum=scheduler.momentum,
-                gradient_norm=norms.double().mean().item(),
-            )
-        )
-        latest = learner.diagnostics(epoch + 1)
-        diagnostics += latest
-        watcher.epoch(history[-1], latest)
-    return Course(history, diagnostics, None)
+    course = training.course
+    while len(course.history) < training.epochs and course.diverged_at_step is None:
+        take_steps(training, watchers)
+        end_epoch(training, watchers)
 
 
-def train_epoch(
-    learner: Learner, scheduler: Scheduler, batches: Batches, epoch: int, watcher: Watcher
-) -> tuple[Tensor, Tensor]:
-    """One pass over the data; returns each step's loss and gradient norm, both [steps]."""
+def take_steps(training: Training, watchers: Sequence[Watcher]) -> None:
+    """The steps that are left of an epoch."""
+    learner, course = training.learner, training.course
+    epoch, start = course.position
     learner.model.train()
-    losses, norms = [], []
-    for step, (images, labels) in enumerate(batches.epoch(epoch), start=epoch * len(batches)):
-        scheduler.apply(step)
-        losses.append(learner.step(images, labels))
-        norms.append(learner.gradient_norm())
-        watcher.step()
-    return torch.stack(losses).cpu(), torch.stack(norms).cpu()
+    for images, labels in training.train.epoch(epoch, start):
+        training.scheduler.apply(training.step)
+        course.losses.append(learner.step(images, labels))
+        course.gradient_norms.append(learner.gradient_norm())
+        for watcher in watchers:
+            watcher.step(training.step)
+
+
+def end_epoch(training: Training, watchers: Sequence[Watcher]) -> None:
+    """Scores an epoch whose steps are done, and puts it into the history; or finds divergence."""
+    learner, course, scheduler = training.learner, training.course, training.scheduler
+    losses, norms = (torch.stack(v).cpu() for v in (course.losses, course.gradient_norms))
+    if (bad := first_not_finite(losses)) is not None:
+        course.diverged_at_step = training.step - len(losses) + bad + 1
+        return
+    scores = evaluate(learner, training.heldout, *watchers)
+    if not math.isfinite(scores.loss):
+        course.diverged_at_step = training.step
+        return
+    epoch = Epoch(
+        epoch=len(course.history) + 1,
+        step=training.step,
+        train_loss=losses.double().mean().item(),
+        heldout_loss=scores.loss,
+        heldout_accuracy=scores.accuracy,
+        lr=scheduler.lr,
+        momentum=scheduler.momentum,
+        gradient_norm=norms.double().mean().item(),
+    )
+    diagnostics = learner.diagnostics(epoch.epoch)
+    course.history.append(epoch)
+    course.diagnostics.extend(diagnostics)
+    course.losses.clear()
+    course.gradient_norms.clear()
+    for watcher in watchers:
+        watcher.epoch(epoch, diagnostics)
 
 
 @torch.inference_mode()
-def evaluate(learner: Learner, batches: Batches) -> Scores:
+def evaluate(learner: Learner, batches: Batches, *watchers: Watcher) -> Scores:
     """Scores the model on every example, weighing examples equally."""
     learner.model.eval()
     losses, labels, predicted, confidence = [], [], [], []
@@ -168,6 +204,8 @@ def evaluate(learner: Learner, batches: Batches) -> Scores:
         labels.append(targets)
         predicted.append(top.indices)
         confidence.append(top.values)
+        for watcher in watchers:
+            watcher.scored()
     target, guess = torch.cat(labels).cpu(), torch.cat(predicted).cpu()
     loss = torch.cat(losses).cpu().double().mean().item()
     accuracy = (guess == target).double().mean().item()

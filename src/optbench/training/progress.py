@@ -14,26 +14,17 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from optbench.core.records import Diagnostic, Epoch
+from optbench.training.loop import Training
 
 LOGS = Path("logs")
-
-
-class Unseen:
-    """Watches a training and shows nothing of it."""
-
-    def step(self) -> None:
-        """Does nothing."""
-
-    def epoch(self, epoch: Epoch, diagnostics: Sequence[Diagnostic]) -> None:
-        """Does nothing."""
 
 
 class EpochProgress:
     """Watches a training, inside a `with` block."""
 
-    def __init__(self, name: str, epochs: int, steps: int) -> None:
-        """`name`: the run's, for example `digits-cnn/sgd-cosine-0`; `steps`: of all epochs."""
-        self.name, self.epochs = name, epochs
+    def __init__(self, name: str, training: Training) -> None:
+        """`name`: the run's, for example `digits-cnn/suite/sgd-cosine-0`."""
+        self.name, self.training = name, training
         self.log = LOGS / f"{name}.jsonl"
         columns = (
             TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"),
@@ -41,13 +32,14 @@ class EpochProgress:
         )  # fmt: skip
         terminal = sys.stdout.isatty()
         self.bar = Progress(*columns, console=Console(), disable=not terminal, transient=True)
-        self.task = self.bar.add_task(name, total=steps, state="")
+        self.task = self.bar.add_task(name, total=training.steps, state="")
         self.print_line = not terminal
 
     def __enter__(self) -> "EpochProgress":
-        """Starts the bar and an empty log."""
+        """Starts the bar, and a new log unless training goes on."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        self.log.write_text("", encoding="utf-8")
+        if not self.training.step:
+            self.log.write_text("", encoding="utf-8")
         self.bar.start()
         self.last = time.perf_counter()
         return self
@@ -61,16 +53,19 @@ class EpochProgress:
         """Takes the bar away."""
         self.bar.stop()
 
-    def step(self) -> None:
+    def step(self, step: int) -> None:
         """Moves the bar."""
-        self.bar.advance(self.task)
+        self.bar.update(self.task, completed=step)
+
+    def scored(self) -> None:
+        """Shows nothing."""
 
     def epoch(self, epoch: Epoch, diagnostics: Sequence[Diagnostic]) -> None:
         """Shows an epoch, and logs how long it took and how the optimizer fares."""
         now = time.perf_counter()
         seconds, self.last = now - self.last, now
         state = (
-            f"epoch {epoch.epoch}/{self.epochs}  train loss {epoch.train_loss:.4f}  "
+            f"epoch {epoch.epoch}/{self.training.epochs}  train loss {epoch.train_loss:.4f}  "
             f"held-out accuracy {epoch.heldout_accuracy:.2%}"
         )
         health = {diagnostic.name: diagnostic.value for diagnostic in diagnostics}

@@ -39,7 +39,6 @@ class Scheduler:
         ticks = epochs * steps_per_epoch // self.steps_per_tick
         self.warmup_ticks = round(warmup_fraction * ticks)
         self.schedule_ticks = ticks - self.warmup_ticks
-        self.lr, self.momentum = 0.0, _momentum(optimizer.param_groups[0])
         for group in optimizer.param_groups:
             group.setdefault("initial_lr", group["lr"])
         _, momentum = factor(0, max(self.schedule_ticks, 1), **schedule_args)
@@ -59,7 +58,7 @@ class Scheduler:
         return lr_factor, momentum
 
     def apply(self, step: int) -> None:
-        """Sets the values for a step, and keeps them as `lr` and `momentum`."""
+        """Sets the values for a step."""
         lr_factor, momentum = self.at(step)
         for group in self.optimizer.param_groups:
             group["lr"] = group["initial_lr"] * lr_factor
@@ -68,12 +67,16 @@ class Scheduler:
                     group["momentum"] = momentum
                 else:
                     group["betas"] = (momentum, *group["betas"][1:])
-        first = self.optimizer.param_groups[0]
-        self.lr, self.momentum = first["lr"], _momentum(first)
 
+    @property
+    def lr(self) -> float:
+        """The lr in force, of the first parameter group."""
+        return float(self.optimizer.param_groups[0]["lr"])
 
-def _momentum(group: dict[str, Any]) -> float | None:
-    """A parameter group's momentum, or its beta1, or None."""
-    if "momentum" in group:
-        return float(group["momentum"])
-    return float(group["betas"][0]) if "betas" in group else None
+    @property
+    def momentum(self) -> float | None:
+        """The momentum or beta1 in force, of the first parameter group."""
+        group = self.optimizer.param_groups[0]
+        if "momentum" in group:
+            return float(group["momentum"])
+        return float(group["betas"][0]) if "betas" in group else None

@@ -1,45 +1,61 @@
-"""Trains one run from its seed to its outcome."""
+"""Trains one run, from its seed or from where it was killed, to its outcome."""
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import torch
 from safetensors.torch import save
 from torch import nn
 
+from optbench.core.errors import UsageError
 from optbench.core.files import publish
 from optbench.core.records import Outcome, Predictions
 from optbench.core.run import Run
-from optbench.training.assembly import build_batches, build_learner, build_scheduler, load_data
-from optbench.training.batches import Batches
-from optbench.training.device import fingerprint, make_repeatable
-from optbench.training.loop import Course, Learner, Scores, Watcher, evaluate, fit
+from optbench.training.assembly import prepare
+from optbench.training.checkpoint import Checkpoints, identity
+from optbench.training.keeper import Keeper
+from optbench.training.loop import Scores, Training, Watcher, evaluate, fit
 from optbench.training.progress import EpochProgress
 
 
-@dataclass(frozen=True, kw_only=True)
-class Learnt:
-    """A trained network and how it came about. Under `holdout`, nothing has read the test set."""
+def train(run: Run, name: str, kept: Path | None = None) -> tuple[Outcome, nn.Module]:
+    """Trains a run and scores it on the test set.
 
-    learner: Learner
-    course: Course
-    steps: int
-    test: Batches
-    fingerprint: Mapping[str, str | int]
+    The same run under the same fingerprint gives the same bits, however often it was killed. The
+    test set is read at the end, and, under `train_split: full`, after each epoch, where it decides
+    nothing.
 
+    Args:
+        run: what to train.
+        name: shown with its progress.
+        kept: where its checkpoints are, a folder for each identity; who has stored the outcome
+            removes it. None: no checkpoints.
 
-def train(run: Run, name: str) -> tuple[Outcome, nn.Module]:
-    """Trains a run and scores it on the test set; `name` is shown with its progress.
-
-    The same run under the same fingerprint gives the same bits. The test set is read at the end,
-    and, under `train_split: full`, after each epoch, where it decides nothing.
+    Raises:
+        Interrupted: a signal asked for the end; a checkpoint is written.
+        UsageError: memory or disk do not suffice.
     """
-    learnt = learn(run, partial(EpochProgress, name, run.settings.epochs))
-    course = learnt.course
-    scores = None if course.diverged_at_step else evaluate(learnt.learner, learnt.test)
-    outcome = Outcome(
+    with memory_told(run), ExitStack() as stack:
+        training = prepare(run)
+        watchers: list[Watcher] = []
+        if kept is not None:
+            checkpoints = Checkpoints(kept / identity([run], training.fingerprint))
+            if checkpoints.restore(training):
+                done = f"step {training.step} of {training.steps}"
+                print(f"{name}: goes on after {done}, from {checkpoints.folder}", flush=True)
+            watchers.append(stack.enter_context(Keeper(training, checkpoints)))
+        watchers.append(stack.enter_context(EpochProgress(name, training)))
+        fit(training, *watchers)
+        diverged = training.course.diverged_at_step is not None
+        scores = None if diverged else evaluate(training.learner, training.test, *watchers)
+    return outcome(training, scores), training.learner.model
+
+
+def outcome(training: Training, scores: Scores | None) -> Outcome:
+    """What is stored of a training that has come to its end; None: it diverged."""
+    course = training.course
+    return Outcome(
         history=course.history,
         diagnostics=course.diagnostics,
         predictions=predictions(scores)
@@ -48,39 +64,8 @@ def train(run: Run, name: str) -> tuple[Outcome, nn.Module]:
         test_loss=scores.loss if scores else None,
         test_accuracy=scores.accuracy if scores else None,
         diverged_at_step=course.diverged_at_step,
-        steps=learnt.steps,
-        fingerprint=learnt.fingerprint,
-    )
-    return outcome, learnt.learner.model
-
-
-def learn(run: Run, watch: Callable[[int], AbstractContextManager[Watcher]]) -> Learnt:
-    """Trains a run, its held-out examples scored after each epoch.
-
-    `watch` is called with the number of steps; what it gives is told of each step and epoch.
-    """
-    settings = run.settings
-    device = make_repeatable(settings)
-    data = load_data(settings)
-    train_batches, heldout, test = build_batches(settings, data, run.seed, device)
-    learner = build_learner(run, data, device)
-    scheduler = build_scheduler(run, learner.optimizer, len(train_batches))
-    steps = settings.epochs * len(train_batches)
-    with watch(steps) as watcher:
-        course = fit(
-            learner,
-            scheduler,
-            train=train_batches,
-            heldout=heldout,
-            epochs=settings.epochs,
-            watcher=watcher,
-        )
-    return Learnt(
-        learner=learner,
-        course=course,
-        steps=course.diverged_at_step or steps,
-        test=test,
-        fingerprint=fingerprint(settings, device, data.digest),
+        steps=course.diverged_at_step or training.steps,
+        fingerprint=training.fingerprint,
     )
 
 
@@ -94,6 +79,29 @@ def predictions(scores: Scores) -> Predictions:
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
-    """Writes parameters and buffers as safetensors."""
-    tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
+    """Writes parameters and buffers as safetensors; what is tied stands there twice."""
+    dense = torch.contiguous_format
+    tensors = {
+        name: t.detach().cpu().clone(memory_format=dense) for name, t in model.state_dict().items()
+    }
     publish(path, save(tensors))
+
+
+@contextmanager
+def memory_told(run: Run) -> Iterator[None]:
+    """Says what to do where memory does not suffice; nothing is made smaller silently.
+
+    Raises:
+        UsageError: in place of the errors of Python, torch and CUDA.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        is_memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if not (is_memory or "allocate memory" in str(error)):
+            raise
+        raise UsageError(
+            f"out of memory with workloads.{run.workload}.batch_size {run.settings.batch_size}: "
+            "free memory and run the same command to go on, or choose a smaller batch_size, which "
+            "is another experiment"
+        ) from error

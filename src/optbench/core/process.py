@@ -1,0 +1,41 @@
+"""How a stage's process ends: by itself, by an error plainly told, or with whoever started it."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from optbench.core.errors import UsageError
+
+# Whoever started this process, taken before anything slow is imported.
+PARENT = os.getppid()
+LOOK_EVERY_S = 0.5
+
+
+@contextmanager
+def as_stage() -> Iterator[None]:
+    """Ends the program with a UsageError's message and exit code, without a traceback.
+
+    Where DVC started it, and DVC is killed, the process gets SIGTERM: nobody is left who would
+    take its results.
+    """
+    if "DVC_STAGE" in os.environ:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        yield
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
+
+
+def _end_with_parent() -> None:
+    """Waits until the parent has gone, whenever that was, then asks this process to end."""
+    while os.getppid() == PARENT:
+        time.sleep(LOOK_EVERY_S)
+    os.kill(os.getpid(), signal.SIGTERM)
