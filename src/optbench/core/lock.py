@@ -9,7 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from optbench.core.errors import Busy
-from optbench.core.files import publish
+from optbench.core.files import publish, require_writable
 
 LOCKS = Path("scratch/locks")
 
@@ -20,10 +20,11 @@ def sole(work: str) -> Iterator[None]:
 
     Raises:
         Busy: another process holds it; the message names that process.
+        UsageError: the lock's folder cannot be written.
     """
     path = LOCKS / f"{work}.lock"
     holder = path.with_suffix(".holder")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    require_writable(path.parent)
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)

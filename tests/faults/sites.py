@@ -1,0 +1,93 @@
+"""A folder in which one run of digits-cnn is trained by the stage itself, in its own process."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+from optbench.core.run import read_params
+from optbench.download.obtain import obtain
+
+ROOT = Path(__file__).parents[2]
+STAGE = str(ROOT / "stages/train.py")
+FAILPOINT = str(ROOT / "tests/faults/failpoint.py")
+NAME = "digits-cnn/run"
+
+
+class Site:
+    """Everything that `stages/train.py` reads and writes."""
+
+    def __init__(self, folder: Path, **settings: object) -> None:
+        self.folder = folder
+        params = read_params(ROOT / "params.yaml")
+        params["workloads"]["digits-cnn"] |= settings
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (folder / "params.yaml").write_text(yaml.safe_dump(params))
+        obtain("digits", folder / "data/raw/digits")
+
+    def command(self, optimizer: str, failpoint: tuple[str, int] | None = None) -> list[str]:
+        arguments = [STAGE, "digits-cnn", optimizer, "one_cycle", "0", "--run"]
+        if failpoint:
+            arguments = [FAILPOINT, *map(str, failpoint), *arguments]
+        return [sys.executable, *arguments]
+
+    def start(
+        self,
+        optimizer: str = "sgd",
+        *,
+        failpoint: tuple[str, int] | None = None,
+        limit: Callable[[], None] | None = None,
+        **environment: str,
+    ) -> subprocess.Popen[str]:
+        """The stage, with an environment of its own; `limit` is called in the new process."""
+        inherited = {key: v for key, v in os.environ.items() if not key.startswith("DVC")}
+        return subprocess.Popen(
+            self.command(optimizer, failpoint),
+            cwd=self.folder,
+            env={**inherited, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=limit,
+        )
+
+    def run(self, optimizer: str = "sgd", **arguments: object) -> tuple[int, str]:
+        """Exit code and output, once it has ended."""
+        process = self.start(optimizer, **arguments)
+        output, _ = process.communicate()
+        return process.returncode, output
+
+    def finish(self, optimizer: str = "sgd", **arguments: object) -> dict[str, str]:
+        """The digests of a run that must succeed."""
+        code, output = self.run(optimizer, **arguments)
+        assert code == 0, output
+        return self.digests()
+
+    def digests(self) -> dict[str, str]:
+        """The sha256 of each file of the outcome, weights included."""
+        paths = [*(self.folder / "results" / NAME).iterdir(), *(self.folder / "models").iterdir()]
+        return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+    def checkpoints(self) -> list[Path]:
+        """From the earliest step to the latest."""
+        return sorted((self.folder / "scratch/checkpoints" / NAME).glob("*/*.checkpoint"))
+
+    def await_checkpoint(self, timeout_s: float = 60) -> None:
+        wait_until(lambda: bool(self.checkpoints()), timeout_s)
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float) -> None:
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def is_killed(code: int) -> bool:
+    return code == -signal.SIGKILL
