@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce tune readme test test-slow lint bench lock
+.PHONY: help setup reproduce tune readme test test-slow lint bench audit lock
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,10 @@ lint: setup ## Lint (ruff) and check types (mypy)
 bench: setup ## Images per second beside a plain loop, K-FAC's step beside SGD's; needs CIFAR-10
 	PYTHONPATH=src python benchmarks/throughput.py
 	PYTHONPATH=src python benchmarks/second_order.py
+
+audit: setup ## Look for known holes in the locked packages; says where its data is out of reach
+	pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict \
+	  --progress-spinner off
 
 lock: ## Pin all packages with hashes; needs uv
 	uv pip compile --universal --generate-hashes --python-version 3.11 --extra dev \

@@ -1,7 +1,6 @@
 """Small float64 networks, and the oracles that several tests compare with."""
 
 import copy
-import io
 from itertools import pairwise
 
 import numpy as np
@@ -14,6 +13,7 @@ from optbench.core.objective import Objective
 from optbench.curvature import kronecker
 from optbench.curvature.record import Record, record
 from optbench.optimizers.kfac import logit_gradients
+from optbench.training.state import pack, unpack
 
 CLASSES = 3
 
@@ -163,10 +163,7 @@ def distance(one: Tensor, other: Tensor) -> float:
 
 def saved_and_loaded(state: dict) -> dict:
     """A state_dict after a way through a file."""
-    file = io.BytesIO()
-    torch.save(state, file)
-    file.seek(0)
-    return torch.load(file, weights_only=True)
+    return unpack(pack(state))
 
 
 def resumed_equals(build, data, stop: int, *, before_saving=None, lose=None) -> bool:

@@ -111,6 +111,7 @@ def test_an_archive_of_something_else_is_wrong_content(tmp_path):
     ("member", "content", "message"),
     [
         ("package/test_lables.json", b"{", "is not JSON"),
+        ("package/test_lables.json", b"[" * 100_000, "is not JSON"),
         ("package/test_lables.json", b"[1, 2]", "does not hold 20 class indices"),
         ("package/test_lables.json", json.dumps([11] * 20).encode(), "does not hold 20"),
         ("package/test_batch.png", b"no png", "ends early or is no PNG"),
@@ -120,6 +121,24 @@ def test_damaged_parts_of_the_npm_package_are_named(tmp_path, member, content, m
     members = {**npm_members(), member: content}
     with pytest.raises(SourceError, match=message):
         cifar10._read_archive(archive(tmp_path / "a.tgz", members))
+
+
+@pytest.mark.parametrize(
+    "members",
+    [{f"{i}.txt": b"" for i in range(101)}, {"huge.bin": bytes(40_000_001)}],
+    ids=["many", "huge"],
+)
+def test_unpacking_stops_where_an_archive_holds_too_much(tmp_path, members):
+    with pytest.raises(WrongContent, match="an archive of something else: member"):
+        cifar10._read_archive(archive(tmp_path / "a.tgz", {**members, **npm_members()}))
+
+
+def test_names_that_lead_outside_write_nothing(tmp_path):
+    members = {f"../../{name}": content for name, content in FILES.items()}
+    before = set(tmp_path.parent.iterdir())
+    assert cifar10._read_archive(archive(tmp_path / "a.tgz", members)) == FILES
+    assert set(tmp_path.parent.iterdir()) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tgz"]
 
 
 def test_an_image_of_another_size_is_refused(tmp_path):

@@ -1,6 +1,8 @@
 """Against a local server that misbehaves in every way that a real one does."""
 
 import hashlib
+import socket
+import struct
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -94,6 +96,26 @@ def stalls(handler: Handler) -> None:
     threading.Event().wait(3)
 
 
+def resets(handler: Handler) -> None:
+    """Breaks the connection in the middle, as a router does."""
+    if handler.headers.get("Range"):
+        whole(handler)
+        return
+    handler.send(CONTENT[:HALF], length=len(CONTENT))
+    handler.wfile.flush()
+    abort_on_close = struct.pack("ii", 1, 0)
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, abort_on_close)
+    handler.connection.close()
+    handler.close_connection = True
+
+
+def resets_at_once(handler: Handler) -> None:
+    abort_on_close = struct.pack("ii", 1, 0)
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, abort_on_close)
+    handler.connection.close()
+    handler.close_connection = True
+
+
 @pytest.fixture
 def server():
     server = Server()
@@ -129,6 +151,20 @@ def test_a_truncated_answer_is_resumed_at_once(server, tmp_path):
     first, second = server.ranges
     assert first is None
     assert 0 < int(second.removeprefix("bytes=").rstrip("-")) <= HALF
+
+
+def test_a_connection_that_is_reset_is_resumed(server, tmp_path):
+    server.behaviour = resets
+    fetch(server.url, tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == CONTENT
+    assert server.ranges[0] is None
+
+
+def test_a_server_that_always_resets_is_offline(server, tmp_path):
+    server.behaviour = resets_at_once
+    with pytest.raises(Offline, match="cannot be reached"):
+        fetch(server.url, tmp_path / "file")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_server_without_ranges_starts_over(server, tmp_path):

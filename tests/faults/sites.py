@@ -1,5 +1,6 @@
 """A folder in which one run of digits-cnn is trained by the stage itself, in its own process."""
 
+import ctypes
 import hashlib
 import os
 import signal
@@ -87,6 +88,21 @@ def wait_until(condition: Callable[[], bool], timeout_s: float) -> None:
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.02)
+
+
+def without_root_powers() -> None:
+    """Called in a new process: lets the permissions of files bind root too."""
+    if os.geteuid() == 0:
+        drop_capability, dac_override = 24, 1  # PR_CAPBSET_DROP, CAP_DAC_OVERRIDE
+        ctypes.CDLL(None).prctl(drop_capability, dac_override)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def is_killed(code: int) -> bool:

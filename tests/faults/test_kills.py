@@ -11,7 +11,15 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.faults.sites import NAME, ROOT, Site, is_killed, wait_until
+from tests.faults.sites import (
+    NAME,
+    ROOT,
+    Site,
+    is_killed,
+    is_running,
+    wait_until,
+    without_root_powers,
+)
 
 from optbench.params import signatures
 from optbench.training.keeper import VARIABLE
@@ -125,14 +133,6 @@ def test_a_run_whose_starter_is_killed_keeps_its_step_and_ends(site, whole):
     assert site.finish() == whole
 
 
-def is_running(pid: int) -> bool:
-    """Whether a process is there and no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 def test_a_full_disk_leaves_the_old_checkpoint_and_says_so(site, whole):
     process = site.start(**EACH_STEP)
     site.await_checkpoint()
@@ -154,11 +154,11 @@ def test_a_full_disk_leaves_the_old_checkpoint_and_says_so(site, whole):
 
 @pytest.mark.parametrize("place", ["results", "scratch"])
 def test_a_folder_that_cannot_be_written_is_told_before_training(site, place):
-    (site.folder / place).write_text("a file in the folder's place")
-    code, output = site.run()
+    (site.folder / place).mkdir(mode=0o555)
+    code, output = site.run(limit=without_root_powers)
     assert code == 1
     assert f"{place}/" in output
-    assert "cannot be written" in output
+    assert "cannot be written: Permission denied" in output
     assert "Traceback" not in output
     assert "epoch 1/" not in output
 

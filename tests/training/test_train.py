@@ -12,7 +12,7 @@ from optbench.core import records
 from optbench.core.errors import UsageError
 from optbench.core.run import Run
 from optbench.training import assembly, device
-from optbench.training.loop import first_not_finite
+from optbench.training.loop import Learner, first_not_finite
 from optbench.training.train import save_weights, train
 
 OPTIMIZERS = ("sgd", "adam", "adamw", "radam", "kfac", "ngd")
@@ -53,6 +53,58 @@ def test_a_run_that_diverges_is_recorded_with_its_step(params):
     assert outcome.steps == outcome.diverged_at_step
     assert outcome.test_accuracy is None
     assert len(outcome.predictions.actual) == 0
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_an_absurd_learning_rate_is_a_result_of_every_optimizer(params, optimizer):
+    run = digits_run(params, optimizer, args={"lr": 1e30})
+    outcome, _ = train(run, "test")
+    if outcome.diverged_at_step is None:  # clipped by its KL divergence, then
+        assert optimizer in ("kfac", "ngd")
+        assert outcome.test_accuracy < 0.5
+    else:
+        assert outcome.test_accuracy is None
+    records.write(outcome, Path("result"))
+    assert records.read(Path("result")) == outcome
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("step", [1, 22, 23, 44])
+def test_a_loss_that_is_nan_at_a_step_is_recorded_with_that_step(
+    params, monkeypatch, optimizer, step
+):
+    taken, original = 0, Learner.backward
+
+    def nan_once(self, images, labels):
+        nonlocal taken
+        taken += 1
+        return original(self, images * (math.nan if taken == step else 1), labels)
+
+    monkeypatch.setattr(Learner, "backward", nan_once)
+    outcome, _ = train(digits_run(params, optimizer), "test")
+    assert outcome.diverged_at_step == outcome.steps == step
+    assert len(outcome.history) == (step - 1) // 22
+
+
+@pytest.mark.parametrize("error", ["torch", "python"])
+def test_too_little_memory_is_told_and_nothing_is_made_smaller(params, monkeypatch, error):
+    def allocate(self, images, labels):
+        if error == "python":
+            raise MemoryError
+        return torch.empty(2**60, dtype=torch.uint8)  # more than any machine has
+
+    monkeypatch.setattr(Learner, "backward", allocate)
+    with pytest.raises(UsageError, match=r"workloads\.digits-cnn\.batch_size 64"):
+        train(digits_run(params), "test")
+
+
+def test_control_another_error_is_passed_on(params, monkeypatch):
+    def fail(self, images, labels):
+        raise RuntimeError("another")
+
+    monkeypatch.setattr(Learner, "backward", fail)
+    with pytest.raises(RuntimeError, match="another"):
+        train(digits_run(params), "test")
 
 
 def test_first_not_finite_finds_nan_and_infinity():

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from annotated_types import Ge, Gt, Lt
 
+from optbench.core.errors import UsageError
+
 PARAMS = Path("params.yaml")
 # The overrides that go to the optimizer; the others go to the workload.
 OPTIMIZER_ARGS = ("lr", "weight_decay")
@@ -81,22 +83,42 @@ class Override:
 def resolve(
     params: Mapping[str, Any], *, workload: str, optimizer: str, schedule: str, seed: int
 ) -> Run:
-    """The run that four names select in a validated params.yaml."""
+    """The run that four names select in a validated params.yaml.
+
+    Raises:
+        UsageError: params.yaml has nothing under a name.
+    """
     return Run(
         workload=workload,
         optimizer=optimizer,
         schedule=schedule,
         seed=seed,
-        settings=Workload(**params["workloads"][workload]),
+        settings=Workload(**at(params, "workloads", workload)),
         optimizer_args={
-            **params["optimizers"][optimizer]["settings"],
-            **params["optimizers"][optimizer][workload][schedule],
+            **at(params, "optimizers", optimizer, "settings"),
+            **at(params, "optimizers", optimizer, workload, schedule),
         },
-        schedule_args=params["schedules"][schedule],
+        schedule_args=at(params, "schedules", schedule),
     )
 
 
+def at(params: Mapping[str, Any], *path: str) -> Any:
+    """The value at a path of keys.
+
+    Raises:
+        UsageError: there is none; the message names the keys that are there.
+    """
+    value: Any = params
+    for depth, key in enumerate(path):
+        if key not in value:
+            place = ".".join(path[:depth])
+            known = ", ".join(map(str, value))
+            raise UsageError(f"params.yaml has no '{key}' in {place}; there: {known}")
+        value = value[key]
+    return value
+
+
 def read_params(path: Path = PARAMS) -> dict[str, Any]:
-    """params.yaml as plain Python values."""
+    """params.yaml as plain Python values; that it is valid, the stage `validate` has said."""
     params: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     return params

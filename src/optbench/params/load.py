@@ -1,7 +1,8 @@
 """Reads and validates params.yaml; from it come the single run and the cells of each suite."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from optbench.params.check import Checker
 from optbench.params.messages import ParamsError
 from optbench.params.schema import Document, Evaluation, Suite
 from optbench.search.space import Search
+
+VALUES_MAX = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,16 +101,49 @@ def _check(raw: Mapping[str, Any], checker: Checker) -> Params | None:
 def _read(path: Path) -> dict[str, Any]:
     """The file's values."""
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = UniqueKeys(path.read_text(encoding="utf-8")).get_single_data()
     except (OSError, UnicodeDecodeError) as error:
         raise ParamsError([f"cannot be read: {error}"]) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: of a date or number out of range
         raise ParamsError([f"is not YAML: {' '.join(str(error).split())}"]) from error
+    except RecursionError as error:
+        raise ParamsError(["is nested too deeply"]) from error
     if not isinstance(raw, dict):
         raise ParamsError([f"must be a mapping of keys, got {type(raw).__name__}"])
+    if sum(1 for _ in islice(_values(raw), VALUES_MAX + 1)) > VALUES_MAX:
+        raise ParamsError([f"holds over {VALUES_MAX:,} values, aliases expanded: write fewer"])
     if problems := list(_odd_keys(raw, ())):
         raise ParamsError(problems)
     return raw
+
+
+class UniqueKeys(yaml.SafeLoader):
+    """YAML's safe loader, which refuses a key that stands twice in place of taking the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """As SafeLoader's."""
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key_node, _ in node.value:
+            if isinstance(key_node, yaml.ScalarNode) and keys.count(key_node.value) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"'{key_node.value}' stands twice: keep one", key_node.start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
+def _values(value: object) -> Iterator[object]:
+    """Every value inside a value, level by level; endless where it holds itself."""
+    level = [value]
+    while level:
+        yield from level
+        level = [inner for outer in islice(level, VALUES_MAX) for inner in _inside(outer)]
+
+
+def _inside(value: object) -> Iterable[object]:
+    """What a mapping or list holds."""
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _odd_keys(value: object, path: tuple[str, ...]) -> Iterator[str]:

@@ -1,0 +1,150 @@
+"""`dvc repro` itself killed, its files damaged, its folders closed: nothing is lost or believed."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.conftest import ENVIRONMENT, Project
+from tests.faults.sites import FAILPOINT, is_killed, is_running, wait_until, without_root_powers
+
+from optbench.training.keeper import VARIABLE
+
+CELL = "digits-cnn/suite/sgd-cosine-0"
+TRAIN = ("env", "PYTHONPATH=src", "python", "stages/train.py", "digits-cnn", "sgd", "cosine", "0")
+
+
+def start_repro(project: Project) -> subprocess.Popen:
+    """`dvc repro` whose trainings write a checkpoint after each step."""
+    return subprocess.Popen(
+        ["dvc", "repro"], cwd=project.folder, env={**ENVIRONMENT, VARIABLE: "0"},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def flip(path: Path, index: int) -> None:
+    """Changes one bit, without touching what others link to."""
+    content = bytearray(path.read_bytes())
+    content[index] ^= 1
+    path.unlink()
+    path.write_bytes(content)
+
+
+def cell_files(project: Project) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (project.folder / "results" / CELL).iterdir()}
+
+
+def test_dvc_repro_killed_leaves_no_trainer_and_goes_on(project: Project):
+    project.set("workloads.digits-cnn.epochs", 12)
+    project.run(*TRAIN)
+    expected = cell_files(project)
+    project.run("git", "restore", "results")
+    scratch = project.folder / "scratch"
+    dvc = start_repro(project)
+    wait_until(lambda: any(scratch.glob(f"checkpoints/{CELL}/*/*.checkpoint")), 60)
+    dvc.kill()
+    dvc.wait()
+    holder = (scratch / f"locks/{CELL}.holder").read_text()
+    trainer = int(holder.split()[1])
+    wait_until(lambda: not is_running(trainer), 10)
+    kept = max(scratch.glob(f"checkpoints/{CELL}/*/*.checkpoint"))
+    output = project.run("dvc", "repro").stdout
+    assert f"{CELL}: goes on after step {int(kept.stem)} of {12 * 22}" in output
+    assert cell_files(project) == expected
+    assert project.repro() == []
+
+
+def test_force_trains_again_from_the_start(project: Project):
+    """A control: no state is left of a run that has succeeded."""
+    stage = f"suites/digits-cnn/dvc.yaml:train@{Path(CELL).name}"
+    output = project.run("dvc", "repro", "--force", "--single-item", stage).stdout
+    assert "epoch 1/1" in output
+    assert "goes on" not in output
+    assert project.run("git", "status", "--porcelain", "results").stdout == ""
+
+
+def test_killed_while_rendering_the_report_is_whole_afterwards(project: Project):
+    for file in (project.folder / "reports/digits-cnn").glob("results.*"):
+        file.unlink()
+    command = [sys.executable, FAILPOINT, "rendering", "2", "stages/report.py", "digits-cnn"]
+    environment = {**ENVIRONMENT, "PYTHONPATH": f"src:{Path(FAILPOINT).parents[2]}"}
+    killed = subprocess.run(command, cwd=project.folder, env=environment, check=False)
+    assert is_killed(killed.returncode)
+    assert project.run("git", "status", "--porcelain", "reports").stdout != ""
+    assert set(project.repro()) <= {"report", "score@digits-cnn"}
+    assert project.run("git", "status", "--porcelain", "reports").stdout == ""
+
+
+def test_a_damaged_result_is_named_and_made_again(project: Project):
+    path = project.folder / "results" / CELL / "metrics.json"
+    at = path.read_bytes().index(b"test_accuracy") + len(b'test_accuracy": 0.9')
+    flip(path, at)
+    command = ("env", "PYTHONPATH=src", "python", "stages/evaluate.py", "digits-cnn")
+    done = project.run(*command, check=False)
+    assert done.returncode == 1
+    assert f"no valid result in results/{CELL}: metrics.json is damaged" in done.stdout
+    assert "Traceback" not in done.stdout
+    project.repro()
+    assert project.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_damaged_pixels_never_train(project: Project):
+    path = project.folder / "data/raw/digits/images.npy"
+    before = path.read_bytes()
+    flip(path, len(before) // 2)
+    done = project.run(*TRAIN, check=False)
+    assert done.returncode == 1
+    assert "data/raw/digits/images.npy is damaged: sha256 is" in done.stdout
+    assert "Traceback" not in done.stdout
+    project.repro()
+    assert path.read_bytes() == before
+    assert project.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_a_cell_that_diverges_is_a_result_and_the_suite_goes_on(project: Project):
+    project.set("optimizers.adam.digits-cnn.cosine.lr", 1e30)
+    assert "train@adam-cosine-0" in project.repro()
+    metrics = project.json("results/digits-cnn/suite/adam-cosine-0/metrics.json")
+    assert metrics["diverged_at_step"] >= 1
+    assert metrics["test_accuracy"] is None
+    assert "diverged" in (project.folder / "reports/digits-cnn/results.md").read_text()
+
+
+def test_a_closed_cache_is_told_and_costs_one_run(project: Project):
+    project.set("override.lr", 0.0123)
+    closed = [folder for folder in (project.folder / ".dvc/cache").rglob("*") if folder.is_dir()]
+    for folder in closed:
+        folder.chmod(0o555)
+    done = subprocess.run(
+        ["dvc", "repro"], cwd=project.folder, env=ENVIRONMENT, text=True, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=without_root_powers,
+    )  # fmt: skip
+    for folder in closed:
+        folder.chmod(0o755)
+    assert done.returncode != 0
+    assert "Permission denied" in done.stdout
+    assert set(project.repro()) <= {"validate", "run", "evaluate", "report", "score@digits-cnn"}
+    assert project.json("results/digits-cnn/run/metrics.json")["test_accuracy"] > 0
+
+
+def test_two_pipelines_at_once_leave_one_another_alone(project: Project):
+    """DVC's own lock or the trainer's: the second ends with a message, the first succeeds."""
+    project.set("workloads.digits-cnn.epochs", 12)
+    first = start_repro(project)
+    scratch = project.folder / "scratch"
+    wait_until(lambda: any(scratch.glob(f"checkpoints/{CELL}/*/*.checkpoint")), 60)
+    second = project.run("dvc", "repro", check=False)
+    alone = project.run(*TRAIN, check=False)
+    assert second.returncode != 0
+    assert alone.returncode == 75
+    assert first.wait() == 0
+    assert project.repro() == []
+
+
+def test_control_signals_reach_a_process(project: Project):
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    assert is_running(process.pid)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not is_running(process.pid)
