@@ -33,9 +33,10 @@ lint: setup ## Lint (ruff) and check types (mypy)
 	ruff format --check .
 	mypy
 
-bench: setup ## Images per second beside a plain loop, K-FAC's step beside SGD's; needs CIFAR-10
+bench: setup ## Images per second, K-FAC's step, checkpoints; needs CIFAR-10
 	PYTHONPATH=src python benchmarks/throughput.py
 	PYTHONPATH=src python benchmarks/second_order.py
+	PYTHONPATH=src python benchmarks/checkpointing.py
 
 audit: setup ## Look for known holes in the locked packages; says where its data is out of reach
 	pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict \

@@ -4,11 +4,11 @@ import argparse
 
 from optbench.core import rows
 from optbench.core.files import publish, require_writable
-from optbench.core.lock import sole
 from optbench.core.process import as_stage
 from optbench.core.run import read_params
 from optbench.search.carry_out import carry_out, kept_at
 from optbench.search.trials import SEARCHES, Trial, trial_runs
+from optbench.training.lock import sole
 
 
 def main() -> None:

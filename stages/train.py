@@ -7,9 +7,9 @@ from pathlib import Path
 
 from optbench.core import records
 from optbench.core.files import require_writable
-from optbench.core.lock import sole
 from optbench.core.process import as_stage
 from optbench.core.run import Override, read_params, resolve
+from optbench.training.lock import sole
 from optbench.training.train import save_weights, train
 
 CHECKPOINTS = Path("scratch/checkpoints")

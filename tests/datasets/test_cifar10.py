@@ -20,7 +20,7 @@ def data():
 
 
 def test_sizes(data):
-    assert data.train.pixels.shape == (50_000, 32, 32, 3)
+    assert data.train.pixels.shape == (cifar10.TRAIN_IMAGES, 32, 32, 3)
     assert data.test.pixels.shape == (10_000, 32, 32, 3)
     assert np.bincount(data.train.labels).tolist() == [5000] * 10
 

@@ -51,6 +51,8 @@ BAD_VALUES = [
     ("override/lr", math.inf, "override.lr: got inf: must be a finite number"),
     ("override/lr", "1e-3", "to YAML '1e-3' is text, write 0.001"),
     ("override/lr", [0.1], "override.lr: got [0.1]: must be a valid number"),
+    ("override/batch_size", 50_001, "override.batch_size: got 50001: must be at most 50000"),
+    ("workloads/digits-cnn/batch_size", 1443, "batch_size: got 1443: must be at most 1442, the"),
     ("override/device", "gpu", "override.device: got 'gpu': must be auto, cpu, mps, cuda"),
     ("suite/digits-cnn/seeds", [0, 0], "suite.digits-cnn.seeds: 0 stands twice"),
     ("suite/digits-cnn/optimizers", ["sdg"], "unknown optimizer 'sdg': did you mean 'sgd'?"),

@@ -8,7 +8,7 @@ from optbench.core.run import Run
 from optbench.search import carry_out as module
 from optbench.search.carry_out import attempt, carry_out, kept_at
 from optbench.search.trials import trial_runs
-from optbench.training import assembly, checkpoint
+from optbench.training import assembly, identity
 from optbench.training import train as training
 
 
@@ -93,9 +93,9 @@ def test_what_is_kept_is_not_taken_for_another_search(runs, monkeypatch, tmp_pat
     assert kept_at(other) != kept
     code = tmp_path / "code.py"
     code.write_text("changed")
-    sources = checkpoint.loaded_sources()
+    sources = identity.loaded_sources()
     assert any(path.name == "sgd.py" for path in sources)
-    monkeypatch.setattr(checkpoint, "loaded_sources", lambda: [*sources, code])
+    monkeypatch.setattr(identity, "loaded_sources", lambda: [*sources, code])
     assert kept_at(runs) != kept
 
 

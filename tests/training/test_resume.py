@@ -12,9 +12,11 @@ from optbench.core import records
 from optbench.core.errors import UsageError
 from optbench.core.run import Run
 from optbench.params import signatures
-from optbench.training import checkpoint, keeper
+from optbench.training import identity as identities
+from optbench.training import keeper
 from optbench.training.assembly import prepare
-from optbench.training.checkpoint import Checkpoints, identity, put, state_of
+from optbench.training.checkpoint import Checkpoints, put, state_of
+from optbench.training.identity import identity
 from optbench.training.keeper import VARIABLE, Interrupted, Keeper
 from optbench.training.loop import Learner, fit
 from optbench.training.state import pack, unpack
@@ -235,8 +237,8 @@ def test_nothing_else_is_ever_resumed(params, monkeypatch, tmp_path):
     assert len({mark, *marks}) == len(marks) + 1
     code = tmp_path / "code.py"
     code.write_text("changed")
-    sources = checkpoint.loaded_sources()
-    monkeypatch.setattr(checkpoint, "loaded_sources", lambda: [*sources, code])
+    sources = identities.loaded_sources()
+    monkeypatch.setattr(identities, "loaded_sources", lambda: [*sources, code])
     assert identity([run], training.fingerprint) != mark
 
 

@@ -23,6 +23,7 @@ TEST = "test_batch.bin"
 SIDE = 32
 PIXEL_BYTES = 3 * SIDE * SIDE
 RECORDS_PER_FILE = 10_000
+TRAIN_IMAGES = 50_000
 FILE_BYTES = RECORDS_PER_FILE * (1 + PIXEL_BYTES)
 CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",

@@ -17,6 +17,7 @@ SHA256 = {
     "labels.npy": "03ec0343bca84958ae3df825f252a3680415fa07fccb1ed1125ed521c13169e5",
 }
 TEST_EVERY = 5
+TRAIN_IMAGES = 1_442
 CLASSES = tuple("0123456789")
 # Train-set pixel statistics of pixels / 255; recomputed in tests/datasets/test_digits.py.
 MEAN = (0.019145777,)

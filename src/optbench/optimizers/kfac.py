@@ -36,7 +36,7 @@ PLAIN, CURVATURE, INVERSION = "plain", "curvature", "inversion"
 
 
 class KFAC(Preconditioned):
-    """The arguments are those of `build`."""
+    """K-FAC for the Linear and Conv2d layers of a network."""
 
     def __init__(
         self,
@@ -44,21 +44,40 @@ class KFAC(Preconditioned):
         param_groups: list[dict[str, Any]],
         *,
         lr: float,
-        momentum: float,
-        weight_decay: float,
-        damping: float,
-        kl_clip: float,
-        ema: float,
-        t_cov: int,
-        t_inv: int,
-        fisher: str,
-        approx: kronecker.Approx,
-        solve: str,
-        curvature_batch: int,
-        max_dim: int | None,
-        fallback_lr: float | None,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        damping: float = 1e-3,
+        kl_clip: float = 1e-3,
+        ema: float = 0.95,
+        t_cov: int = 10,
+        t_inv: int = 100,
+        fisher: Literal["mc", "type2", "empirical"] = "mc",
+        approx: Literal["expand", "reduce"] = "expand",
+        solve: Literal["cholesky", "eigen"] = "cholesky",
+        curvature_batch: int = 64,
+        max_dim: int | None = None,
+        fallback_lr: float | None = None,
     ) -> None:
         """Finds the layers, and says which parameters get no block.
+
+        Args:
+            model: the bare network, whose parameters `param_groups` hold.
+            param_groups: as torch.optim takes them.
+            lr: step size.
+            momentum: of the preconditioned, clipped update.
+            weight_decay: decoupled: each step shrinks the weights by lr x weight_decay.
+            damping: added to the spectrum of A (x) G; `cholesky` splits it between A and G.
+            kl_clip: bound on lr^2 v.g over the preconditioned layers.
+            ema: decay of the averages of A and G, debiased.
+            t_cov: steps between curvature passes.
+            t_inv: steps between inversions, less at the beginning.
+            fisher: `mc`: one label an example drawn from the model; `type2`: the exact Fisher, a
+                backward pass a class; `empirical`: the data's labels, which is another matrix.
+            approx: what to do with a layer's positions.
+            solve: `eigen` is exact in the damping, `cholesky` is faster.
+            curvature_batch: examples of a curvature pass.
+            max_dim: layers with a larger factor descend along their gradient; None: no limit.
+            fallback_lr: step size of what has no block; None: lr.
 
         Raises:
             UsageError: two layers share a parameter.
@@ -218,61 +237,4 @@ def cosine(one: Tensor, other: Tensor) -> Tensor:
     return F.cosine_similarity(one.flatten(), other.flatten(), dim=0)
 
 
-def build(
-    model: nn.Module,
-    param_groups: list[dict[str, Any]],
-    *,
-    lr: float,
-    momentum: float = 0.9,
-    weight_decay: float = 0.0,
-    damping: float = 1e-3,
-    kl_clip: float = 1e-3,
-    ema: float = 0.95,
-    t_cov: int = 10,
-    t_inv: int = 100,
-    fisher: Literal["mc", "type2", "empirical"] = "mc",
-    approx: Literal["expand", "reduce"] = "expand",
-    solve: Literal["cholesky", "eigen"] = "cholesky",
-    curvature_batch: int = 64,
-    max_dim: int | None = None,
-    fallback_lr: float | None = None,
-) -> KFAC:
-    """K-FAC for the Linear and Conv2d layers of `model`.
-
-    Args:
-        model: the bare network, whose parameters `param_groups` hold.
-        param_groups: as torch.optim takes them.
-        lr: step size.
-        momentum: of the preconditioned, clipped update.
-        weight_decay: decoupled: each step shrinks the weights by lr x weight_decay.
-        damping: added to the spectrum of A (x) G; `cholesky` splits it between A and G.
-        kl_clip: bound on lr^2 v.g over the preconditioned layers.
-        ema: decay of the averages of A and G, debiased.
-        t_cov: steps between curvature passes.
-        t_inv: steps between inversions, less at the beginning.
-        fisher: `mc`: one label an example drawn from the model; `type2`: the exact Fisher, a
-            backward pass a class; `empirical`: the data's labels, which is another matrix.
-        approx: what to do with a layer's positions.
-        solve: `eigen` is exact in the damping, `cholesky` is faster.
-        curvature_batch: examples of a curvature pass.
-        max_dim: layers with a larger factor descend along their gradient; None: no limit.
-        fallback_lr: step size of what has no block; None: lr.
-    """
-    return KFAC(
-        model,
-        param_groups,
-        lr=lr,
-        momentum=momentum,
-        weight_decay=weight_decay,
-        damping=damping,
-        kl_clip=kl_clip,
-        ema=ema,
-        t_cov=t_cov,
-        t_inv=t_inv,
-        fisher=fisher,
-        approx=approx,
-        solve=solve,
-        curvature_batch=curvature_batch,
-        max_dim=max_dim,
-        fallback_lr=fallback_lr,
-    )
+build = KFAC

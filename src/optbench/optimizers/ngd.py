@@ -27,7 +27,7 @@ REFUSE_ABOVE = 1e-3  # relative residual at which it is an error
 
 
 class NaturalGradient(Preconditioned):
-    """The arguments are those of `build`."""
+    """Natural gradient for networks of Linear, Conv2d and BatchNorm layers."""
 
     def __init__(
         self,
@@ -35,15 +35,28 @@ class NaturalGradient(Preconditioned):
         param_groups: list[dict[str, Any]],
         *,
         lr: float,
-        momentum: float,
-        weight_decay: float,
-        damping: float,
-        kl_clip: float,
-        curvature_batch: int,
-        max_rows: int,
-        solve: str,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        damping: float = 0.1,
+        kl_clip: float = 1e-2,
+        curvature_batch: int = 128,
+        max_rows: int = 128,
+        solve: Literal["dual", "dense"] = "dual",
     ) -> None:
         """Finds the layers.
+
+        Args:
+            model: the bare network, whose parameters `param_groups` hold.
+            param_groups: as torch.optim takes them.
+            lr: step size.
+            momentum: of the natural, clipped gradient.
+            weight_decay: decoupled: each step shrinks the weights by lr x weight_decay.
+            damping: added to F's diagonal.
+            kl_clip: bound on lr^2 v.g.
+            curvature_batch: the first examples of each batch, on which F is taken.
+            max_rows: if examples x classes is at most this, F is exact; else labels are drawn from
+                the model, max_rows / examples times (at least once).
+            solve: `dual`: in sample space; `dense`: with F itself, for some thousand parameters.
 
         Raises:
             UsageError: some parameters belong to a layer whose Jacobian is not known here.
@@ -115,43 +128,4 @@ class NaturalGradient(Preconditioned):
         }
 
 
-def build(
-    model: nn.Module,
-    param_groups: list[dict[str, Any]],
-    *,
-    lr: float,
-    momentum: float = 0.9,
-    weight_decay: float = 0.0,
-    damping: float = 0.1,
-    kl_clip: float = 1e-2,
-    curvature_batch: int = 128,
-    max_rows: int = 128,
-    solve: Literal["dual", "dense"] = "dual",
-) -> NaturalGradient:
-    """Natural gradient for networks of Linear, Conv2d and BatchNorm layers.
-
-    Args:
-        model: the bare network, whose parameters `param_groups` hold.
-        param_groups: as torch.optim takes them.
-        lr: step size.
-        momentum: of the natural, clipped gradient.
-        weight_decay: decoupled: each step shrinks the weights by lr x weight_decay.
-        damping: added to F's diagonal.
-        kl_clip: bound on lr^2 v.g.
-        curvature_batch: the first examples of each batch, on which F is taken.
-        max_rows: if examples x classes is at most this, F is exact; else labels are drawn from the
-            model, max_rows / examples times (at least once).
-        solve: `dual`: in sample space; `dense`: with F itself, for some thousand parameters.
-    """
-    return NaturalGradient(
-        model,
-        param_groups,
-        lr=lr,
-        momentum=momentum,
-        weight_decay=weight_decay,
-        damping=damping,
-        kl_clip=kl_clip,
-        curvature_batch=curvature_batch,
-        max_rows=max_rows,
-        solve=solve,
-    )
+build = NaturalGradient

@@ -71,7 +71,8 @@ class Checker:
         """Data set and network exist; suite, evaluation and stages are declared."""
         path = ("workloads", name)
         self.device(workload.device, f"workloads.{name}.device")
-        self.name("datasets", workload.dataset, f"workloads.{name}.dataset")
+        if self.name("datasets", workload.dataset, f"workloads.{name}.dataset"):
+            self.batch_size(f"workloads.{name}.batch_size", workload, workload.batch_size)
         if self.name("models", workload.network, f"workloads.{name}.network"):
             shape = signatures.arguments("models", workload.network)
             self.parse(shape, (*path, "network_args"), workload.network_args)
@@ -92,6 +93,15 @@ class Checker:
         """A device's name; whether it is present shows when training starts."""
         if not re.fullmatch(DEVICE, name):
             self.problems.append(f"{path}: got '{name}': must be auto, cpu, mps, cuda or cuda:N")
+
+    def batch_size(self, path: str, workload: Workload, batch_size: int) -> None:
+        """A batch is not larger than its data."""
+        images = signatures.train_images(workload.dataset)
+        if images is not None and batch_size > images:
+            self.problems.append(
+                f"{path}: got {batch_size}: must be at most {images}, the size of "
+                f"{workload.dataset}'s training set"
+            )
 
     def schedule(self, name: str, args: Any) -> None:
         """The schedule exists and takes these arguments."""
@@ -143,13 +153,18 @@ class Checker:
             else:
                 self.parse(shape, own, {**settings, **hyper})
 
-    def single_run(self, document: Document) -> None:
-        """The four names of the single run select something."""
+    def single_run(
+        self, document: Document, override: Override | None, workloads: Mapping[str, Workload]
+    ) -> None:
+        """The four names of the single run select something, and its batches fit its data."""
         self.name("optimizers", document.optimizer, "optimizer")
         self.name("schedules", document.schedule, "schedule")
         self.choice("workload", document.workload, "workload", document.workloads)
         self.seed("seed", document.seed)
         self.cell(document, document.workload, document.optimizer, document.schedule)
+        workload = workloads.get(document.workload)
+        if override and override.batch_size and workload:
+            self.batch_size("override.batch_size", workload, override.batch_size)
 
     def suite(self, name: str, suite: Suite, document: Document) -> None:
         """Names exist, nothing stands twice, and each cell has hyper-parameters."""

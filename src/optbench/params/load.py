@@ -79,7 +79,7 @@ def _check(raw: Mapping[str, Any], checker: Checker) -> Params | None:
         checker.schedule(name, args)
     for name, block in document.optimizers.items():
         checker.optimizer(name, block, document)
-    checker.single_run(document)
+    checker.single_run(document, override, workloads)
     for name, suite in suites.items():
         checker.suite(name, suite, document)
     for name, evaluation in evaluations.items():

@@ -1,10 +1,12 @@
 """The arguments that a named part takes, read from its source without importing it.
 
-`optimizers/adam.py` says in the signature of `build` what its block of params.yaml may hold.
+`optimizers/adam.py` says in the signature of `build` what its block of params.yaml may hold; where
+`build` is a class, in that of its `__init__`.
 Importing it would import torch, which takes longer than a person waits for a spelling error.
 """
 
 import ast
+from collections.abc import Iterable
 from functools import cache
 from itertools import pairwise
 from typing import Annotated, Any, Literal
@@ -104,15 +106,35 @@ def arguments(kind: str, name: str) -> type[Arguments]:
     return model
 
 
+@cache
+def train_images(dataset: str) -> int | None:
+    """The size of a data set's training set, if its file says so in TRAIN_IMAGES."""
+    for node in ast.parse(source("datasets", dataset).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "TRAIN_IMAGES":
+            return int(ast.literal_eval(node.value))
+    return None
+
+
 def _entry_point(kind: str, name: str) -> ast.FunctionDef | None:
-    """The function of a file that makes it a part of its kind, or None."""
+    """What makes a file a part of its kind: a function of that name, or a class's `__init__`.
+
+    None where there is neither.
+    """
     path = source(kind, name)
     if not path.is_file():
         return None
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.FunctionDef) and node.name == ENTRY[kind]:
-            return node
-    return None
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    for node in body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == ENTRY[kind]:
+            classes = {part.name: part for part in body if isinstance(part, ast.ClassDef)}
+            return _function(classes[ast.unparse(node.value)].body, "__init__")
+    return _function(body, ENTRY[kind])
+
+
+def _function(body: Iterable[ast.stmt], name: str) -> ast.FunctionDef | None:
+    """The function of that name, or None."""
+    functions = (node for node in body if isinstance(node, ast.FunctionDef))
+    return next((node for node in functions if node.name == name), None)
 
 
 def _annotation(kind: str, name: str, argument: ast.arg) -> Any:

@@ -15,7 +15,7 @@ from optbench.estimate import duration, estimate_s
 from optbench.search.space import hyper_parameters
 from optbench.search.trials import Trial
 from optbench.training.assembly import prepare
-from optbench.training.checkpoint import identity
+from optbench.training.identity import identity
 from optbench.training.loop import fit
 
 SCRATCH = Path("scratch/search")

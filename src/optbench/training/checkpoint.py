@@ -6,20 +6,16 @@ and the course so far. The last two are kept, since the last may be damaged.
 """
 
 import hashlib
-import json
 import sys
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from optbench.core import registry
 from optbench.core.errors import UsageError
 from optbench.core.files import publish
 from optbench.core.records import Diagnostic, Epoch
-from optbench.core.run import Run
 from optbench.training.loop import Training
 from optbench.training.state import pack, unpack
 
@@ -109,22 +105,6 @@ def generator_states(device: torch.device) -> dict[str, torch.Tensor]:
     if device.type != "cpu":
         states[device.type] = torch.get_device_module(device).get_rng_state()
     return states
-
-
-def identity(runs: Sequence[Run], fingerprint: Mapping[str, str | int]) -> str:
-    """A digest of all that the bits of runs depend on: the runs, the fingerprint, and the code."""
-    values = [[asdict(run) for run in runs], dict(fingerprint)]
-    digest = hashlib.sha256(json.dumps(values).encode())
-    for path in loaded_sources():
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def loaded_sources() -> list[Path]:
-    """The project's files that this process has imported."""
-    files = {getattr(module, "__file__", None) for module in sys.modules.values()}
-    paths = {Path(file) for file in files if file}
-    return sorted(path for path in paths if path.is_relative_to(registry.PACKAGE))
 
 
 def _header(content: bytes) -> bytes:

@@ -13,7 +13,8 @@ from optbench.core.files import publish
 from optbench.core.records import Outcome, Predictions
 from optbench.core.run import Run
 from optbench.training.assembly import prepare
-from optbench.training.checkpoint import Checkpoints, identity
+from optbench.training.checkpoint import Checkpoints
+from optbench.training.identity import identity
 from optbench.training.keeper import Keeper
 from optbench.training.loop import Scores, Training, Watcher, evaluate, fit
 from optbench.training.progress import EpochProgress
