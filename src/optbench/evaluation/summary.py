@@ -90,6 +90,19 @@ def t_interval(values: Sequence[float]) -> tuple[float, float]:
     return mean - half, mean + half
 
 
+def single_run_interval(
+    difference: float, sd: float | None, n: int
+) -> tuple[float, float] | None:
+    """Student's 95 % interval of a single run less a mean over n seeds, at the seeds' spread.
+
+    None below two seeds, where no spread is known.
+    """
+    if sd is None or n < 2:
+        return None
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * sd * (1 + 1 / n) ** 0.5
+    return difference - half, difference + half
+
+
 def _present(values: Iterable[float | None]) -> list[float]:
     """The values that are not None."""
     return [value for value in values if value is not None]

@@ -8,7 +8,7 @@ from typing import Any
 
 from optbench.core import records, rows
 from optbench.core.records import Epoch, Outcome
-from optbench.core.run import Workload
+from optbench.core.run import Run, Workload
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import Summary
 from optbench.params.load import Params
@@ -26,6 +26,7 @@ class Contents:
     evaluation: Evaluation
     winners: Winners
     schedule_args: Mapping[str, Mapping[str, Any]]
+    runs: Sequence[Run]
     cells: Sequence[Metrics]
     summaries: Sequence[Summary]
     histories: Mapping[
@@ -34,15 +35,15 @@ class Contents:
     health: Mapping[str, Mapping[str, Sequence[float]]]  # by optimizer and name: a run each
     costs: Mapping[str, Mapping[str, Any]]  # by optimizer
     fingerprints: Sequence[Mapping[str, Any]]  # the different ones among the cells
+    digests: Mapping[str, str]  # of each cell's SHA256SUMS
 
 
 def read_contents(params: Params, workload: str) -> Contents:
     """Reads a workload's files below results/, costs/ and reports/."""
+    runs, suite_folder = params.cells(workload), Path("results") / workload / "suite"
     outcomes = {
-        (cell.optimizer, cell.schedule, cell.seed): records.read(
-            Path("results") / workload / "suite" / cell.cell
-        )
-        for cell in params.cells(workload)
+        (run.optimizer, run.schedule, run.seed): records.read(suite_folder / run.cell)
+        for run in runs
     }
     histories: dict[tuple[str, str], list[Sequence[Epoch]]] = {}
     for (optimizer, schedule, _), outcome in outcomes.items():
@@ -55,6 +56,7 @@ def read_contents(params: Params, workload: str) -> Contents:
         evaluation=params.evaluations[workload],
         winners={n: w for n, w in read_winners()[workload].items() if n in suite.optimizers},
         schedule_args={name: params.raw["schedules"][name] for name in suite.schedules},
+        runs=runs,
         cells=rows.from_csv(Metrics, folder / "cells.csv"),
         summaries=rows.from_csv(Summary, folder / "summary.csv"),
         histories=histories,
@@ -63,6 +65,7 @@ def read_contents(params: Params, workload: str) -> Contents:
             name: _read_json(Path("costs") / workload / f"{name}.json") for name in suite.optimizers
         },
         fingerprints=_distinct(outcome.fingerprint for outcome in outcomes.values()),
+        digests={run.cell: records.digest(suite_folder / run.cell) for run in runs},
     )
 
 

@@ -9,7 +9,7 @@ from optbench.core.files import publish
 from optbench.report import tables
 from optbench.report.caption import caption
 from optbench.report.contents import Contents
-from optbench.report.erratum import erratum
+from optbench.report.erratum import erratum, in_markdown
 from optbench.report.figures import FIGURES
 from optbench.report.style import render, style
 
@@ -48,5 +48,5 @@ def results_page(contents: Contents) -> str:
     figures = sorted(figures_of(contents))
     parts += [f"![{ALT_TEXT[name]}](figures/{name}.svg)" for name in figures]
     if "radam" in contents.suite.optimizers:
-        parts += erratum()
+        parts += in_markdown(erratum())
     return "\n\n".join(parts) + "\n"

@@ -7,7 +7,7 @@ from tabulate import tabulate
 
 from optbench.evaluation.summary import ONE_NETWORK, Summary
 from optbench.report.contents import Contents
-from optbench.report.text import NOTHING, interval, number, percent
+from optbench.report.text import NOTHING, interval, number, percent, ratio
 
 HEADERS = (
     "optimizer", "schedule", "accuracy %", "sd pp", "95 % interval", "n", "epochs to target",
@@ -34,8 +34,7 @@ def _row(contents: Contents, summary: Summary) -> list[str]:
         interval(summary.accuracy_low, summary.accuracy_high) + mark,
         f"{summary.n}{diverged}",
         epochs_to_target(summary),
-        f"{cost['step_time_ratio']:.2f} ({cost['step_time_ratio_q1']:.2f} to "
-        f"{cost['step_time_ratio_q3']:.2f})",
+        ratio(cost),
         number(cost["optimizer_state_bytes"] / 1e6, 3),
         number(cost["peak_memory_bytes"] / 1e6, 1),
         summary.tuning,

@@ -1,11 +1,12 @@
 """Numbers in words: the same rounding everywhere a person reads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from optbench.core.run import Override
 from optbench.evaluation.evaluate import rank
 from optbench.evaluation.metrics import Metrics
-from optbench.evaluation.summary import Summary
+from optbench.evaluation.summary import Summary, single_run_interval
 
 NOTHING = "-"
 
@@ -41,6 +42,28 @@ def run_against_suite(run: Metrics, summaries: Sequence[Summary], override: Over
     if best is not None:
         lines.append(
             f"rank {rank(run, summaries)} beside the {len(summaries)} means of the suite; best "
-            f"{best.optimizer} / {best.schedule}, {percent(best.accuracy_mean)} % (n = {best.n})"
+            f"{best.optimizer} / {best.schedule}, {percent(best.accuracy_mean)} % (n = {best.n}): "
+            f"{against(run, best)}"
         )
     return "\n".join(lines)
+
+
+def against(run: Metrics, best: Summary) -> str:
+    """A single run less a mean of the suite, in percentage points, with its interval."""
+    if run.test_accuracy is None or best.accuracy_mean is None:
+        return "no difference can be given"
+    difference = run.test_accuracy - best.accuracy_mean
+    found = single_run_interval(difference, best.accuracy_sd, best.n)
+    if found is None:
+        return f"this run {100 * difference:+.2f} pp, no interval below two seeds"
+    low, high = found
+    return (
+        f"this run {100 * difference:+.2f} pp, 95 % interval {100 * low:+.2f} to {100 * high:+.2f} "
+        "(one run against the seeds' spread)"
+    )
+
+
+def ratio(cost: Mapping[str, Any]) -> str:
+    """A step's time beside SGD's: median and quartiles."""
+    low, high = cost["step_time_ratio_q1"], cost["step_time_ratio_q3"]
+    return f"{cost['step_time_ratio']:.2f} ({low:.2f} to {high:.2f})"

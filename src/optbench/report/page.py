@@ -1,0 +1,126 @@
+"""A workload's report as one page of HTML: nothing to fetch, and no script.
+
+Every number of the results table leads to its cells, with seeds, hyper-parameters and digests;
+every figure names the function that draws it.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from optbench.core.run import Run
+from optbench.evaluation.metrics import Metrics
+from optbench.report import tables, text
+from optbench.report.caption import caption
+from optbench.report.contents import Contents
+from optbench.report.erratum import erratum_rows
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """A figure as it goes into the page."""
+
+    name: str
+    svg: str
+    alt: str
+    function: str  # that draws it, as a dotted name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """The cells of one optimizer and schedule."""
+
+    anchor: str
+    title: str
+    args: str
+    rows: Sequence[Sequence[str]]  # a seed each
+
+
+def report_page(contents: Contents, figures: Sequence[Drawn]) -> str:
+    """The page of a workload."""
+    return template("report.html").render(
+        contents=contents,
+        headers=tables.HEADERS,
+        rows=[
+            (anchor(*row[:2]), row) for row in tables.results_rows(contents)
+        ],
+        notes=caption(contents),
+        figures=figures,
+        costs=cost_rows(contents),
+        groups=groups(contents),
+    )
+
+
+def groups(contents: Contents) -> list[Group]:
+    """Every cell, by optimizer and schedule, in the order of params.yaml."""
+    metrics = {(m.optimizer, m.schedule, m.seed): m for m in contents.cells}
+    members: dict[tuple[str, str], list[Run]] = {}
+    for run in contents.runs:
+        members.setdefault((run.optimizer, run.schedule), []).append(run)
+    return [
+        Group(
+            anchor=anchor(*key),
+            title=" / ".join(key),
+            args=", ".join(f"{name} {value}" for name, value in runs[0].optimizer_args.items()),
+            rows=[
+                seed_row(metrics[run.optimizer, run.schedule, run.seed], contents.digests[run.cell])
+                for run in runs
+            ],
+        )
+        for key, runs in members.items()
+    ]
+
+
+def seed_row(metrics: Metrics, digest: str) -> list[str]:
+    """One cell of the provenance table."""
+    accuracy = text.percent(metrics.test_accuracy)
+    if metrics.diverged_at_step is not None:
+        accuracy = f"diverged at step {metrics.diverged_at_step}"
+    epochs = text.NOTHING if metrics.epochs_to_target is None else str(metrics.epochs_to_target)
+    return [str(metrics.seed), accuracy, epochs, digest]
+
+
+def cost_rows(contents: Contents) -> list[list[str]]:
+    """What a step of each optimizer costs: time beside SGD's by kind of step, and memory."""
+    return [
+        [
+            name,
+            text.ratio(cost),
+            ", ".join(f"{kind} {value:.2f}" for kind, value in cost["ratio_by_kind"].items()),
+            text.number(cost["optimizer_state_bytes"] / 1e6, 2),
+            text.number(cost["peak_memory_bytes"] / 1e6, 1),
+        ]
+        for name, cost in contents.costs.items()
+    ]
+
+
+def anchor(optimizer: str, schedule: str) -> str:
+    """Where the cells of a row are."""
+    return f"cells-{optimizer}-{schedule}"
+
+
+def inline(svg: bytes, name: str, alt: str) -> str:
+    """An SVG file as an element of a page: its ids made its own, its title the alternative text."""
+    body = svg.decode().partition("<svg")[2]
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", body)
+    attributes, _, rest = body.partition(">")
+    attributes = re.sub(r' (width|height)="[^"]*"', "", attributes)
+    return f'<svg role="img" aria-label="{alt}"{attributes}>{rest}'
+
+
+@cache
+def template(name: str) -> Template:
+    """A template of this package; a name that it does not know is an error."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    return environment.get_template(f"{name}.j2")
