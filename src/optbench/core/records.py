@@ -110,6 +110,11 @@ def read(folder: Path) -> Outcome:
         ) from error
 
 
+def digest(folder: Path) -> str:
+    """The sha256 of a folder's SHA256SUMS, and so of all its files."""
+    return hashlib.sha256((folder / SUMS).read_bytes()).hexdigest()
+
+
 def _read_predictions(path: Path) -> Predictions:
     """The columns, which must be of one length."""
     predictions = Predictions(**json.loads(path.read_text(encoding="utf-8")))
