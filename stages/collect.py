@@ -5,7 +5,7 @@ import argparse
 from optbench.core import rows
 from optbench.core.files import publish
 from optbench.core.process import as_stage
-from optbench.core.run import read_params
+from optbench.core.run import look_up, read_params
 from optbench.report.style import render, style
 from optbench.search.sensitivity import lr_sensitivity
 from optbench.search.space import Search
@@ -20,12 +20,12 @@ def main() -> None:
     params, folder = read_params(), SEARCHES / name
     trials = {
         optimizer: rows.from_csv(Trial, folder / "trials" / f"{optimizer}.csv")
-        for optimizer in params["suite"][name]["optimizers"]
+        for optimizer in look_up(params, "suite", name, "optimizers")
     }
     table = [trial for own in trials.values() for trial in own]
     publish(folder / "trials.csv", rows.to_csv(Trial, table))
     with style():
-        figure = lr_sensitivity(name, trials, Search(**params["search"][name]).space)
+        figure = lr_sensitivity(name, trials, Search(**look_up(params, "search", name)).space)
     for extension in ("svg", "png"):
         publish(folder / f"lr_sensitivity.{extension}", render(figure, extension))
 

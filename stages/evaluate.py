@@ -19,7 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("workload")
     name = parser.parse_args().workload
-    params = load_params()
+    params = load_params(workload=name)
     target = params.evaluations[name].target_accuracy
     cells = params.cells(name)
     scored = score_cells(cells, target_accuracy=target)

@@ -15,7 +15,7 @@ def main() -> None:
     parser.add_argument("workload")
     name = parser.parse_args().workload
     folder = Path("reports") / name
-    render_report(read_contents(load_params(), name), folder)
+    render_report(read_contents(load_params(workload=name), name), folder)
     print(f"{name}: see {folder / 'results.md'}")
 
 

@@ -22,7 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("workload")
     name = parser.parse_args().workload
-    params = load_params()
+    params = load_params(workload=name)
     target = params.evaluations[name].target_accuracy
     run = score_at("run", params.single_run(name), target_accuracy=target)
     summaries = rows.from_csv(Summary, Path("reports") / name / "summary.csv")

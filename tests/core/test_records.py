@@ -55,3 +55,27 @@ def test_a_missing_or_damaged_file_is_named(tmp_path: Path, name):
     (tmp_path / name).unlink()
     with pytest.raises(ValueError, match=name):
         records.read(tmp_path)
+
+
+@pytest.mark.parametrize("name", records.FILES)
+def test_one_flipped_bit_is_found_and_named(tmp_path: Path, name):
+    records.write(OUTCOME, tmp_path)
+    digest = records.digest(tmp_path)
+    content = bytearray((tmp_path / name).read_bytes())
+    for index in range(len(content)):
+        content[index] ^= 1
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=f"{name} is damaged"):
+            records.read(tmp_path)
+        content[index] ^= 1
+    (tmp_path / name).write_bytes(content)
+    assert records.read(tmp_path) == OUTCOME
+    assert records.digest(tmp_path) == digest
+
+
+def test_sha256sum_agrees(tmp_path: Path):
+    import subprocess
+
+    records.write(OUTCOME, tmp_path)
+    check = ["sha256sum", "--check", "--strict", records.SUMS]
+    assert subprocess.run(check, cwd=tmp_path, check=False, capture_output=True).returncode == 0

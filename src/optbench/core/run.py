@@ -93,16 +93,16 @@ def resolve(
         optimizer=optimizer,
         schedule=schedule,
         seed=seed,
-        settings=Workload(**at(params, "workloads", workload)),
+        settings=Workload(**look_up(params, "workloads", workload)),
         optimizer_args={
-            **at(params, "optimizers", optimizer, "settings"),
-            **at(params, "optimizers", optimizer, workload, schedule),
+            **look_up(params, "optimizers", optimizer, "settings"),
+            **look_up(params, "optimizers", optimizer, workload, schedule),
         },
-        schedule_args=at(params, "schedules", schedule),
+        schedule_args=look_up(params, "schedules", schedule),
     )
 
 
-def at(params: Mapping[str, Any], *path: str) -> Any:
+def look_up(params: Mapping[str, Any], *path: str) -> Any:
     """The value at a path of keys.
 
     Raises:
@@ -111,9 +111,9 @@ def at(params: Mapping[str, Any], *path: str) -> Any:
     value: Any = params
     for depth, key in enumerate(path):
         if key not in value:
-            place = ".".join(path[:depth])
-            known = ", ".join(map(str, value))
-            raise UsageError(f"params.yaml has no '{key}' in {place}; there: {known}")
+            place = f" in {'.'.join(path[:depth])}" if depth else ""
+            known = ", ".join(map(str, value)) or "nothing"
+            raise UsageError(f"params.yaml has no '{key}'{place}; there: {known}")
         value = value[key]
     return value
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from optbench.core.images import ImageData
-from optbench.core.run import Run, Workload
+from optbench.core.run import Run, Workload, look_up
 from optbench.cost.live_bytes import LiveBytes
 from optbench.training.assembly import build_batches, build_learner, load_data
 from optbench.training.device import fingerprint, make_repeatable
@@ -60,8 +60,8 @@ def probe(params: Mapping[str, Any], workload: str, optimizer: str) -> Run:
         optimizer=optimizer,
         schedule="none",
         seed=0,
-        settings=Workload(**params["workloads"][workload]),
-        optimizer_args={**params["optimizers"][optimizer]["settings"], **PROBE},
+        settings=Workload(**look_up(params, "workloads", workload)),
+        optimizer_args={**look_up(params, "optimizers", optimizer, "settings"), **PROBE},
         schedule_args={},
     )
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import yaml
 
+from optbench.core.errors import UsageError
 from optbench.core.run import PARAMS, Override, Run, Workload, resolve
 from optbench.params.check import Checker
-from optbench.params.messages import ParamsError
+from optbench.params.messages import ParamsError, unknown
 from optbench.params.schema import Document, Evaluation, Suite
 from optbench.search.space import Search
 
@@ -49,17 +50,20 @@ class Params:
         )
 
 
-def load_params(path: Path = PARAMS) -> Params:
-    """Reads and validates params.yaml.
+def load_params(path: Path = PARAMS, *, workload: str | None = None) -> Params:
+    """Reads and validates params.yaml, in which `workload`, if given, must exist.
 
     Raises:
         ParamsError: the file is not usable; the message holds every problem that was found.
+        UsageError: there is no such workload.
     """
     raw = _read(path)
     checker = Checker()
     params = _check(raw, checker)
     if params is None or checker.problems:
         raise ParamsError(checker.problems)
+    if workload is not None and workload not in params.workloads:
+        raise UsageError(unknown("argument", "workload", workload, params.workloads))
     return params
 
 

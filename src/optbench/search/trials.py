@@ -7,7 +7,7 @@ from typing import Any
 
 from scipy.stats import qmc
 
-from optbench.core.run import Run, Workload
+from optbench.core.run import Run, Workload, look_up
 from optbench.search.space import Search, at, ranges
 
 SEARCHES = Path("searches")
@@ -46,16 +46,16 @@ def points(search: Search, optimizer: str) -> list[dict[str, float]]:
     They are scrambled Halton points, the same of the unit cube for every optimizer. More trials
     add to the points and move none.
     """
-    space = search.space[optimizer]
+    space = look_up(search.space, optimizer)
     sequence = qmc.Halton(len(ranges(space)), rng=search.seed)
     return [at(space, point) for point in sequence.random(search.trials).tolist()]
 
 
 def trial_runs(params: Mapping[str, Any], workload: str, optimizer: str) -> list[Run]:
     """The runs of an optimizer's trials; each holds out the validation split."""
-    search = Search(**params["search"][workload])
+    search = Search(**look_up(params, "search", workload))
     settings = replace(
-        Workload(**params["workloads"][workload]),
+        Workload(**look_up(params, "workloads", workload)),
         train_split="holdout",
         epochs=search.epochs,
         threads=search.threads,
@@ -67,8 +67,8 @@ def trial_runs(params: Mapping[str, Any], workload: str, optimizer: str) -> list
             schedule=search.schedule,
             seed=search.seed,
             settings=settings,
-            optimizer_args={**params["optimizers"][optimizer]["settings"], **values},
-            schedule_args=params["schedules"][search.schedule],
+            optimizer_args={**look_up(params, "optimizers", optimizer, "settings"), **values},
+            schedule_args=look_up(params, "schedules", search.schedule),
         )
         for values in points(search, optimizer)
     ]
