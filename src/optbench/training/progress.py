@@ -74,5 +74,7 @@ class EpochProgress:
             words = "".join(f"  {name} {value:.3g}" for name, value in health.items())
             print(f"{self.name}: {state}{words}  {seconds:.1f} s", flush=True)
         with self.log.open("a", encoding="utf-8") as log:
-            line = {"epoch": epoch.epoch, "time_s": round(seconds, 3), **health}
+            # The loss tells later whether this is the log of the results that are there.
+            known = {"epoch": epoch.epoch, "heldout_loss": epoch.heldout_loss}
+            line = {**known, "time_s": round(seconds, 3), **health}
             log.write(json.dumps(line) + "\n")
