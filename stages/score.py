@@ -8,10 +8,12 @@ from pathlib import Path
 from optbench.core import rows
 from optbench.core.files import publish
 from optbench.core.process import as_stage
-from optbench.evaluation.evaluate import rank, score_at
+from optbench.estimate import duration
+from optbench.evaluation.evaluate import history_at, rank, score_at
 from optbench.evaluation.summary import Summary
 from optbench.params.load import load_params
 from optbench.report.text import run_against_suite
+from optbench.report.timing import training_s
 
 # They stand in params.yaml already, so a row of `dvc exp show` has them.
 NAMES = ("optimizer", "schedule", "seed")
@@ -30,7 +32,9 @@ def main() -> None:
     metrics |= {"rank": rank(run, summaries), "suite_size": len(summaries)}
     publish(Path("reports/run.json"), json.dumps(metrics, indent=2) + "\n")
     print(run_against_suite(run, summaries, params.override))
-    print(f"See reports/{name}/results.md")
+    took_s = training_s(Path("logs") / name / "run.jsonl", history_at("run", name))
+    print(f"trained in {duration(took_s)}" if took_s else "restored, not trained here")
+    print(f"See reports/{name}/report.html")
 
 
 if __name__ == "__main__":

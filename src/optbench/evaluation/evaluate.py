@@ -5,6 +5,7 @@ from pathlib import Path
 
 from optbench.core import records
 from optbench.core.errors import UsageError
+from optbench.core.records import Epoch
 from optbench.core.run import Run
 from optbench.evaluation.metrics import Metrics, score
 from optbench.evaluation.summary import Summary
@@ -53,6 +54,11 @@ def score_at(place: str, run: Run, *, target_accuracy: float) -> Metrics:
         seed=run.seed,
         target_accuracy=target_accuracy,
     )
+
+
+def history_at(place: str, workload: str) -> Sequence[Epoch]:
+    """The history of the run whose files are in `results/<workload>/<place>/`."""
+    return records.read(RESULTS / workload / place).history
 
 
 def rank(run: Metrics, summaries: Sequence[Summary]) -> int | None:

@@ -90,9 +90,7 @@ def t_interval(values: Sequence[float]) -> tuple[float, float]:
     return mean - half, mean + half
 
 
-def single_run_interval(
-    difference: float, sd: float | None, n: int
-) -> tuple[float, float] | None:
+def single_run_interval(difference: float, sd: float | None, n: int) -> tuple[float, float] | None:
     """Student's 95 % interval of a single run less a mean over n seeds, at the seeds' spread.
 
     None below two seeds, where no spread is known.

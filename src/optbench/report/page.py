@@ -5,11 +5,10 @@ every figure names the function that draws it.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
@@ -18,7 +17,6 @@ from optbench.evaluation.metrics import Metrics
 from optbench.report import tables, text
 from optbench.report.caption import caption
 from optbench.report.contents import Contents
-from optbench.report.erratum import erratum_rows
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -48,9 +46,7 @@ def report_page(contents: Contents, figures: Sequence[Drawn]) -> str:
     return template("report.html").render(
         contents=contents,
         headers=tables.HEADERS,
-        rows=[
-            (anchor(*row[:2]), row) for row in tables.results_rows(contents)
-        ],
+        rows=[(anchor(*row[:2]), row) for row in tables.results_rows(contents)],
         notes=caption(contents),
         figures=figures,
         costs=cost_rows(contents),
