@@ -31,9 +31,9 @@ def caption(contents: Contents) -> list[str]:
         *contrasts(contents),
         *health(contents),
         *tuning(contents),
-        *(f"Run with {describe(fingerprint)}." for fingerprint in contents.fingerprints),
+        *(f"Run with {describe(fingerprint)}." for fingerprint in contents.environments),
     ]
-    if len(contents.fingerprints) > 1:
+    if len(contents.environments) > 1:
         sentences.append("These runs come from different environments: compare with care.")
     return sentences
 

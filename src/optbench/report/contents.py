@@ -34,8 +34,17 @@ class Contents:
     ]  # optimizer, schedule: a seed each
     health: Mapping[str, Mapping[str, Sequence[float]]]  # by optimizer and name: a run each
     costs: Mapping[str, Mapping[str, Any]]  # by optimizer
-    fingerprints: Sequence[Mapping[str, Any]]  # the different ones among the cells
+    fingerprints: Mapping[tuple[str, str, int], Mapping[str, Any]]  # of each cell
     digests: Mapping[str, str]  # of each cell's SHA256SUMS
+
+    @property
+    def environments(self) -> list[Mapping[str, Any]]:
+        """The different fingerprints among the cells, in order."""
+        kept: list[Mapping[str, Any]] = []
+        for fingerprint in self.fingerprints.values():
+            if fingerprint not in kept:
+                kept.append(fingerprint)
+        return kept
 
 
 def read_contents(params: Params, workload: str) -> Contents:
@@ -64,7 +73,7 @@ def read_contents(params: Params, workload: str) -> Contents:
         costs={
             name: _read_json(Path("costs") / workload / f"{name}.json") for name in suite.optimizers
         },
-        fingerprints=_distinct(outcome.fingerprint for outcome in outcomes.values()),
+        fingerprints={cell: outcome.fingerprint for cell, outcome in outcomes.items()},
         digests={run.cell: records.digest(suite_folder / run.cell) for run in runs},
     )
 
@@ -86,12 +95,3 @@ def _read_json(path: Path) -> Mapping[str, Any]:
     """A JSON object."""
     values: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return values
-
-
-def _distinct(items: Any) -> list[Mapping[str, Any]]:
-    """The items without repetitions, in order."""
-    kept: list[Mapping[str, Any]] = []
-    for item in items:
-        if item not in kept:
-            kept.append(item)
-    return kept

@@ -1,0 +1,102 @@
+"""The ledger as a reader sees it: a row a claim, and what all of it comes to."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from optbench.claims.evidence import Evidence
+from optbench.claims.judgement import Judgement, Transfer
+from optbench.claims.ledger import judge
+from optbench.claims.schema import Claim, Claims
+from optbench.evaluation import verdict
+from optbench.report.contents import Contents
+from optbench.report.text import NOTHING
+
+HEADERS = ("claim", "verdict", "why", "transfer evidence", "n", "p", "place in the post")
+# How a verdict looks; the word itself says it too.
+GOOD, BAD, OPEN = "good", "bad", "open"
+LOOKS = {
+    verdict.REPRODUCED: GOOD, verdict.SUPPORTED: GOOD, verdict.HIGHER: BAD, verdict.LOWER: BAD,
+    verdict.REFUTED: BAD, verdict.ERRATUM: BAD, verdict.UNDECIDED: OPEN,
+    verdict.INCONCLUSIVE: OPEN, verdict.NOT_RUN: OPEN,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One claim."""
+
+    id: str
+    text: str
+    verdict: str
+    look: str
+    why: Sequence[str]
+    transfer: Sequence[str]
+    n: str
+    p: str
+    place: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ledger:
+    """All claims."""
+
+    rows: Sequence[Row]
+    summary: str
+
+
+def ledger(claims: Claims, evidence: Mapping[str, Evidence]) -> Ledger:
+    """The claims judged on what was run."""
+    judged = judge(claims, evidence)
+    rows = [row(claim, judgement) for claim, judgement in zip(claims.claims, judged, strict=True)]
+    return Ledger(rows=rows, summary=summary(judged))
+
+
+def row(claim: Claim, judgement: Judgement) -> Row:
+    """A claim and its judgement in words."""
+    return Row(
+        id=claim.id,
+        text=claim.text,
+        verdict=judgement.verdict,
+        look=LOOKS[judgement.verdict],
+        why=[judgement.reason, *judgement.notes],
+        transfer=[in_words(found) for found in judgement.transfer],
+        n=" and ".join(map(str, judgement.n)) or NOTHING,
+        p=p_value(judgement),
+        place=claim.place,
+    )
+
+
+def summary(judged: Sequence[Judgement]) -> str:
+    """How many claims have which verdict."""
+    counts = Counter(judgement.verdict for judgement in judged)
+    listed = ", ".join(f"{counts[name]} {name}" for name in LOOKS if counts[name])
+    return f"Of {len(judged)} claims of the post: {listed}."
+
+
+def p_value(judgement: Judgement) -> str:
+    """The p value that counts, corrected where it is one of a family."""
+    if judgement.p_corrected is not None:
+        return f"{judgement.p_corrected:.2g} (Holm)"
+    return NOTHING if judgement.p is None else f"{judgement.p:.2g}"
+
+
+def in_words(found: Transfer) -> str:
+    """What another workload says of the same ordering, contrast by contrast."""
+    contrasts = "; ".join(
+        f"{contrast.name}: {contrast.finding}"
+        + ("" if contrast.p_corrected is None else f", p = {contrast.p_corrected:.2g}")
+        for contrast in found.contrasts
+    )
+    return f"{found.workload} {found.finding} ({contrasts})"
+
+
+def evidence_of(contents: Contents) -> Evidence:
+    """A report's contents as evidence."""
+    return Evidence(
+        workload=contents.workload,
+        settings=contents.settings,
+        metrics=contents.cells,
+        fingerprints=contents.fingerprints,
+        costs=contents.costs,
+    )
