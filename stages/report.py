@@ -1,22 +1,24 @@
-"""Stage `report`: renders a workload's table and figures."""
+"""Stage `report`: renders a workload's page, table and figures."""
 
 import argparse
 from pathlib import Path
 
+from optbench.claims.schema import load_claims
 from optbench.core.process import as_stage
 from optbench.params.load import load_params
-from optbench.report.contents import read_contents
+from optbench.report.contents import read_contents, read_trials
 from optbench.report.render import render_report
 
 
 def main() -> None:
-    """Writes reports/<workload>/results.{md,csv,tex} and reports/<workload>/figures/."""
+    """Writes reports/<workload>/{report.html,results.{md,csv,tex}} and figures/."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("workload")
     name = parser.parse_args().workload
-    folder = Path("reports") / name
-    render_report(read_contents(load_params(workload=name), name), folder)
-    print(f"{name}: see {folder / 'results.md'}")
+    params, folder = load_params(workload=name), Path("reports") / name
+    claims = load_claims(workloads=params.workloads)
+    render_report(read_contents(params, name), claims, read_trials(name), folder)
+    print(f"{name}: see {folder / 'report.html'}")
 
 
 if __name__ == "__main__":

@@ -5,10 +5,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optbench.evaluation.contrast import Difference, compare
+from optbench.evaluation.power import probability_reproduced
 from optbench.evaluation.summary import ONE_NETWORK
 from optbench.evaluation.tuning import OTHER, UNTUNED
+from optbench.evaluation.verdict import pooled_spread
 from optbench.params.schema import Contrast
 from optbench.report.contents import Contents
+from optbench.report.text import percent
+
+POWER_MARGIN = 0.005  # that of the claims' accuracies
 
 
 def caption(contents: Contents) -> list[str]:
@@ -124,6 +129,29 @@ def tuning(contents: Contents) -> list[str]:
             f"{', '.join(edges)}."
         )
     return sentences
+
+
+def power(contents: Contents) -> list[str]:
+    """What the seeds can show at the spread that they have."""
+    spread = pooled_spread(
+        [
+            cell.test_accuracy
+            for cell in contents.cells
+            if (cell.optimizer, cell.schedule) == (s.optimizer, s.schedule)
+            and cell.test_accuracy is not None
+        ]
+        for s in contents.summaries
+    )
+    if spread is None:
+        return ["No spread over seeds is known, so nothing can be said of power."]
+    k, arms = len(contents.suite.seeds), len(contents.summaries)
+    chance = probability_reproduced(k=k, s=spread.sd, margin=POWER_MARGIN, k0=1, arms=arms)
+    return [
+        f"The sd over seeds, pooled over {arms} arms, is {percent(spread.sd, 3)} pp (df "
+        f"{spread.df}). With it, a claimed value of one run that is exactly right would be found "
+        f"reproduced within {100 * POWER_MARGIN:g} pp with probability {chance:.2f} at "
+        f"{counted(k, 'seed')} an arm."
+    ]
 
 
 def counted(count: int, noun: str) -> str:

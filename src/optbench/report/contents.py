@@ -13,6 +13,7 @@ from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import Summary
 from optbench.params.load import Params
 from optbench.params.schema import Evaluation, Suite
+from optbench.search.trials import SEARCHES, Trial
 from optbench.search.winners import Winners, read_winners
 
 
@@ -76,6 +77,12 @@ def read_contents(params: Params, workload: str) -> Contents:
         fingerprints={cell: outcome.fingerprint for cell, outcome in outcomes.items()},
         digests={run.cell: records.digest(suite_folder / run.cell) for run in runs},
     )
+
+
+def read_trials(workload: str) -> list[Trial]:
+    """The trials of a workload's search; none where it was not searched."""
+    path = SEARCHES / workload / "trials.csv"
+    return rows.from_csv(Trial, path) if path.is_file() else []
 
 
 def _health(

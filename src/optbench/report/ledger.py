@@ -8,6 +8,7 @@ from optbench.claims.evidence import Evidence
 from optbench.claims.judgement import Judgement, Transfer
 from optbench.claims.ledger import judge
 from optbench.claims.schema import Claim, Claims
+from optbench.claims.words import epochs_saved, signed
 from optbench.evaluation import verdict
 from optbench.report.contents import Contents
 from optbench.report.text import NOTHING
@@ -60,7 +61,7 @@ def row(claim: Claim, judgement: Judgement) -> Row:
         verdict=judgement.verdict,
         look=LOOKS[judgement.verdict],
         why=[judgement.reason, *judgement.notes],
-        transfer=[in_words(found) for found in judgement.transfer],
+        transfer=[in_words(found, claim) for found in judgement.transfer],
         n=" and ".join(map(str, judgement.n)) or NOTHING,
         p=p_value(judgement),
         place=claim.place,
@@ -81,14 +82,17 @@ def p_value(judgement: Judgement) -> str:
     return NOTHING if judgement.p is None else f"{judgement.p:.2g}"
 
 
-def in_words(found: Transfer) -> str:
+def in_words(found: Transfer, claim: Claim) -> str:
     """What another workload says of the same ordering, contrast by contrast."""
+    in_accuracy = getattr(claim, "quantity", "test_accuracy") == "test_accuracy"
+    unit = signed if in_accuracy else epochs_saved
     contrasts = "; ".join(
         f"{contrast.name}: {contrast.finding}"
+        + ("" if contrast.estimate is None else f", {unit(contrast.estimate)}")
         + ("" if contrast.p_corrected is None else f", p = {contrast.p_corrected:.2g}")
         for contrast in found.contrasts
     )
-    return f"{found.workload} {found.finding} ({contrasts})"
+    return f"{found.workload} {found.finding}: {contrasts}."
 
 
 def evidence_of(contents: Contents) -> Evidence:

@@ -1,29 +1,33 @@
-"""A workload's report as one page of HTML: nothing to fetch, and no script.
+"""Reports as pages of HTML: nothing to fetch, and no script.
 
 Every number of the results table leads to its cells, with seeds, hyper-parameters and digests;
 every figure names the function that draws it.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from optbench.core.run import Run
 from optbench.evaluation.metrics import Metrics
 from optbench.report import tables, text
-from optbench.report.caption import caption
+from optbench.report.advice import Advice
+from optbench.report.caption import caption, contrasts
 from optbench.report.contents import Contents
+from optbench.report.erratum import TITLE, erratum
+from optbench.report.ledger import Ledger
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """A figure as it goes into the page."""
+    """A figure as it goes into a page."""
 
     name: str
     svg: str
@@ -41,16 +45,53 @@ class Group:
     rows: Sequence[Sequence[str]]  # a seed each
 
 
-def report_page(contents: Contents, figures: Sequence[Drawn]) -> str:
+def report_page(
+    contents: Contents,
+    *,
+    figures: Sequence[Drawn],
+    ledger: Ledger,
+    advice: Advice,
+    power: Sequence[str],
+) -> str:
     """The page of a workload."""
-    return template("report.html").render(
+    return _template("report.html").render(
         contents=contents,
+        headline=headline(contents),
+        contrasts=contrasts(contents),
         headers=tables.HEADERS,
         rows=[(anchor(*row[:2]), row) for row in tables.results_rows(contents)],
-        notes=caption(contents),
         figures=figures,
+        ledger=ledger,
         costs=cost_rows(contents),
+        advice=advice,
+        notes=[note.replace("\\*", "*") for note in caption(contents)],
+        power=power,
+        erratum=erratum() if "radam" in contents.suite.optimizers else None,
+        erratum_title=TITLE,
         groups=groups(contents),
+    )
+
+
+def index_page(workloads: Sequence[Contents], ledger: Ledger, figures: Mapping[str, Drawn]) -> str:
+    """The page of all workloads: the ledger on all evidence, and the way to each report."""
+    entries = [(contents, headline(contents)) for contents in workloads]
+    return _template("index.html").render(entries=entries, ledger=ledger, figures=figures)
+
+
+def headline(contents: Contents) -> str:
+    """The best mean of a workload, and how far the worst is behind it."""
+    ranked = sorted(
+        (s for s in contents.summaries if s.accuracy_mean is not None),
+        key=lambda summary: -(summary.accuracy_mean or 0.0),
+    )
+    if not ranked:
+        return "Not run."
+    first, last = ranked[0], ranked[-1]
+    return (
+        f"Highest mean test accuracy: {first.optimizer} / {first.schedule} with "
+        f"{text.percent(first.accuracy_mean)} % "
+        f"({text.interval(first.accuracy_low, first.accuracy_high)}, n = {first.n}); lowest: "
+        f"{last.optimizer} / {last.schedule} with {text.percent(last.accuracy_mean)} %."
     )
 
 
@@ -64,7 +105,7 @@ def groups(contents: Contents) -> list[Group]:
         Group(
             anchor=anchor(*key),
             title=" / ".join(key),
-            args=", ".join(f"{name} {value}" for name, value in runs[0].optimizer_args.items()),
+            args=", ".join(f"{name} {_shown(v)}" for name, v in runs[0].optimizer_args.items()),
             rows=[
                 seed_row(metrics[run.optimizer, run.schedule, run.seed], contents.digests[run.cell])
                 for run in runs
@@ -102,19 +143,23 @@ def anchor(optimizer: str, schedule: str) -> str:
     return f"cells-{optimizer}-{schedule}"
 
 
-def inline(svg: bytes, name: str, alt: str) -> str:
-    """An SVG file as an element of a page: its ids made its own, its title the alternative text."""
-    body = svg.decode().partition("<svg")[2]
+def inline(svg: bytes, *, name: str, alt: str) -> str:
+    """An SVG file as an element of a page: its ids its own, the alternative text its label."""
+    attributes, _, body = svg.decode().partition("<svg")[2].partition(">")
+    attributes = re.sub(r'\s(width|height)="[^"]*"', "", attributes)
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    body = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", body)
-    attributes, _, rest = body.partition(">")
-    attributes = re.sub(r' (width|height)="[^"]*"', "", attributes)
-    return f'<svg role="img" aria-label="{alt}"{attributes}>{rest}'
+    body = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", body)
+    return f'<svg role="img" aria-label="{alt}"{attributes}>{body}'
+
+
+def _shown(value: Any) -> str:
+    """A hyper-parameter as a person writes it."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 @cache
-def template(name: str) -> Template:
-    """A template of this package; a name that it does not know is an error."""
+def _template(name: str) -> Template:
+    """A template of this package; a name in it that has no value is an error."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,

@@ -1,17 +1,24 @@
-"""Writes a workload's report: the table in three formats, and the figures."""
+"""Writes a workload's report: the page, the table in three formats, and the figures."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from optbench.claims.schema import Claims
 from optbench.core.files import publish
 from optbench.report import tables
-from optbench.report.caption import caption
+from optbench.report.advice import Budget, advise
+from optbench.report.caption import caption, power
 from optbench.report.contents import Contents
 from optbench.report.erratum import erratum, in_markdown
 from optbench.report.figures import FIGURES
+from optbench.report.ledger import evidence_of, ledger
+from optbench.report.page import Drawn, index_page, inline, report_page
 from optbench.report.style import render, style
+from optbench.search.trials import Trial
+
+HEADLINE = "final_accuracy"  # the figure that the index shows of each workload
 
 ALT_TEXT = {
     "final_accuracy": "Test accuracy of each optimizer and schedule with its 95 % interval",
@@ -21,16 +28,53 @@ ALT_TEXT = {
 }
 
 
-def render_report(contents: Contents, folder: Path) -> None:
-    """Writes results.{md,csv,tex} and figures/*.{svg,png} below `folder`."""
+def render_report(
+    contents: Contents, claims: Claims, trials: Sequence[Trial], folder: Path
+) -> None:
+    """Writes report.html, results.{md,csv,tex} and figures/*.{svg,png} below `folder`."""
     publish(folder / "results.md", results_page(contents))
     publish(folder / "results.csv", tables.csv_text(contents))
     publish(folder / "results.tex", tables.latex(contents) + "\n")
+    drawn = []
     for name, draw in figures_of(contents).items():
         with style():
             figure = draw(contents)
-        for extension in ("svg", "png"):
-            publish(folder / "figures" / f"{name}.{extension}", render(figure, extension))
+        files = {extension: render(figure, extension) for extension in ("svg", "png")}
+        for extension, content in files.items():
+            publish(folder / "figures" / f"{name}.{extension}", content)
+        drawn.append(as_drawn(name, files["svg"]))
+    page = report_page(
+        contents,
+        figures=drawn,
+        ledger=ledger(claims, {contents.workload: evidence_of(contents)}),
+        advice=advise(contents, trials, Budget()),
+        power=power(contents),
+    )
+    publish(folder / "report.html", page)
+
+
+def render_index(workloads: Sequence[Contents], claims: Claims, folder: Path) -> None:
+    """Writes index.html, with the ledger on the evidence of all workloads."""
+    figures = {}
+    for contents in workloads:
+        path = folder / contents.workload / f"figures/{HEADLINE}.svg"
+        if contents.cells:
+            name = f"{contents.workload}-{HEADLINE}"
+            figures[contents.workload] = as_drawn(HEADLINE, path.read_bytes(), name=name)
+    evidence = {contents.workload: evidence_of(contents) for contents in workloads}
+    run = {name: own for name, own in evidence.items() if own.metrics}
+    publish(folder / "index.html", index_page(workloads, ledger(claims, run), figures))
+
+
+def as_drawn(figure: str, svg: bytes, *, name: str | None = None) -> Drawn:
+    """A figure as an element of a page, where it is called `name`, or as it is itself."""
+    alt, function = ALT_TEXT[figure], FIGURES[figure]
+    return Drawn(
+        name=name or figure,
+        svg=inline(svg, name=name or figure, alt=alt),
+        alt=alt,
+        function=f"{function.__module__}.{function.__name__}",
+    )
 
 
 def figures_of(contents: Contents) -> Mapping[str, Callable[[Contents], Figure]]:
