@@ -25,7 +25,7 @@ def main() -> None:
     memory = None if args.memory_mb is None else round(1e6 * args.memory_mb)
     budget = Budget(epochs=args.epochs, trials=args.trials, memory_bytes=memory)
     contents = read_contents(load_params(workload=args.workload), args.workload)
-    advice = advise(contents, read_trials(args.workload), budget)
+    advice = advise(contents, budget, read_trials(args.workload))
     print("\n".join(advice.sentences))
     if advice.rows:
         print(tabulate(advice.rows, advice.headers, disable_numparse=True))

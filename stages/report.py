@@ -6,7 +6,7 @@ from pathlib import Path
 from optbench.claims.schema import load_claims
 from optbench.core.process import as_stage
 from optbench.params.load import load_params
-from optbench.report.contents import read_contents, read_trials
+from optbench.report.contents import read_contents
 from optbench.report.render import render_report
 
 
@@ -17,7 +17,7 @@ def main() -> None:
     name = parser.parse_args().workload
     params, folder = load_params(workload=name), Path("reports") / name
     claims = load_claims(workloads=params.workloads)
-    render_report(read_contents(params, name), claims, read_trials(name), folder)
+    render_report(read_contents(params, name), claims, folder)
     print(f"{name}: see {folder / 'report.html'}")
 
 

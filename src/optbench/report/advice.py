@@ -29,10 +29,11 @@ class Advice:
     rows: Sequence[Sequence[str]]
 
 
-def advise(contents: Contents, trials: Sequence[Trial], budget: Budget) -> Advice:
+def advise(contents: Contents, budget: Budget, trials: Sequence[Trial] = ()) -> Advice:
     """The options that fit a budget, and what choosing each may cost.
 
-    `trials`: those of the workload's search, or none.
+    `trials`: those of the workload's search. The report does without them, since a stage that
+    depended on a search would run it.
     """
     fitting = [name for name in contents.suite.optimizers if fits(contents, name, budget)]
     choice = choose(at_epoch(contents, budget.epochs), allowed=fitting)

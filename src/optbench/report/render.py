@@ -16,7 +16,6 @@ from optbench.report.figures import FIGURES
 from optbench.report.ledger import evidence_of, ledger
 from optbench.report.page import Drawn, index_page, inline, report_page
 from optbench.report.style import render, style
-from optbench.search.trials import Trial
 
 HEADLINE = "final_accuracy"  # the figure that the index shows of each workload
 
@@ -28,9 +27,7 @@ ALT_TEXT = {
 }
 
 
-def render_report(
-    contents: Contents, claims: Claims, trials: Sequence[Trial], folder: Path
-) -> None:
+def render_report(contents: Contents, claims: Claims, folder: Path) -> None:
     """Writes report.html, results.{md,csv,tex} and figures/*.{svg,png} below `folder`."""
     publish(folder / "results.md", results_page(contents))
     publish(folder / "results.csv", tables.csv_text(contents))
@@ -47,7 +44,7 @@ def render_report(
         contents,
         figures=drawn,
         ledger=ledger(claims, {contents.workload: evidence_of(contents)}),
-        advice=advise(contents, trials, Budget()),
+        advice=advise(contents, Budget()),
         power=power(contents),
     )
     publish(folder / "report.html", page)
