@@ -7,12 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from optbench.claims.schema import Claims, load_claims
 from optbench.core import records
 from optbench.params.load import load_params
 from optbench.report import style, tables
 from optbench.report.contents import Contents, read_contents
 from optbench.report.figures import learning_curves
 from optbench.report.render import render_report
+
+
+def claims() -> Claims:
+    return load_claims(workloads=load_params().workloads)
 
 
 @pytest.fixture(scope="module")
@@ -22,16 +27,16 @@ def contents() -> Contents:
 
 def test_rendering_twice_gives_the_same_bytes(contents, tmp_path):
     for name in ("first", "second"):
-        render_report(contents, tmp_path / name)
+        render_report(contents, claims(), tmp_path / name)
     files = [p.relative_to(tmp_path / "first") for p in (tmp_path / "first").rglob("*.*")]
-    assert len(files) == 11
+    assert len(files) == 25
     for file in files:
         assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes()
 
 
 def test_the_committed_report_is_not_stale(contents, tmp_path):
-    render_report(contents, tmp_path)
-    for name in ("results.md", "results.csv", "results.tex"):
+    render_report(contents, claims(), tmp_path)
+    for name in ("results.md", "results.csv", "results.tex", "report.html", "claims.json"):
         assert (tmp_path / name).read_text() == Path("reports/digits-cnn", name).read_text()
 
 
@@ -59,7 +64,7 @@ def test_every_format_holds_the_same_rows(contents):
 
 
 def test_a_figure_has_no_date(contents, tmp_path):
-    render_report(contents, tmp_path)
+    render_report(contents, claims(), tmp_path)
     for svg in (tmp_path / "figures").glob("*.svg"):
         assert "dc:date" not in svg.read_text()
 

@@ -45,7 +45,7 @@ def erratum() -> Erratum:
     )
 
 
-def in_markdown(note: Erratum) -> list[str]:
-    """Paragraphs."""
+def paragraphs(note: Erratum) -> list[str]:
+    """The note in Markdown."""
     table = tabulate(note.rows, note.headers, tablefmt="github", disable_numparse=True)
     return [f"## {TITLE}", note.text, table]

@@ -7,15 +7,19 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from optbench.core import registry
 from optbench.core.records import Epoch
 from optbench.evaluation.contrast import epochs_to_target
 from optbench.evaluation.summary import t_interval
+from optbench.evaluation.verdict import paired
 from optbench.params.signatures import SHARED_SCHEDULE_ARGS
 from optbench.report.contents import Contents
 from optbench.report.style import LINES, MARKERS, colour
+
+BASELINE = "sgd"
 
 
 def learning_curves(contents: Contents) -> Figure:
@@ -149,10 +153,83 @@ def schedule_shapes(contents: Contents) -> Figure:
     return figure
 
 
+def cost_against_accuracy(contents: Contents) -> Figure:
+    """Mean test accuracy against the time of a step beside SGD's, with both intervals."""
+    figure = Figure(figsize=(6.6, 3.6), layout="constrained")
+    axes = figure.subplots()
+    suite = contents.suite
+    for summary in contents.summaries:
+        if summary.accuracy_mean is None or summary.accuracy_low is None:
+            continue
+        cost = contents.costs[summary.optimizer]
+        ratio, q1, q3 = (cost[f"step_time_ratio{end}"] for end in ("", "_q1", "_q3"))
+        mean, low = 100 * summary.accuracy_mean, 100 * summary.accuracy_low
+        high = 100 * min(summary.accuracy_high or 1.0, 1.0)
+        axes.errorbar(
+            ratio,
+            mean,
+            xerr=[[ratio - min(q1, ratio)], [max(q3, ratio) - ratio]],
+            yerr=[[mean - low], [high - mean]],
+            fmt=MARKERS[suite.schedules.index(summary.schedule) % len(MARKERS)],
+            color=colour(summary.optimizer, suite.optimizers),
+            markersize=5,
+            elinewidth=0.7,
+            alpha=0.85,
+        )
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_xlabel("time of a step / SGD's (median, quartiles; curvature work included)")
+    axes.set_ylabel("test accuracy (%), 95 % interval")
+    axes.set_title(f"{contents.workload}: what accuracy costs", loc="left")
+    names = [
+        Line2D([], [], color=colour(name, suite.optimizers), marker="s", linestyle="", label=name)
+        for name in suite.optimizers
+    ]
+    shapes = [
+        Line2D([], [], color="#555555", marker=MARKERS[i % len(MARKERS)], linestyle="", label=name)
+        for i, name in enumerate(suite.schedules)
+    ]
+    figure.legend(handles=[*names, *shapes], loc="outside right upper")
+    return figure
+
+
+def paired_differences(contents: Contents) -> Figure:
+    """Forest plot of every optimizer's accuracy less SGD's under the same schedule, by seed."""
+    groups = [
+        (optimizer, schedule)
+        for schedule in contents.suite.schedules
+        for optimizer in contents.suite.optimizers
+        if optimizer != BASELINE
+    ]
+    figure, axes, looks = rows_of_groups(contents, groups)
+    accuracies: dict[tuple[str, str], dict[int, float]] = {}
+    for cell in contents.cells:
+        if cell.test_accuracy is not None:
+            own = accuracies.setdefault((cell.optimizer, cell.schedule), {})
+            own[cell.seed] = 100 * cell.test_accuracy
+    for row, ((optimizer, schedule), (shade, marker)) in enumerate(zip(groups, looks, strict=True)):
+        found = paired(
+            accuracies.get((optimizer, schedule), {}), accuracies.get((BASELINE, schedule), {})
+        )
+        if found is None:
+            axes.annotate("no pairs", (0.02, row), xycoords=("axes fraction", "data"), va="center")
+            continue
+        if found.low is not None and found.high is not None:
+            axes.hlines(row, found.low, found.high, color=shade, linewidth=1.4)
+        axes.plot(found.difference, row, marker, color=shade, markersize=6)
+    axes.axvline(0, color="#555555", linewidth=0.9, dashes=(6, 3), zorder=0)
+    axes.set_xlabel(f"test accuracy less {BASELINE}'s on the same seed (pp): mean, 95 % interval")
+    axes.set_title(f"{contents.workload}: differences from {BASELINE}", loc="left")
+    return figure
+
+
 FIGURES: Mapping[str, Callable[[Contents], Figure]] = {
-    "learning_curves": learning_curves,
     "final_accuracy": final_accuracy,
+    "learning_curves": learning_curves,
+    "paired_differences": paired_differences,
     "time_to_target": time_to_target,
+    "cost_against_accuracy": cost_against_accuracy,
     "schedule_shapes": schedule_shapes,
 }
 

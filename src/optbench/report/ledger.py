@@ -1,13 +1,17 @@
 """The ledger as a reader sees it: a row a claim, and what all of it comes to."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pydantic import TypeAdapter
+from tabulate import tabulate
+
 from optbench.claims.evidence import Evidence
 from optbench.claims.judgement import Judgement, Transfer
 from optbench.claims.ledger import judge
-from optbench.claims.schema import Claim, Claims
+from optbench.claims.schema import SHAPES, Claim, Claims
 from optbench.claims.words import epochs_saved, signed
 from optbench.evaluation import verdict
 from optbench.report.contents import Contents
@@ -39,18 +43,64 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One claim as it stands in claims.json: differences are fractions, or epochs saved."""
+
+    id: str
+    kind: str
+    text: str
+    place: str  # in the post
+    judgement: Judgement
+
+
+ENTRIES = TypeAdapter(tuple[Entry, ...])
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ledger:
     """All claims."""
 
     rows: Sequence[Row]
     summary: str
+    entries: tuple[Entry, ...]
 
 
 def ledger(claims: Claims, evidence: Mapping[str, Evidence]) -> Ledger:
     """The claims judged on what was run."""
     judged = judge(claims, evidence)
-    rows = [row(claim, judgement) for claim, judgement in zip(claims.claims, judged, strict=True)]
-    return Ledger(rows=rows, summary=summary(judged))
+    pairs = list(zip(claims.claims, judged, strict=True))
+    return Ledger(
+        rows=[row(claim, judgement) for claim, judgement in pairs],
+        summary=summary(judged),
+        entries=tuple(
+            Entry(id=c.id, kind=kind(c), text=c.text, place=c.place, judgement=j) for c, j in pairs
+        ),
+    )
+
+
+def kind(claim: Claim) -> str:
+    """The kind as claims.yaml names it."""
+    return next(name for name, shape in SHAPES.items() if isinstance(claim, shape))
+
+
+def as_json(found: Ledger) -> str:
+    """The ledger for programs; `schema` describes it."""
+    return ENTRIES.dump_json(found.entries, indent=2).decode() + "\n"
+
+
+def schema() -> str:
+    """The JSON Schema of what `as_json` gives."""
+    return json.dumps(ENTRIES.json_schema(), indent=2) + "\n"
+
+
+def in_markdown(found: Ledger) -> str:
+    """The ledger as a page of Markdown."""
+    rows = [
+        (r.text, r.verdict, " ".join(r.why), " ".join(r.transfer) or NOTHING, r.n, r.p, r.place)
+        for r in found.rows
+    ]
+    table = tabulate(rows, HEADERS, tablefmt="github", disable_numparse=True)
+    return f"# Ledger of claims\n\n{found.summary}\n\n{table}\n"
 
 
 def row(claim: Claim, judgement: Judgement) -> Row:

@@ -11,9 +11,9 @@ from optbench.report import tables
 from optbench.report.advice import Budget, advise
 from optbench.report.caption import caption, power
 from optbench.report.contents import Contents
-from optbench.report.erratum import erratum, in_markdown
+from optbench.report.erratum import erratum, paragraphs
 from optbench.report.figures import FIGURES
-from optbench.report.ledger import evidence_of, ledger
+from optbench.report.ledger import Ledger, as_json, evidence_of, in_markdown, ledger, schema
 from optbench.report.page import Drawn, index_page, inline, report_page
 from optbench.report.style import render, style
 
@@ -22,13 +22,15 @@ HEADLINE = "final_accuracy"  # the figure that the index shows of each workload
 ALT_TEXT = {
     "final_accuracy": "Test accuracy of each optimizer and schedule with its 95 % interval",
     "learning_curves": "Held-out accuracy against epochs, a panel a schedule, a line an optimizer",
+    "paired_differences": "Accuracy of each optimizer less SGD's on the same seed, a forest plot",
     "time_to_target": "Epochs to the target accuracy of each optimizer and schedule, by seed",
+    "cost_against_accuracy": "Test accuracy against the time of a step beside SGD's",
     "schedule_shapes": "Learning-rate factor and momentum of each schedule against progress",
 }
 
 
 def render_report(contents: Contents, claims: Claims, folder: Path) -> None:
-    """Writes report.html, results.{md,csv,tex} and figures/*.{svg,png} below `folder`."""
+    """Writes the page, the table, the claims and the figures below `folder`."""
     publish(folder / "results.md", results_page(contents))
     publish(folder / "results.csv", tables.csv_text(contents))
     publish(folder / "results.tex", tables.latex(contents) + "\n")
@@ -36,14 +38,16 @@ def render_report(contents: Contents, claims: Claims, folder: Path) -> None:
     for name, draw in figures_of(contents).items():
         with style():
             figure = draw(contents)
-        files = {extension: render(figure, extension) for extension in ("svg", "png")}
+        files = {extension: render(figure, extension) for extension in ("svg", "png", "pdf")}
         for extension, content in files.items():
             publish(folder / "figures" / f"{name}.{extension}", content)
         drawn.append(as_drawn(name, files["svg"]))
+    judged = ledger(claims, {contents.workload: evidence_of(contents)})
+    publish_claims(judged, folder)
     page = report_page(
         contents,
         figures=drawn,
-        ledger=ledger(claims, {contents.workload: evidence_of(contents)}),
+        ledger=judged,
         advice=advise(contents, Budget()),
         power=power(contents),
     )
@@ -60,7 +64,16 @@ def render_index(workloads: Sequence[Contents], claims: Claims, folder: Path) ->
             figures[contents.workload] = as_drawn(HEADLINE, path.read_bytes(), name=name)
     evidence = {contents.workload: evidence_of(contents) for contents in workloads}
     run = {name: own for name, own in evidence.items() if own.metrics}
-    publish(folder / "index.html", index_page(workloads, ledger(claims, run), figures))
+    judged = ledger(claims, run)
+    publish_claims(judged, folder)
+    publish(folder / "index.html", index_page(workloads, judged, figures))
+
+
+def publish_claims(judged: Ledger, folder: Path) -> None:
+    """Writes claims.{md,json}, and the schema of the latter."""
+    publish(folder / "claims.md", in_markdown(judged))
+    publish(folder / "claims.json", as_json(judged))
+    publish(folder / "claims.schema.json", schema())
 
 
 def as_drawn(figure: str, svg: bytes, *, name: str | None = None) -> Drawn:
@@ -89,5 +102,5 @@ def results_page(contents: Contents) -> str:
     figures = sorted(figures_of(contents))
     parts += [f"![{ALT_TEXT[name]}](figures/{name}.svg)" for name in figures]
     if "radam" in contents.suite.optimizers:
-        parts += in_markdown(erratum())
+        parts += paragraphs(erratum())
     return "\n\n".join(parts) + "\n"

@@ -50,8 +50,12 @@ def colour(name: str, names: Sequence[str]) -> str:
 
 
 def render(figure: Figure, extension: str) -> bytes:
-    """A figure as SVG or PNG, without a date or a version in it."""
-    stamps = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
+    """A figure as SVG, PNG or PDF, without a date or a version in it."""
+    stamps: dict[str, dict[str, None]] = {
+        "svg": {"Date": None, "Creator": None},
+        "png": {"Software": None},
+        "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    }
     file = io.BytesIO()
     with style():
         figure.savefig(file, format=extension, metadata=stamps[extension])

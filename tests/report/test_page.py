@@ -1,0 +1,203 @@
+"""The pages: nothing to fetch, every link leads somewhere, readable by everybody."""
+
+import re
+import subprocess
+from collections import Counter
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from optbench.claims.schema import load_claims
+from optbench.params.load import load_params
+from optbench.report.contents import Contents, read_contents
+from optbench.report.page import TEMPLATES, inline
+from optbench.report.render import render_index, render_report
+
+VOID = {"meta", "link", "br", "img", "path", "use", "input", "hr", "rect", "line", "circle"}
+WORKLOADS = ("digits-cnn", "cifar10-resnet9")
+READABLE = 4.5  # contrast of text, WCAG 2.2, level AA
+
+
+class Page(HTMLParser):
+    """Elements in their order, with their attributes; and the text in the headings."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attributes}))
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    def ids(self) -> list[str]:
+        return [a["id"] for _, a in self.elements if "id" in a]
+
+
+@pytest.fixture(scope="module")
+def contents() -> list[Contents]:
+    return [read_contents(load_params(), name) for name in WORKLOADS]
+
+
+@pytest.fixture(scope="module")
+def folder(contents, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("reports")
+    claims = load_claims(workloads=load_params().workloads)
+    for own in contents:
+        render_report(own, claims, folder / own.workload)
+    render_index(contents, claims, folder)
+    return folder
+
+
+@pytest.fixture(scope="module", params=["digits-cnn/report.html", "cifar10-resnet9/report.html",
+                                        "index.html"])  # fmt: skip
+def page(request, folder) -> Page:
+    return Page((folder / request.param).read_text(encoding="utf-8"))
+
+
+def test_nothing_is_fetched_and_nothing_runs(page):
+    tags = {tag for tag, _ in page.elements}
+    assert not tags & {"script", "link", "img", "iframe", "object", "embed", "video"}
+    assert not [a for _, a in page.elements for name in a if name.startswith("on")]
+    sources = [a.get("src") for _, a in page.elements if "src" in a]
+    assert not sources
+    assert "url(http" not in (TEMPLATES / "style.css").read_text()
+
+
+def test_every_id_is_there_once_and_every_link_within_the_page_leads_to_one(page):
+    counts = Counter(page.ids())
+    assert not [name for name, count in counts.items() if count > 1]
+    links = [a["href"] for a in page.all("a")] + [a.get("xlink:href", "#") for a in page.all("use")]
+    inside = {link[1:] for link in links if link.startswith("#") and len(link) > 1}
+    assert inside
+    assert inside <= set(counts)
+
+
+def test_links_between_pages_lead_to_files(folder):
+    for path in folder.rglob("*.html"):
+        links = [a["href"] for a in Page(path.read_text()).all("a")]
+        outside = [link for link in links if not link.startswith("#")]
+        assert all((path.parent / link).is_file() for link in outside)
+
+
+def test_headings_descend_step_by_step_below_one_title(page):
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(later <= earlier + 1 for earlier, later in pairwise(levels))
+
+
+def test_figures_have_a_text_and_tables_have_captions_and_headers(page):
+    figures = [a for a in page.all("svg") if a.get("role") == "img"]
+    assert figures
+    assert all(len(a["aria-label"]) > 20 for a in figures)
+    assert len(page.all("caption")) == len(page.all("table"))
+    assert all(a.get("scope") in ("col", "row") for a in page.all("th"))
+    assert page.all("html")[0]["lang"] == "en"
+
+
+def luminance(colour: str) -> float:
+    """Relative, as WCAG 2.2 defines it."""
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def schemes() -> list[dict[str, str]]:
+    """The colours of the light, the dark and the printed page."""
+    css = (TEMPLATES / "style.css").read_text()
+    blocks = re.findall(r":root \{(.*?)\}", css, flags=re.DOTALL)
+    found: list[dict[str, str]] = []
+    for block in blocks:
+        colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", block))
+        found.append({**(found[0] if found else {}), **colours})
+    return found
+
+
+def test_text_is_readable_in_light_and_dark_and_print():
+    light, dark, printed = schemes()
+    assert luminance(light["page"]) > 0.9 > 0.1 > luminance(dark["page"])
+    for scheme in (light, dark, printed):
+        for name in ("text", "quiet", "link", "good", "bad", "open"):
+            for behind in ("page", "shade"):
+                assert contrast(scheme[name], scheme[behind]) >= READABLE, (name, behind)
+
+
+def test_control_contrast_by_hand():
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)  # known to fall short
+
+
+def test_two_figures_on_a_page_keep_their_ids_apart():
+    svg = (
+        b'<?xml version="1.0"?><svg width="1" height="1" viewBox="0 0 1 1"><metadata>x</metadata>'
+        b'<g id="a" clip-path="url(#c)"><use xlink:href="#m"/></g></svg>'
+    )
+    one = inline(svg, name="one", alt="A line")
+    assert 'id="one-a"' in one
+    assert "url(#one-c)" in one
+    assert 'href="#one-m"' in one
+    assert 'aria-label="A line"' in one
+    assert "metadata" not in one
+    assert "width" not in one
+
+
+def test_every_row_leads_to_its_cells_and_each_names_its_digest(contents, folder):
+    for own in contents:
+        text = (folder / own.workload / "report.html").read_text()
+        links = [a["href"] for a in Page(text).all("a")]
+        for run in own.runs:
+            assert f"#cells-{run.optimizer}-{run.schedule}" in links
+            assert own.digests[run.cell] in text
+
+
+def test_rendering_twice_gives_the_same_bytes(contents, folder, tmp_path):
+    claims = load_claims(workloads=load_params().workloads)
+    for own in contents:
+        render_report(own, claims, tmp_path / own.workload)
+    render_index(contents, claims, tmp_path)
+    names = [path.relative_to(folder) for path in folder.rglob("*.*")]
+    assert len(names) == 2 * (1 + 3 + 3 + 3 * 6) + 4
+    assert all((folder / name).read_bytes() == (tmp_path / name).read_bytes() for name in names)
+
+
+PROBE = """<!doctype html><html><body><iframe id="f" width="{width}" height="2000" src="{url}">
+</iframe><pre id="out">waiting</pre><script>
+document.getElementById("f").onload = () => {{
+  const page = document.getElementById("f").contentDocument;
+  const wide = page.documentElement.scrollWidth - page.documentElement.clientWidth;
+  const fetched = page.defaultView.performance.getEntriesByType("resource").length;
+  const empty = [...page.querySelectorAll("figure > svg")].filter(s => s.getBBox().width < 50);
+  document.getElementById("out").textContent = [wide, fetched, empty.length].join(" ");
+}};
+</script></body></html>"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [360, 768, 1280])
+@pytest.mark.parametrize("name", ["digits-cnn/report.html", "index.html"])
+def test_chromium_lays_it_out_without_overflow_requests_or_complaints(
+    folder, tmp_path, width, name
+):
+    """Needs Debian's chromium, or another of that name."""
+    probe = tmp_path / "probe.html"
+    probe.write_text(PROBE.format(width=width, url=(folder / name).as_uri()))
+    chromium = subprocess.run(
+        ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
+         "--allow-file-access-from-files", "--virtual-time-budget=10000",
+         "--host-resolver-rules=MAP * ~NOTFOUND", "--enable-logging=stderr", probe.as_uri()],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = re.search(r'<pre id="out">([-\d]+) (\d+) (\d+)</pre>', chromium.stdout)
+    assert found, chromium.stdout[-300:]
+    assert [int(number) for number in found.groups()] == [0, 0, 0]
+    assert "CONSOLE" not in chromium.stderr
