@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce tune readme test test-slow lint bench audit lock
+.PHONY: help setup reproduce tune readme paper test test-slow lint bench audit lock
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -21,6 +21,9 @@ tune: setup ## Take the winners of the searches (README: Search) into params.yam
 
 readme: setup ## Put the current results table into README
 	PYTHONPATH=src python stages/readme.py
+
+paper: setup ## Set a short paper (PDF) from the reports that are there
+	PYTHONPATH=src python stages/paper.py
 
 test: lint ## Lint, check types, run the tests
 	pytest -n auto -m "not slow"

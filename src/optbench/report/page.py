@@ -5,9 +5,8 @@ every figure names the function that draws it.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +53,7 @@ def report_page(
     power: Sequence[str],
 ) -> str:
     """The page of a workload."""
-    return _template("report.html").render(
+    return template("report.html").render(
         contents=contents,
         headline=headline(contents),
         contrasts=contrasts(contents),
@@ -75,7 +74,7 @@ def report_page(
 def index_page(workloads: Sequence[Contents], ledger: Ledger, figures: Mapping[str, Drawn]) -> str:
     """The page of all workloads: the ledger on all evidence, and the way to each report."""
     entries = [(contents, headline(contents)) for contents in workloads]
-    return _template("index.html").render(entries=entries, ledger=ledger, figures=figures)
+    return template("index.html").render(entries=entries, ledger=ledger, figures=figures)
 
 
 def headline(contents: Contents) -> str:
@@ -157,11 +156,14 @@ def _shown(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-@cache
-def _template(name: str) -> Template:
-    """A template of this package; a name in it that has no value is an error."""
+def template(name: str, **filters: Callable[[str], str]) -> Template:
+    """A template of this package; a name in it that has no value is an error.
+
+    HTML is escaped; another format brings a filter that does so.
+    """
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        loader=FileSystemLoader(TEMPLATES), autoescape=name.endswith(".html"),
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
+    environment.filters.update(filters)
     return environment.get_template(f"{name}.j2")

@@ -1,0 +1,25 @@
+"""Sets a short paper from all reports. No stage of the pipeline: `make paper` calls it."""
+
+from pathlib import Path
+
+from optbench.claims.schema import load_claims
+from optbench.core.process import as_stage
+from optbench.params.load import load_params
+from optbench.report.contents import read_contents
+from optbench.report.ledger import evidence_of, ledger
+from optbench.report.paper import publish_paper
+
+
+def main() -> None:
+    """Writes reports/paper.{typ,pdf}."""
+    params, folder = load_params(), Path("reports")
+    contents = [read_contents(params, name) for name in params.workloads if params.cells(name)]
+    claims = load_claims(workloads=params.workloads)
+    judged = ledger(claims, {own.workload: evidence_of(own) for own in contents})
+    publish_paper(contents, judged, folder)
+    print(f"see {folder / 'paper.pdf'}")
+
+
+if __name__ == "__main__":
+    with as_stage():
+        main()
