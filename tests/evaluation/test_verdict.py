@@ -159,6 +159,19 @@ def test_control_without_the_noise_of_the_claims_own_run_both_rules_fail():
     assert not at_most(simulate(0.5, k0_assumed=10**9, seed=4).count(REPRODUCED), SIMULATIONS)
 
 
+@pytest.mark.parametrize(("times", "rate"), [(1.0, 0.05), (1.5, 1 / 6), (2.0, 0.27)])
+def test_what_a_noisier_arm_costs(times, rate):
+    """The documented limit of pooling: 12 arms of five, the judged one and its claim noisier."""
+    rng = np.random.default_rng(8)
+    runs, df = 200_000, 48
+    sds = np.array([times] + [1.0] * 11)
+    variance = (sds**2 * rng.chisquare(4, (runs, 12))).sum(axis=1) / df
+    difference = times * math.sqrt(1 / 5 + 1) * rng.standard_normal(runs)
+    error = np.sqrt(variance * (1 / 5 + 1))
+    wrong = np.abs(difference) > stats.t.ppf(0.975, df) * error
+    assert wrong.mean() == pytest.approx(rate, abs=0.005)
+
+
 finite = st.floats(-0.05, 0.05)
 sds = st.floats(1e-5, 0.02)
 

@@ -97,8 +97,7 @@ class Bench:
         )
         if spread is not None:
             remarks += [
-                f"sd {100 * spread.sd:.3f} pp, pooled within arms of {claim.workload}, "
-                f"df {spread.df}.",
+                words.spread_note(spread, accuracies),
                 *pooled_environments(evidence, evidence.metrics, what="The sd"),
             ]
         return Judgement(

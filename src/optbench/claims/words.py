@@ -1,12 +1,13 @@
 """The reasons of judgements, in sentences."""
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optbench.claims.judgement import Contrasted
 from optbench.claims.schema import Arm, ValueClaim
-from optbench.evaluation.verdict import INCONCLUSIVE, REPRODUCED, ValueResult
+from optbench.evaluation.verdict import INCONCLUSIVE, REPRODUCED, Spread, ValueResult
 
 
 def unrun(workload: str, arms: Sequence[Arm]) -> str:
@@ -36,6 +37,12 @@ def value_reason(claim: ValueClaim, found: ValueResult) -> str:
         own = "single run is" if claim.k0 == 1 else f"{claim.k0} runs are"
         return f"{head}; no number of runs can decide it: the claim's own {own} too noisy."
     return f"{head}; about {found.decisive_n:.0f} runs would decide it."
+
+
+def spread_note(spread: Spread, accuracies: Sequence[float]) -> str:
+    """The spread that judged an arm beside its own: where the latter is larger, beware."""
+    own = f"{100 * statistics.stdev(accuracies):.3f} pp" if len(accuracies) > 1 else "unknown"
+    return f"sd {100 * spread.sd:.3f} pp, pooled over arms, df {spread.df}; this arm's own: {own}."
 
 
 def ordering_reason(worst: Contrasted, quantity: str, *, of: int) -> str:
