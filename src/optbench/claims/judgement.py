@@ -1,0 +1,71 @@
+"""What the ledger says of a claim."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from optbench.claims.schema import Claim
+from optbench.evaluation import verdict
+from optbench.evaluation.verdict import Paired
+
+# What a verdict is called where it is transfer evidence.
+AS_TRANSFER = {
+    verdict.SUPPORTED: "agrees",
+    verdict.REFUTED: "disagrees",
+    verdict.UNDECIDED: "undecided",
+    verdict.NOT_RUN: verdict.NOT_RUN,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contrasted:
+    """One contrast: the advantage of first over second; fractions, or epochs saved."""
+
+    name: str
+    finding: str  # a verdict; in transfer evidence, a word of `AS_TRANSFER`
+    estimate: float | None = None
+    low: float | None = None  # 95 %, Welch's
+    high: float | None = None
+    n: tuple[int, ...] = ()
+    p: float | None = None
+    p_corrected: float | None = None  # Holm, over the contrasts of its workload
+    paired: Paired | None = None  # by seed, second to Welch's
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transfer:
+    """What another workload says of the same ordering: no verdict on the claim."""
+
+    workload: str
+    finding: str  # a word of `AS_TRANSFER`
+    contrasts: Sequence[Contrasted]
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """A claim's verdict.
+
+    The estimate is, of a value, our mean less the claimed one, with its 90 % interval; of an
+    ordering, the first's advantage in the contrast that fares worst, with its 95 % interval; of a
+    ratio or resource, what was measured, a ratio with its 90 % interval; of a formula, what the
+    printed one gives at the first step.
+    """
+
+    claim: str  # id
+    verdict: str
+    reason: str  # a sentence
+    estimate: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: tuple[int, ...] = ()  # runs of each arm, or pairs of steps
+    test: str | None = None
+    p: float | None = None
+    p_corrected: float | None = None
+    notes: Sequence[str] = ()  # what was pooled, missing, diverged
+    contrasts: Sequence[Contrasted] = ()
+    transfer: Sequence[Transfer] = ()
+
+
+def not_run(claim: Claim, reason: str) -> Judgement:
+    """The judgement of a claim that nothing was run for."""
+    return Judgement(claim=claim.id, verdict=verdict.NOT_RUN, reason=reason)

@@ -1,0 +1,282 @@
+"""What runs say of a claim: the decision rules, apart from where numbers come from.
+
+Intervals and p values are SciPy's; the rules are ours, and simulation tests them. Equivalence is
+by two one-sided tests (Schuirmann 1987), orderings by Welch's t (Welch 1947).
+"""
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from optbench.evaluation.metrics import CONFIDENCE
+
+REPRODUCED = "reproduced"
+HIGHER = "not reproduced (higher)"
+LOWER = "not reproduced (lower)"
+SUPPORTED = "supported"
+REFUTED = "refuted"
+UNDECIDED = "undecided"
+INCONCLUSIVE = "inconclusive"
+ERRATUM = "erratum"
+NOT_RUN = "not run"
+
+LEVEL = 1 - CONFIDENCE  # of every test
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """The standard deviation over seeds, pooled over arms, and its degrees of freedom."""
+
+    sd: float
+    df: int
+
+
+def pooled_spread(arms: Iterable[Sequence[float]]) -> Spread | None:
+    """The spread within arms of one true variance; None where no arm has two runs."""
+    several = [arm for arm in arms if len(arm) > 1]
+    df = sum(len(arm) - 1 for arm in several)
+    if not df:
+        return None
+    squares = sum(statistics.variance(arm) * (len(arm) - 1) for arm in several)
+    return Spread(sd=math.sqrt(squares / df), df=df)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValueResult:
+    """A mean against a claimed value."""
+
+    verdict: str
+    n: int
+    difference: float | None = None  # our mean less the claimed value
+    low: float | None = None  # 90 % interval of the difference, which the equivalence test reads
+    high: float | None = None
+    test: str | None = None
+    p: float | None = None  # of the test that decided; where none did, of the t test
+    # Runs by which a true difference of the one measured would be decided; infinite: no number
+    # can, for the claim's own runs are too few. None where it is decided, or has no spread.
+    decisive_n: float | None = None
+
+
+def judge_value(
+    values: Sequence[float], *, claimed: float, margin: float, k0: int, spread: Spread | None
+) -> ValueResult:
+    """Whether a mean over seeds reproduces a claimed value, itself a mean of `k0` runs.
+
+    Reproduced: the 90 % interval of the difference lies within +/- `margin`. Else not reproduced:
+    the difference is significant at 5 %. Else inconclusive. The claim's runs are taken to have
+    the spread of ours.
+    """
+    n = len(values)
+    if not values:
+        return ValueResult(verdict=NOT_RUN, n=0)
+    difference = statistics.fmean(values) - claimed
+    if spread is None:
+        return ValueResult(verdict=INCONCLUSIVE, n=n, difference=difference)
+    error = standard_error(spread.sd, n, k0)
+    verdict = decide(difference, error=error, df=spread.df, margin=margin)
+    half = _quantile(1 - LEVEL, spread.df) * error
+    reproduced = verdict == REPRODUCED
+    p = (
+        tail(margin - abs(difference), error, spread.df)
+        if reproduced
+        else min(1.0, 2 * tail(abs(difference), error, spread.df))
+    )
+    return ValueResult(
+        verdict=verdict,
+        n=n,
+        difference=difference,
+        low=difference - half,
+        high=difference + half,
+        test="two one-sided t tests" if reproduced else "t test",
+        p=p,
+        decisive_n=decisive_n(difference, n=n, margin=margin, k0=k0, spread=spread)
+        if verdict == INCONCLUSIVE
+        else None,
+    )
+
+
+def standard_error(sd: float, n: float, k0: float) -> float:
+    """Of the difference between a mean of `n` runs and a claimed mean of `k0`."""
+    return sd * math.sqrt(1 / n + 1 / k0)
+
+
+def decide(difference: float, *, error: float, df: float, margin: float) -> str:
+    """The verdict on a difference from a claimed value; `df` may be infinite."""
+    if abs(difference) + _quantile(1 - LEVEL, df) * error <= margin:
+        return REPRODUCED
+    if abs(difference) > _quantile(1 - LEVEL / 2, df) * error:
+        return HIGHER if difference > 0 else LOWER
+    return INCONCLUSIVE
+
+
+def decisive_n(difference: float, *, n: int, margin: float, k0: int, spread: Spread) -> float:
+    """The smallest number of this arm's runs that decides a difference of this size.
+
+    Other arms are taken to stay as they are. Infinite where even endless runs leave the noise of
+    the claim's own.
+    """
+
+    def decides(runs: float) -> bool:
+        error, df = standard_error(spread.sd, runs, k0), spread.df + runs - n
+        return decide(difference, error=error, df=df, margin=margin) != INCONCLUSIVE
+
+    if not decides(math.inf):
+        return math.inf
+    high = n
+    while not decides(high):
+        high *= 2
+    low = max(n, high // 2)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if decides(middle) else (middle + 1, high)
+    return high
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paired:
+    """The difference between runs of equal seeds."""
+
+    difference: float
+    low: float | None  # 95 %
+    high: float | None
+    n: int  # pairs
+    correlation: float | None  # of the two over seeds; None where one does not vary
+
+
+@dataclass(frozen=True, kw_only=True)
+class Advantage:
+    """By how much first beats second; positive is as claimed."""
+
+    difference: float
+    low: float | None  # 95 %, Welch's; None where a spread is unknown
+    high: float | None
+    p: float | None  # two-sided, of a difference equal to the margin
+    margin: float
+    first_n: int
+    second_n: int
+    paired: Paired | None  # None where fewer than two seeds are shared
+
+
+def advantage(
+    first: Mapping[int, float], second: Mapping[int, float], *, margin: float = 0.0
+) -> Advantage | None:
+    """The advantage of first over second, from a score for each seed; None without runs.
+
+    A higher score is better.
+    """
+    if not first or not second:
+        return None
+    own, other = list(first.values()), list(second.values())
+    low = high = p = None
+    if min(len(own), len(other)) > 1 and len({*own}) + len({*other}) > 2:
+        test = stats.ttest_ind([value - margin for value in own], other, equal_var=False)
+        interval = test.confidence_interval(CONFIDENCE)
+        low, high = float(interval.low) + margin, float(interval.high) + margin
+        p = float(test.pvalue)
+    return Advantage(
+        difference=statistics.fmean(own) - statistics.fmean(other),
+        low=low,
+        high=high,
+        p=p,
+        margin=margin,
+        first_n=len(own),
+        second_n=len(other),
+        paired=paired(first, second),
+    )
+
+
+def paired(first: Mapping[int, float], second: Mapping[int, float]) -> Paired | None:
+    """The mean difference over shared seeds; None where fewer than two are shared."""
+    seeds = sorted(first.keys() & second.keys())
+    if len(seeds) < 2:
+        return None
+    own, other = (np.array([scores[seed] for seed in seeds]) for scores in (first, second))
+    differences = own - other
+    mean, error = float(differences.mean()), float(differences.std(ddof=1)) / len(seeds) ** 0.5
+    half = _quantile(1 - LEVEL / 2, len(seeds) - 1) * error
+    varies = np.ptp(own) > 0 and np.ptp(other) > 0
+    return Paired(
+        difference=mean,
+        low=mean - half if error else None,
+        high=mean + half if error else None,
+        n=len(seeds),
+        correlation=float(np.corrcoef(own, other)[0, 1]) if varies and len(seeds) > 2 else None,
+    )
+
+
+def judge_ordering(found: Advantage, *, p: float | None) -> str:
+    """The verdict on "first beats second by at least the margin"; `p` is the corrected one."""
+    if p is None or not p <= LEVEL:  # so that NaN decides nothing
+        return UNDECIDED
+    return SUPPORTED if found.difference > found.margin else REFUTED
+
+
+def judge_all(verdicts: Sequence[str]) -> str:
+    """The verdict on a claim that needs every one of several orderings."""
+    if REFUTED in verdicts:
+        return REFUTED
+    if verdicts and all(verdict == SUPPORTED for verdict in verdicts):
+        return SUPPORTED
+    return UNDECIDED
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P values corrected for the size of their family (Holm 1979)."""
+    corrected = [0.0] * len(p_values)
+    highest = 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        corrected[index] = highest
+    return corrected
+
+
+@dataclass(frozen=True, kw_only=True)
+class RatioResult:
+    """A measured median ratio against a claimed one."""
+
+    verdict: str
+    ratio: float
+    low: float  # 90 % interval of the median
+    high: float
+
+
+def judge_ratio(
+    ratio: float, *, q1: float, q3: float, pairs: int, claimed: float, margin: float
+) -> RatioResult:
+    """Whether a median over pairs, with its quartiles, is the claimed ratio within a margin.
+
+    The median's standard error is 1.25 (q3 - q1) / (1.35 sqrt(pairs)) (McGill, Tukey and Larsen
+    1978). Reproduced: the 90 % interval lies within the margin. Not reproduced: the 95 % interval
+    lies outside of it.
+    """
+    error = 1.25 * (q3 - q1) / (1.35 * math.sqrt(pairs))
+    inner, outer = (_quantile(q, math.inf) * error for q in (1 - LEVEL, 1 - LEVEL / 2))
+    verdict = INCONCLUSIVE
+    if abs(ratio - claimed) + inner <= margin:
+        verdict = REPRODUCED
+    elif abs(ratio - claimed) - outer > margin:
+        verdict = HIGHER if ratio > claimed else LOWER
+    return RatioResult(verdict=verdict, ratio=ratio, low=ratio - inner, high=ratio + inner)
+
+
+def judge_measured(measured: float, *, claimed: float, margin: float) -> str:
+    """The verdict on a single measurement without a spread."""
+    if abs(measured - claimed) <= margin:
+        return REPRODUCED
+    return HIGHER if measured > claimed else LOWER
+
+
+def tail(distance: float, error: float, df: float) -> float:
+    """The chance of Student's t beyond distance / error."""
+    if error == 0:
+        return 0.0 if distance > 0 else 1.0
+    return float(stats.t.sf(distance / error, df))
+
+
+def _quantile(probability: float, df: float) -> float:
+    """Student's t quantile; the normal one where `df` is infinite."""
+    return float(stats.t.ppf(probability, df))

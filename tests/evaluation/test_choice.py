@@ -1,0 +1,92 @@
+import math
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+from optbench.evaluation.choice import DRAWS, choose, simulate
+from optbench.evaluation.metrics import Metrics
+
+ERROR = 4 * 0.5 / math.sqrt(DRAWS)  # of a simulated probability, at most
+
+
+def runs(optimizer: str, *accuracies: float | None, schedule: str = "cosine") -> list[Metrics]:
+    return [
+        Metrics(
+            optimizer=optimizer, schedule=schedule, seed=seed, test_accuracy=accuracy,
+            test_accuracy_low=None, test_accuracy_high=None, test_loss=None,
+            calibration_error=None, epochs_to_target=None,
+            diverged_at_step=None if accuracy is not None else 7,
+        )
+        for seed, accuracy in enumerate(accuracies)
+    ]  # fmt: skip
+
+
+A, B = (0.950, 0.953, 0.951, 0.952, 0.954), (0.949, 0.952, 0.950, 0.951, 0.953)
+NAMES = {"sgd", "adam", "adamw"}
+
+
+def test_two_options_by_the_t_distribution():
+    """The difference of two means is a t variable with 8 degrees of freedom."""
+    first, second = choose([*runs("sgd", *B), *runs("adam", *A)], allowed=NAMES).options
+    scale = math.sqrt(2.5e-6) * math.sqrt(2 / 5)  # both variances are 2.5e-6
+    chance = stats.t.cdf(0.001 / scale, 8)
+    assert (first.optimizer, second.optimizer) == ("adam", "sgd")
+    assert first.best == pytest.approx(chance, abs=ERROR)
+    assert first.best + second.best == pytest.approx(1)
+    loss = (
+        scale
+        * integrate.quad(lambda t: (t - 0.001 / scale) * stats.t.pdf(t, 8), 0.001 / scale, np.inf)[
+            0
+        ]
+    )
+    assert first.expected_loss == pytest.approx(loss, rel=0.05)
+    assert second.expected_loss - first.expected_loss == pytest.approx(0.001, rel=0.05)
+
+
+def test_control_a_known_spread_would_be_surer():
+    (first, _) = choose([*runs("sgd", *B), *runs("adam", *A)], allowed=NAMES).options
+    assert stats.norm.cdf(1) - first.best > ERROR
+
+
+def test_equals_share_the_chance():
+    metrics = [*runs("sgd", *A), *runs("adam", *A), *runs("adamw", *A)]
+    for option in choose(metrics, allowed=NAMES).options:
+        assert option.best == pytest.approx(1 / 3, abs=ERROR)
+
+
+def test_without_any_spread_the_best_is_certain_and_ties_are_shared():
+    best, loss = simulate(np.array([0.9, 0.9, 0.8]), np.array([2, 2, 2]), sd=0.0, df=3)
+    assert best == pytest.approx([0.5, 0.5, 0])
+    assert loss == pytest.approx([0, 0, 0.1])
+
+
+def test_what_is_not_allowed_is_no_option_but_tells_of_the_spread():
+    metrics = [*runs("sgd", 0.90), *runs("adam", 0.91), *runs("kfac", *A)]
+    found = choose(metrics, allowed=NAMES)
+    assert {option.optimizer for option in found.options} == {"sgd", "adam"}
+    assert choose(metrics[:2], allowed=NAMES) is None
+    assert choose(metrics, allowed={"ngd"}) is None
+
+
+def test_below_five_seeds_it_is_thin():
+    assert not choose([*runs("sgd", *A), *runs("adam", *B)], allowed=NAMES).thin
+    assert choose([*runs("sgd", *A), *runs("adam", *B[:4])], allowed=NAMES).thin
+
+
+def test_schedules_are_options_of_their_own():
+    metrics = [*runs("sgd", *A), *runs("sgd", *B, schedule="step")]
+    found = choose(metrics, allowed=NAMES).options
+    assert [option.schedule for option in found] == ["cosine", "step"]
+
+
+def test_diverged_runs_are_counted_and_left_out():
+    found = choose([*runs("sgd", *A, None), *runs("adam", None, None)], allowed=NAMES)
+    (sgd,) = found.options
+    assert (sgd.n, sgd.diverged, sgd.best, sgd.expected_loss) == (5, 1, 1.0, 0.0)
+    assert found.left_out == [("adam", "cosine")]
+
+
+def test_the_same_runs_give_the_same_numbers():
+    metrics = [*runs("sgd", *A), *runs("adam", *B)]
+    assert choose(metrics, allowed=NAMES) == choose(metrics, allowed=NAMES)

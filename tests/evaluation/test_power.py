@@ -1,0 +1,97 @@
+"""The chance to reproduce an equal value: against simulation, limits, and the documented table."""
+
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from optbench.evaluation.power import probability_at, probability_reproduced
+
+DOCS = Path(__file__).parents[2] / "docs/statistics.md"
+SPREADS = (0.157, 0.20, 0.25, 0.30)  # pp
+
+
+def simulated(*, k: int, s: float, margin: float, k0: int, arms: int, runs: int) -> float:
+    """The rule applied to drawn accuracies, written out once more."""
+    rng = np.random.default_rng(0)
+    accuracies = rng.normal(0, s, (runs, arms, k))
+    claimed = rng.normal(0, s, (runs, k0)).mean(axis=1)
+    sd = np.sqrt(accuracies.var(axis=2, ddof=1).mean(axis=1))
+    half = stats.t.ppf(0.95, arms * (k - 1)) * sd * math.sqrt(1 / k + 1 / k0)
+    difference = np.abs(accuracies[:, 0].mean(axis=1) - claimed)
+    return float((difference + half <= margin).mean())
+
+
+@pytest.mark.parametrize(
+    ("k", "s", "k0", "arms"), [(5, 0.157, 1, 4), (5, 0.25, 1, 2), (3, 0.2, 3, 1), (10, 0.3, 1, 4)]
+)
+def test_the_integral_is_what_simulation_gives(k, s, k0, arms):
+    runs = 40_000
+    case = {"k": k, "s": s, "margin": 0.5, "k0": k0, "arms": arms}
+    exact = probability_reproduced(**case)
+    error = math.sqrt(exact * (1 - exact) / runs)
+    assert simulated(**case, runs=runs) == pytest.approx(exact, abs=4 * error)
+    # The control: a claim without noise of its own.
+    assert abs(simulated(**{**case, "k0": 1000}, runs=runs) - exact) > 10 * error
+
+
+def test_single_run_claims_at_five_seeds():
+    """All 12 arms of four optimizers and three schedules."""
+    found = [probability_reproduced(k=5, s=s, margin=0.5, k0=1, arms=12) for s in SPREADS]
+    assert found == pytest.approx([0.778, 0.455, 0.137, 0.014], abs=5e-4)
+
+
+def test_endless_seeds_leave_the_noise_of_the_claim():
+    found = [probability_reproduced(k=math.inf, s=s, margin=0.5, k0=1, arms=12) for s in SPREADS]
+    # 2 Phi(margin / s - 1.6449) - 1
+    by_hand = [2 * stats.norm.cdf(0.5 / s - 1.644854) - 1 for s in SPREADS]
+    assert found == pytest.approx(by_hand, abs=1e-6)
+    assert found == pytest.approx([0.876, 0.608, 0.278, 0.017], abs=5e-4)
+
+
+def test_where_the_measured_spread_is_the_true_one():
+    """Without averaging over the measured sd, at about 56 degrees of freedom."""
+    for k, known in ((5, [0.78, 0.46, 0.12, 0.0]), (math.inf, [0.87, 0.59, 0.26, 0.0])):
+        found = [probability_at(s, k=k, s=s, margin=0.5, k0=1, df=56) for s in SPREADS]
+        assert [round(p, 2) for p in found] == known
+
+
+def test_more_of_anything_good_helps():
+    base = {"k": 5, "s": 0.2, "margin": 0.5, "k0": 1, "arms": 4}
+    for better in ({"k": 10}, {"s": 0.15}, {"margin": 0.6}, {"k0": 3}, {"arms": 12}):
+        assert probability_reproduced(**{**base, **better}) > probability_reproduced(**base)
+
+
+def test_many_seeds_come_to_the_limit():
+    case = {"s": 0.2, "margin": 0.5, "k0": 1, "arms": 4}
+    assert probability_reproduced(k=100_000, **case) == pytest.approx(
+        probability_reproduced(k=math.inf, **case), abs=1e-4
+    )
+
+
+def test_one_run_an_arm_is_refused():
+    with pytest.raises(ValueError, match="k must be over 1, got 1"):
+        probability_reproduced(k=1, s=0.2, margin=0.5, k0=1, arms=12)
+
+
+def documented() -> list[tuple[float, float, float, list[float]]]:
+    """Margin, k0, k and the probabilities of each row of the table in docs/statistics.md."""
+    row = re.compile(r"^\| ([\d.]+) \| (\d+) \| (\d+|endless) \|((?: [\d.]+ \|)+)$", re.MULTILINE)
+    return [
+        (
+            float(margin), int(k0), math.inf if k == "endless" else int(k),
+            [float(cell) for cell in cells.split("|") if cell.strip()],
+        )
+        for margin, k0, k, cells in row.findall(DOCS.read_text(encoding="utf-8"))
+    ]  # fmt: skip
+
+
+def test_the_documented_table_is_what_is_computed():
+    rows = documented()
+    assert len(rows) == 18
+    for margin, k0, k, cells in rows:
+        found = [probability_reproduced(k=k, s=s, margin=margin, k0=k0, arms=12) for s in SPREADS]
+        assert cells == [round(p, 2) for p in found], (margin, k0, k)

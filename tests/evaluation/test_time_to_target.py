@@ -1,0 +1,91 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from optbench.evaluation.metrics import Metrics
+from optbench.evaluation.time_to_target import performance_profile, times_to_target
+
+
+def run(optimizer: str, seed: int, epochs: int | None, schedule: str = "cosine") -> Metrics:
+    return Metrics(
+        optimizer=optimizer, schedule=schedule, seed=seed, test_accuracy=0.9,
+        test_accuracy_low=0.8, test_accuracy_high=0.95, test_loss=0.1, calibration_error=0.1,
+        epochs_to_target=epochs, diverged_at_step=None,
+    )  # fmt: skip
+
+
+def runs(optimizer: str, *epochs: int | None, schedule: str = "cosine") -> list[Metrics]:
+    return [run(optimizer, seed, value, schedule) for seed, value in enumerate(epochs)]
+
+
+def test_a_censored_run_counts_as_the_whole_budget_and_not_as_reached():
+    (found,) = times_to_target(runs("sgd", 2, 4, None), budget=10)
+    assert (found.n, found.reached) == (3, 2)
+    assert found.reach_rate == pytest.approx(2 / 3)
+    assert found.restricted_mean == pytest.approx(16 / 3)
+    # Variance of 2, 4, 10 is 52 / 3; t(0.975, 2) = 4.302653.
+    half = 4.302653 * math.sqrt(52 / 3 / 3)
+    assert (found.low, found.high) == pytest.approx((16 / 3 - half, 16 / 3 + half), abs=1e-5)
+
+
+def test_control_the_mean_of_those_that_reached_it_would_be_another():
+    (found,) = times_to_target(runs("sgd", 2, 4, None), budget=10)
+    assert found.restricted_mean > (2 + 4) / 2
+
+
+def test_arms_are_told_apart_and_equal_runs_have_no_interval():
+    metrics = [*runs("sgd", 2, 2), *runs("sgd", 3, schedule="step"), *runs("adam", None, None)]
+    sgd, step, adam = times_to_target(metrics, budget=10)
+    assert [(t.optimizer, t.schedule, t.n) for t in (sgd, step, adam)] == [
+        ("sgd", "cosine", 2), ("sgd", "step", 1), ("adam", "cosine", 2),
+    ]  # fmt: skip
+    assert (sgd.low, step.low, adam.low) == (None, None, None)
+    assert (adam.reach_rate, adam.restricted_mean) == (0, 10)
+
+
+def test_a_profile_by_hand():
+    # Problems: 2 against 4; 6 against 3; missed against 5; both missed.
+    profile = performance_profile({"w": [*runs("a", 2, 6, None, None), *runs("b", 4, 3, 5, None)]})
+    assert profile.problems == 4
+    assert profile.ratios == {"a": [1, 2], "b": [1, 1, 2]}
+    assert [profile.within("a", tau) for tau in (1, 1.9, 2, 100)] == [0.25, 0.25, 0.5, 0.5]
+    assert [profile.within("b", tau) for tau in (1, 2)] == [0.5, 0.75]
+
+
+def test_a_problem_is_a_workload_a_schedule_and_a_seed():
+    profile = performance_profile({
+        "w": [*runs("a", 1), *runs("b", 2), *runs("a", 1, schedule="step"),
+              *runs("b", 3, schedule="step")],
+        "v": [*runs("a", 8), *runs("b", 4)],
+    })  # fmt: skip
+    assert profile.problems == 3
+    assert profile.within("a", 1) == pytest.approx(2 / 3)
+
+
+def test_a_problem_that_someone_was_not_run_on_is_left_out_and_counted():
+    profile = performance_profile({"w": [*runs("a", 1, 5), *runs("b", 2)]})
+    assert (profile.problems, profile.left_out) == (1, 1)
+    assert profile.ratios["a"] == [1]
+
+
+def test_without_problems_nothing_is_solved():
+    profile = performance_profile({"w": runs("a", 1), "v": runs("b", 1)})
+    assert (profile.problems, profile.left_out, profile.within("a", 9)) == (0, 2, 0)
+
+
+epochs = st.one_of(st.none(), st.integers(1, 50))
+
+
+@given(st.lists(st.tuples(epochs, epochs), min_size=1, max_size=8))
+def test_a_profile_rises_to_the_reach_rate_and_someone_is_best(times):
+    first, second = zip(*times, strict=True)
+    metrics = [*runs("a", *first), *runs("b", *second)]
+    profile = performance_profile({"w": metrics})
+    for found in times_to_target(metrics, budget=50):
+        steps = [profile.within(found.optimizer, tau) for tau in (1, 2, 4, 50)]
+        assert steps == sorted(steps)
+        assert steps[-1] == pytest.approx(found.reach_rate)
+    solved = sum(pair != (None, None) for pair in times) / len(times)
+    assert profile.within("a", 1) + profile.within("b", 1) >= solved - 1e-9
