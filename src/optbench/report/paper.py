@@ -35,10 +35,9 @@ def paper_source(workloads: Sequence[Contents], ledger: Ledger) -> str:
             tables.results_rows(contents),
             [note.replace("\\*", "*") for note in caption(contents)],
             advise(contents, Budget()).sentences,
+            [(name, ALT_TEXT[name]) for name in figures_of(contents)],
         )
         for contents in workloads
     ]
-    figures = [(name, ALT_TEXT[name]) for name in figures_of(workloads[0])]
-    return template("paper.typ", quote=json.dumps).render(
-        title=TITLE, ledger=ledger, workloads=parts, figures=figures
-    )
+    paper = template("paper.typ", quote=json.dumps)
+    return paper.render(title=TITLE, ledger=ledger, workloads=parts)

@@ -17,6 +17,7 @@ from optbench.report.ledger import Ledger, as_json, evidence_of, in_markdown, le
 from optbench.report.page import Drawn, index_page, inline, report_page
 from optbench.report.style import render, style
 
+PAIRED = "paired_differences"
 HEADLINE = "final_accuracy"  # the figure that the index shows of each workload
 
 ALT_TEXT = {
@@ -88,8 +89,11 @@ def as_drawn(figure: str, svg: bytes, *, name: str | None = None) -> Drawn:
 
 
 def figures_of(contents: Contents) -> Mapping[str, Callable[[Contents], Figure]]:
-    """The figures that there is something to draw for."""
-    return FIGURES if contents.cells else {"schedule_shapes": FIGURES["schedule_shapes"]}
+    """The figures that there is something to draw for; pairs need two seeds."""
+    if not contents.cells:
+        return {"schedule_shapes": FIGURES["schedule_shapes"]}
+    several = len(contents.suite.seeds) > 1
+    return {name: draw for name, draw in FIGURES.items() if several or name != PAIRED}
 
 
 def results_page(contents: Contents) -> str:

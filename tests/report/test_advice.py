@@ -1,0 +1,63 @@
+"""Advice for a budget, from the committed digits results."""
+
+from itertools import combinations
+from statistics import fmean
+
+import pytest
+
+from optbench.params.load import load_params
+from optbench.report.advice import Budget, advise, at_epoch, expected_best
+from optbench.report.contents import Contents, read_contents, read_trials
+
+
+@pytest.fixture(scope="module")
+def contents() -> Contents:
+    return read_contents(load_params(), "digits-cnn")
+
+
+def test_options_are_all_arms_and_probabilities_add_up(contents):
+    advice = advise(contents, Budget())
+    assert len(advice.rows) == len(contents.summaries)
+    assert sum(float(row[3]) for row in advice.rows) == pytest.approx(1, abs=0.1)
+    losses = [float(row[4]) for row in advice.rows]
+    assert losses == sorted(losses)
+    assert advice.sentences[0].startswith(f"Take {advice.rows[0][0]}")
+
+
+def test_memory_leaves_out_what_does_not_fit(contents):
+    limit = contents.costs["sgd"]["peak_memory_bytes"]
+    advice = advise(contents, Budget(memory_bytes=limit))
+    assert "kfac" in advice.sentences[0]
+    assert not [row for row in advice.rows if row[0].startswith("kfac")]
+    none = advise(contents, Budget(memory_bytes=1))
+    assert none.sentences[-1] == "No advice: no option fits."
+    assert not none.rows
+
+
+def test_fewer_epochs_take_the_accuracy_of_then(contents):
+    early = at_epoch(contents, 1)
+    assert len(early) == len(contents.cells)
+    for cell, before in zip(contents.cells, early, strict=True):
+        history = contents.histories[cell.optimizer, cell.schedule][
+            contents.suite.seeds.index(cell.seed)
+        ]
+        assert before.test_accuracy == history[0].heldout_accuracy
+    assert at_epoch(contents, 10) == list(contents.cells)
+    assert "after epoch 1 of 10" in advise(contents, Budget(epochs=1)).sentences[0]
+
+
+def test_the_expected_best_is_the_mean_over_all_choices_of_trials(contents):
+    trials = read_trials("digits-cnn")
+    scores = [t.validation_accuracy or 0.0 for t in trials if t.optimizer == "adam"]
+    for count in (1, 2, 3):
+        expected = fmean(max(choice) for choice in combinations(scores, count))
+        assert expected_best(trials, "adam", count) == pytest.approx(expected, rel=1e-12)
+    assert expected_best(trials, "adam", len(scores)) == max(scores)
+    assert expected_best(trials, "adam", len(scores) + 1) is None
+    assert expected_best([], "adam", 1) is None
+
+
+def test_one_seed_gives_no_advice():
+    lone = read_contents(load_params(), "cifar10-resnet9")
+    if len(lone.suite.seeds) == 1:
+        assert "no spread is known" in advise(lone, Budget()).sentences[-1]
