@@ -5,7 +5,7 @@ from pathlib import Path
 from optbench.claims.schema import load_claims
 from optbench.core.process import as_stage
 from optbench.params.load import load_params
-from optbench.report.contents import read_contents
+from optbench.report.contents import read_all
 from optbench.report.render import render_index
 
 
@@ -13,7 +13,7 @@ def main() -> None:
     """Writes reports/index.html."""
     params, folder = load_params(), Path("reports")
     claims = load_claims(workloads=params.workloads)
-    contents = [read_contents(params, name) for name in params.workloads if params.cells(name)]
+    contents = list(read_all(params).values())
     render_index(contents, claims, folder)
     print(f"see {folder / 'index.html'}")
 

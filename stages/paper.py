@@ -5,7 +5,7 @@ from pathlib import Path
 from optbench.claims.schema import load_claims
 from optbench.core.process import as_stage
 from optbench.params.load import load_params
-from optbench.report.contents import read_contents
+from optbench.report.contents import read_all
 from optbench.report.ledger import evidence_of, ledger
 from optbench.report.paper import publish_paper
 
@@ -13,7 +13,7 @@ from optbench.report.paper import publish_paper
 def main() -> None:
     """Writes reports/paper.{typ,pdf}."""
     params, folder = load_params(), Path("reports")
-    contents = [read_contents(params, name) for name in params.workloads if params.cells(name)]
+    contents = list(read_all(params).values())
     claims = load_claims(workloads=params.workloads)
     judged = ledger(claims, {own.workload: evidence_of(own) for own in contents})
     publish_paper(contents, judged, folder)

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import yaml
 
+from optbench.claims.schema import load_claims
 from optbench.params.load import load_params
-from optbench.report.contents import read_contents
-from optbench.report.readme import with_results
+from optbench.report.contents import read_all
+from optbench.report.ledger import evidence_of, ledger
+from optbench.report.readme import generated, with_generated
 from tests.conftest import Project
 
 README = Path(__file__).parents[1] / "README.md"
@@ -54,9 +56,15 @@ def test_a_wrong_argument_of_a_new_optimizer_is_told(project: Project):
     assert "optimizers.lion.settings.beta: unknown key 'beta': did you mean 'betas'?" in done.stdout
 
 
-def test_the_table_is_the_current_one():
-    contents = read_contents(load_params(), "cifar10-resnet9")
-    assert with_results(README.read_text(), contents) == README.read_text()
+def test_verdicts_and_table_are_the_current_ones():
+    params = load_params()
+    contents = read_all(params)
+    claims = load_claims(workloads=params.workloads)
+    judged = ledger(claims, {name: evidence_of(own) for name, own in contents.items()})
+    parts = generated(contents["cifar10-resnet9"], judged)
+    assert with_generated(README.read_text(), parts) == README.read_text()
+    stale = README.read_text().replace("| adamw ", "| adamx ")
+    assert with_generated(stale, parts) == README.read_text()
 
 
 def test_every_link_and_folder_exists():

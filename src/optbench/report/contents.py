@@ -79,6 +79,11 @@ def read_contents(params: Params, workload: str) -> Contents:
     )
 
 
+def read_all(params: Params) -> dict[str, Contents]:
+    """The contents of every workload whose suite has cells."""
+    return {name: read_contents(params, name) for name in params.workloads if params.cells(name)}
+
+
 def read_trials(workload: str) -> list[Trial]:
     """The trials of a workload's search; none where it was not searched."""
     path = SEARCHES / workload / "trials.csv"

@@ -1,16 +1,43 @@
-"""The generated part of README."""
+"""The generated parts of README, each between two marks: the verdicts, and a results table."""
+
+from collections.abc import Mapping
 
 from optbench.report import tables
 from optbench.report.caption import one_network, tuning
 from optbench.report.contents import Contents
+from optbench.report.ledger import Ledger
 
-START, END = "<!-- results -->", "<!-- /results -->"
+
+def with_generated(readme: str, parts: Mapping[str, str]) -> str:
+    """README's text with each part in its place, `<!-- name -->` to `<!-- /name -->`."""
+    for name, part in parts.items():
+        before, rest = readme.split(f"<!-- {name} -->")
+        after = rest.split(f"<!-- /{name} -->")[1]
+        readme = f"{before}<!-- {name} -->\n{part}\n<!-- /{name} -->{after}"
+    return readme
 
 
-def with_results(readme: str, contents: Contents) -> str:
-    """README's text with the current results table between its two marks."""
-    before, rest = readme.split(START)
-    after = rest.split(END)[1]
+def generated(contents: Contents, ledger: Ledger) -> dict[str, str]:
+    """The parts by name; `contents` are those of the workload whose table is shown."""
     notes = [*one_network(contents), *tuning(contents)]
-    generated = "\n\n".join([tables.markdown(contents), *notes])
-    return f"{before}{START}\n{generated}\n{END}{after}"
+    return {
+        "verdicts": verdicts(ledger),
+        "results": "\n\n".join([tables.markdown(contents), *notes]),
+    }
+
+
+def verdicts(ledger: Ledger) -> str:
+    """What the ledger says, and the transfer evidence on the orderings in a word a workload."""
+    lines = [
+        f"- {entry.text} *{entry.judgement.verdict.capitalize()}*; transfer evidence: "
+        + ", ".join(f"{found.workload} {found.finding}" for found in entry.judgement.transfer)
+        + "."
+        for entry in ledger.entries
+        if entry.judgement.transfer and entry.kind == "ordering"
+    ]
+    errata = [
+        f"- {entry.text} *Erratum*: {entry.judgement.reason}"
+        for entry in ledger.entries
+        if entry.kind == "formula"
+    ]
+    return "\n".join([ledger.summary, "", *lines, *errata])
