@@ -153,6 +153,11 @@ def shrink(project: Project) -> None:
         for name in [name for name in block if name not in ("settings", "digits-cnn")]:
             del block[name]
         block[SECOND_WORKLOAD] = block["digits-cnn"]
+    claims = yaml.safe_load((project.folder / "claims.yaml").read_text())
+    for claim in claims["claims"]:
+        if "transfer" in claim:
+            claim["transfer"] = [name for name in claim["transfer"] if name in params["workloads"]]
+    (project.folder / "claims.yaml").write_text(yaml.safe_dump(claims, sort_keys=False))
     # No aliases: DVC resolves them, a person would not write them.
     project.write_params(json.loads(json.dumps(params)))
 
