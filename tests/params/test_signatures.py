@@ -54,3 +54,9 @@ def test_a_new_file_may_name_its_default_and_must_use_built_in_types(
 def test_only_files_with_the_entry_function_are_names():
     assert set(signatures.names("datasets")) == {"cifar10", "digits"}
     assert "__init__" not in signatures.names("optimizers")
+
+
+def test_the_form_of_weight_decay_is_read_from_the_docstring():
+    decoupled = {"adamw", "kfac", "ngd"}
+    for name in signatures.names("optimizers"):
+        assert signatures.decay_form(name) == ("decoupled" if name in decoupled else "L2")

@@ -6,6 +6,7 @@ Importing it would import torch, which takes longer than a person waits for a sp
 """
 
 import ast
+import re
 from collections.abc import Iterable
 from functools import cache
 from itertools import pairwise
@@ -113,6 +114,14 @@ def train_images(dataset: str) -> int | None:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "TRAIN_IMAGES":
             return int(ast.literal_eval(node.value))
     return None
+
+
+@cache
+def decay_form(optimizer: str) -> str | None:
+    """`L2` or `decoupled`, as the optimizer's docstring says of `weight_decay`; or None."""
+    text = source("optimizers", optimizer).read_text(encoding="utf-8")
+    found = re.search(r"weight_decay`?(?:: | is )(L2|decoupled)", text)
+    return found[1] if found else None
 
 
 def _entry_point(kind: str, name: str) -> ast.FunctionDef | None:

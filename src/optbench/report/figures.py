@@ -14,6 +14,7 @@ from optbench.core import registry
 from optbench.core.records import Epoch
 from optbench.evaluation.contrast import epochs_to_target
 from optbench.evaluation.summary import t_interval
+from optbench.evaluation.time_to_target import performance_profile as profiled
 from optbench.evaluation.verdict import paired
 from optbench.params.signatures import SHARED_SCHEDULE_ARGS
 from optbench.report.contents import Contents
@@ -221,6 +222,27 @@ def paired_differences(contents: Contents) -> Figure:
     axes.axvline(0, color="#555555", linewidth=0.9, dashes=(6, 3), zorder=0)
     axes.set_xlabel(f"test accuracy less {BASELINE}'s on the same seed (pp): mean, 95 % interval")
     axes.set_title(f"{contents.workload}: differences from {BASELINE}", loc="left")
+    return figure
+
+
+def performance_profile(workloads: Sequence[Contents]) -> Figure:
+    """Of the targets of all workloads, the fraction reached within tau times the best's epochs."""
+    profile = profiled({contents.workload: contents.cells for contents in workloads})
+    figure = Figure(figsize=(6.6, 3.2), layout="constrained")
+    axes = figure.subplots()
+    names = list(profile.ratios)
+    end = max((ratios[-1] for ratios in profile.ratios.values() if ratios), default=1.0)
+    for index, name in enumerate(names):
+        steps = sorted({1.0, *profile.ratios[name], 1.05 * end})
+        fractions = [100 * profile.within(name, tau) for tau in steps]
+        line, shade = LINES[index % len(LINES)], colour(name, names)
+        axes.step(steps, fractions, where="post", linestyle=line, color=shade, label=name)
+    axes.set_xlabel("tau: epochs to the target / epochs of the best optimizer")
+    axes.set_ylabel("targets reached (%)")
+    axes.set_ylim(-2, 102)
+    count = f"{profile.problems} targets (workload, schedule, seed)"
+    axes.set_title(f"performance profile over {count}", loc="left")
+    figure.legend(loc="outside right upper")
     return figure
 
 

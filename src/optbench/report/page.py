@@ -14,6 +14,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from optbench.core.run import Run
 from optbench.evaluation.metrics import Metrics
+from optbench.evaluation.time_to_target import times_to_target
+from optbench.params.signatures import decay_form
 from optbench.report import tables, text
 from optbench.report.advice import Advice
 from optbench.report.caption import caption, contrasts
@@ -61,6 +63,7 @@ def report_page(
         rows=[(anchor(*row[:2]), row) for row in tables.results_rows(contents)],
         figures=figures,
         ledger=ledger,
+        targets=target_rows(contents),
         costs=cost_rows(contents),
         advice=advice,
         notes=[note.replace("\\*", "*") for note in caption(contents)],
@@ -71,10 +74,13 @@ def report_page(
     )
 
 
-def index_page(workloads: Sequence[Contents], ledger: Ledger, figures: Mapping[str, Drawn]) -> str:
+def index_page(
+    workloads: Sequence[Contents], ledger: Ledger, figures: Mapping[str, Drawn], profile: Drawn
+) -> str:
     """The page of all workloads: the ledger on all evidence, and the way to each report."""
     entries = [(contents, headline(contents)) for contents in workloads]
-    return template("index.html").render(entries=entries, ledger=ledger, figures=figures)
+    page = template("index.html")
+    return page.render(entries=entries, ledger=ledger, figures=figures, profile=profile)
 
 
 def headline(contents: Contents) -> str:
@@ -104,13 +110,37 @@ def groups(contents: Contents) -> list[Group]:
         Group(
             anchor=anchor(*key),
             title=" / ".join(key),
-            args=", ".join(f"{name} {_shown(v)}" for name, v in runs[0].optimizer_args.items()),
+            args=arguments(runs[0]),
             rows=[
                 seed_row(metrics[run.optimizer, run.schedule, run.seed], contents.digests[run.cell])
                 for run in runs
             ],
         )
         for key, runs in members.items()
+    ]
+
+
+def arguments(run: Run) -> str:
+    """A run's hyper-parameters, and weight decay in the form that compares: its pull a step."""
+    args = run.optimizer_args
+    listed = ", ".join(f"{name} {_shown(value)}" for name, value in args.items())
+    if "weight_decay" not in args:
+        return listed
+    form = decay_form(run.optimizer) or "of unknown form"
+    return f"{listed}; decay {form}, lr x decay {args['lr'] * args['weight_decay']:.2g}"
+
+
+def target_rows(contents: Contents) -> list[list[str]]:
+    """Of each optimizer and schedule: how often and how fast it reaches the target."""
+    times = times_to_target(contents.cells, budget=contents.settings.epochs)
+    return [
+        [
+            f"{own.optimizer} / {own.schedule}",
+            f"{own.reached} of {own.n}",
+            f"{own.restricted_mean:.2f}",
+            text.NOTHING if own.low is None else f"{own.low:.2f} to {own.high:.2f}",
+        ]
+        for own in sorted(times, key=lambda own: own.restricted_mean)
     ]
 
 

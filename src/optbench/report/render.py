@@ -12,13 +12,15 @@ from optbench.report.advice import Budget, advise
 from optbench.report.caption import caption, power
 from optbench.report.contents import Contents
 from optbench.report.erratum import erratum, paragraphs
-from optbench.report.figures import FIGURES
+from optbench.report.figures import (
+    FIGURES,
+    final_accuracy,
+    paired_differences,
+    performance_profile,
+)
 from optbench.report.ledger import Ledger, as_json, evidence_of, in_markdown, ledger, schema
 from optbench.report.page import Drawn, index_page, inline, report_page
 from optbench.report.style import render, style
-
-PAIRED = "paired_differences"
-HEADLINE = "final_accuracy"  # the figure that the index shows of each workload
 
 ALT_TEXT = {
     "final_accuracy": "Test accuracy of each optimizer and schedule with its 95 % interval",
@@ -26,6 +28,7 @@ ALT_TEXT = {
     "paired_differences": "Accuracy of each optimizer less SGD's on the same seed, a forest plot",
     "time_to_target": "Epochs to the target accuracy of each optimizer and schedule, by seed",
     "cost_against_accuracy": "Test accuracy against the time of a step beside SGD's",
+    "performance_profile": "Fraction of all targets reached within tau times the best's epochs",
     "schedule_shapes": "Learning-rate factor and momentum of each schedule against progress",
 }
 
@@ -42,7 +45,7 @@ def render_report(contents: Contents, claims: Claims, folder: Path) -> None:
         files = {extension: render(figure, extension) for extension in ("svg", "png", "pdf")}
         for extension, content in files.items():
             publish(folder / "figures" / f"{name}.{extension}", content)
-        drawn.append(as_drawn(name, files["svg"]))
+        drawn.append(drawn_by(draw, files["svg"]))
     judged = ledger(claims, {contents.workload: evidence_of(contents)})
     publish_claims(judged, folder)
     page = report_page(
@@ -56,18 +59,18 @@ def render_report(contents: Contents, claims: Claims, folder: Path) -> None:
 
 
 def render_index(workloads: Sequence[Contents], claims: Claims, folder: Path) -> None:
-    """Writes index.html, with the ledger on the evidence of all workloads."""
+    """Writes index.html, with the ledger on the evidence of all `workloads`, which have reports."""
     figures = {}
     for contents in workloads:
-        path = folder / contents.workload / f"figures/{HEADLINE}.svg"
-        if contents.cells:
-            name = f"{contents.workload}-{HEADLINE}"
-            figures[contents.workload] = as_drawn(HEADLINE, path.read_bytes(), name=name)
+        svg = (folder / contents.workload / f"figures/{final_accuracy.__name__}.svg").read_bytes()
+        name = f"{contents.workload}-{final_accuracy.__name__}"
+        figures[contents.workload] = drawn_by(final_accuracy, svg, name=name)
+    with style():
+        profile = drawn_by(performance_profile, render(performance_profile(workloads), "svg"))
     evidence = {contents.workload: evidence_of(contents) for contents in workloads}
-    run = {name: own for name, own in evidence.items() if own.metrics}
-    judged = ledger(claims, run)
+    judged = ledger(claims, evidence)
     publish_claims(judged, folder)
-    publish(folder / "index.html", index_page(workloads, judged, figures))
+    publish(folder / "index.html", index_page(workloads, judged, figures, profile))
 
 
 def publish_claims(judged: Ledger, folder: Path) -> None:
@@ -77,12 +80,12 @@ def publish_claims(judged: Ledger, folder: Path) -> None:
     publish(folder / "claims.schema.json", schema())
 
 
-def as_drawn(figure: str, svg: bytes, *, name: str | None = None) -> Drawn:
-    """A figure as an element of a page, where it is called `name`, or as it is itself."""
-    alt, function = ALT_TEXT[figure], FIGURES[figure]
+def drawn_by(function: Callable[..., Figure], svg: bytes, *, name: str | None = None) -> Drawn:
+    """A figure as an element of a page, where it is called `name`, or as its function is."""
+    name, alt = name or function.__name__, ALT_TEXT[function.__name__]
     return Drawn(
-        name=name or figure,
-        svg=inline(svg, name=name or figure, alt=alt),
+        name=name,
+        svg=inline(svg, name=name, alt=alt),
         alt=alt,
         function=f"{function.__module__}.{function.__name__}",
     )
@@ -93,7 +96,9 @@ def figures_of(contents: Contents) -> Mapping[str, Callable[[Contents], Figure]]
     if not contents.cells:
         return {"schedule_shapes": FIGURES["schedule_shapes"]}
     several = len(contents.suite.seeds) > 1
-    return {name: draw for name, draw in FIGURES.items() if several or name != PAIRED}
+    return {
+        name: draw for name, draw in FIGURES.items() if several or draw is not paired_differences
+    }
 
 
 def results_page(contents: Contents) -> str:
