@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.conftest import ENVIRONMENT, Project
+from tests.conftest import ENVIRONMENT, ROOT, Project
 from tests.faults.sites import is_running, wait_until
 from tests.faults.test_pipeline_faults import CELL, TRAIN, cell_files
 from tests.scaling.test_repro import began, slow
@@ -19,7 +19,12 @@ from tests.scaling.trivial import TrivialPipeline, optbench, start
 from optbench.training.keeper import VARIABLE
 
 STAGE = f"suites/digits-cnn/dvc.yaml:train@{Path(CELL).name}"
-SUBMITIT = str(Path(__file__).with_name("submitit_local.py"))
+SUBMITIT = str(Path(__file__).with_name("submitit_engine.py"))
+NO_SLURM = subprocess.run("sinfo", shell=True, capture_output=True, check=False).returncode != 0
+CLUSTERS = [
+    "local",
+    pytest.param("slurm", marks=pytest.mark.skipif(NO_SLURM, reason="no Slurm is running here")),
+]
 
 
 @pytest.fixture
@@ -27,12 +32,11 @@ def dask(tmp_path: Path) -> Iterator[dict[str, str]]:
     """A scheduler and two workers, as somebody starts them; gives the variable that names it."""
     file = tmp_path / "scheduler.json"
     environment = {**ENVIRONMENT, "PYTHONPATH": "src"}
-    root = Path(__file__).parents[2]
 
     def command(*arguments: str) -> subprocess.Popen:
         return subprocess.Popen(
             [sys.executable, "-m", "distributed.cli.dask_" + arguments[0], *arguments[1:]],
-            cwd=root, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
 
     processes = [
@@ -88,16 +92,51 @@ def test_dask_gives_the_cell_of_a_killed_worker_to_another_that_goes_on(longer, 
     assert longer.run("dvc", "status", STAGE).stdout.count("changed") == 0
 
 
-def test_submitit_tries_the_cell_of_a_killed_worker_again_and_it_goes_on(longer):
-    process = subprocess.Popen(
-        [sys.executable, SUBMITIT, STAGE], cwd=longer.folder, text=True,
-        env={**ENVIRONMENT, "PYTHONPATH": "src", VARIABLE: "0"},
+def start_submitit(project: Project, cluster: str, *targets: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, SUBMITIT, cluster, *targets], cwd=project.folder, text=True,
+        env={**ENVIRONMENT, "PYTHONPATH": str(ROOT / "src"), VARIABLE: "0"},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("cluster", CLUSTERS)
+def test_submitit_tries_the_cell_of_a_killed_worker_again_and_it_goes_on(longer, cluster):
+    process = start_submitit(longer, cluster, STAGE)
     output = kill_the_worker_of_a_training(longer, process)
     assert "lost its worker" in output
     assert cell_files(longer) == longer.expected
     assert longer.run("dvc", "status", STAGE).stdout.count("changed") == 0
+
+
+@pytest.mark.parametrize("cluster", CLUSTERS)
+def test_submitit_gives_the_lock_of_a_serial_run(tmp_path, serial, cluster):
+    pipeline = TrivialPipeline(tmp_path / "pipeline", cells=8)
+    output, _ = start_submitit(pipeline, cluster).communicate()
+    assert "9 done, in" in output
+    assert pipeline.files() == serial
+
+
+@pytest.mark.parametrize("cluster", CLUSTERS)
+def test_sigterm_ends_what_submitit_runs(tmp_path, cluster):
+    pipeline = TrivialPipeline(tmp_path / "pipeline", cells=4, command=slow(30))
+    process = start_submitit(pipeline, cluster)
+    wait_until(lambda: {"0", "1"} <= began(pipeline), 60)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 143, output
+    assert "2 stopped" in output
+    shells = subprocess.run(
+        ["pgrep", "-f", str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert not shells.stdout.split()
+
+
+@pytest.mark.skipif(not NO_SLURM, reason="Slurm is running here")
+def test_without_slurm_it_says_so(tmp_path):
+    pipeline = TrivialPipeline(tmp_path / "pipeline", cells=1)
+    output, _ = start(pipeline, "--engine", "slurm").communicate()
+    assert "engine slurm needs the command sbatch" in output
 
 
 def test_a_dask_cluster_of_its_own_gives_the_lock_of_a_serial_run(tmp_path, serial):

@@ -1,46 +1,19 @@
-"""Pipelines whose cells do next to nothing, so that what is measured is the way around them."""
+"""Pipelines of trivial cells, and the command under test."""
 
 import subprocess
-import sys
 from pathlib import Path
 
+from benchmarks import trivial
+from benchmarks.trivial import CELL
 from tests.conftest import ENVIRONMENT, ROOT, Project
-
-CELL = "echo ${item.cell} > results/${item.cell}"
 
 
 class TrivialPipeline(Project):
-    """Cells that need `params.yaml: lr` and code.py, and a table that needs all cells."""
+    """Cells and a table that needs all of them, in a repository of its own."""
 
     def __init__(self, folder: Path, *, cells: int, command: str = CELL) -> None:
         super().__init__(folder)
-        (folder / "results").mkdir(parents=True)
-        (folder / "dvc.yaml").write_text(
-            "stages:\n"
-            "  train:\n"
-            "    matrix:\n"
-            f"      cell: [{', '.join(map(str, range(cells)))}]\n"
-            f"    cmd: {command}\n"
-            "    deps:\n"
-            "    - code.py\n"
-            "    params:\n"
-            "    - lr\n"
-            "    plots:\n"
-            "    - results/${item.cell}:\n"
-            "        cache: false\n"
-            "  report:\n"
-            "    cmd: cat results/* > table.txt\n"
-            "    deps:\n"
-            "    - results\n"
-            "    plots:\n"
-            "    - table.txt:\n"
-            "        cache: false\n"
-        )
-        (folder / "code.py").write_text("# code\n")
-        (folder / "params.yaml").write_text("lr: 0.1\n")
-        (folder / ".gitignore").write_text("/logs/\n/began/\n")
-        self.run("git", "init", "-q")
-        self.run("dvc", "init", "-q")
+        trivial.make(folder, cells=cells, command=command)
         self.commit("start")
 
     def files(self) -> dict[str, bytes]:
@@ -52,8 +25,7 @@ class TrivialPipeline(Project):
 
 def optbench(*arguments: str) -> list[str]:
     """The command line of `optbench repro`, of this project's code."""
-    return ["env", f"PYTHONPATH={ROOT / 'src'}", sys.executable, "-m", "optbench", "repro",
-            *arguments]  # fmt: skip
+    return ["env", f"PYTHONPATH={ROOT / 'src'}", *trivial.optbench(*arguments)]
 
 
 def start(project: Project, *arguments: str, **environment: str) -> subprocess.Popen:

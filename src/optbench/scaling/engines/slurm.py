@@ -5,7 +5,6 @@ folder is on storage that the nodes share. A job that Slurm preempts, or whose t
 queued again by submitit, and goes on from its checkpoint.
 """
 
-import logging
 import shutil
 import signal
 import subprocess
@@ -68,10 +67,11 @@ class Engine:
         """
         if self.cluster == "slurm" and shutil.which("sbatch") is None:
             raise UsageError("engine slurm needs the command sbatch: run this on a login node")
-        logging.getLogger("submitit").setLevel(logging.ERROR)  # it warns where sacct is not set up
         self.lock = threading.Lock()
         self.ended = False
-        self.submitted: set[Submitted[int]] = set()
+        self.submitted: dict[str, Submitted[int]] = {}
+        self.queued: set[str] = set()  # those that Slurm has not yet done with
+        self.asked = time.monotonic()
         self.executor = AutoExecutor(folder=FOLDER.absolute(), cluster=self.cluster)
         self.executor.update_parameters(
             name="optbench",
@@ -86,18 +86,19 @@ class Engine:
             if self.ended:
                 return 128 + signal.SIGTERM
             submitted = self._submit(job)
-            self.submitted.add(submitted)
+            self.submitted[submitted.job_id] = submitted
+            self.queued.add(submitted.job_id)
         try:
             return self._wait(submitted)
         finally:
             with self.lock:
-                self.submitted.discard(submitted)
+                del self.submitted[submitted.job_id]
 
     def end(self) -> None:
         """Cancels all jobs; Slurm sends SIGTERM, and some time later SIGKILL."""
         with self.lock:
             self.ended = True
-            for submitted in self.submitted:
+            for submitted in self.submitted.values():
                 submitted.cancel(check=False)
 
     def close(self) -> None:
@@ -116,15 +117,11 @@ class Engine:
 
     def _wait(self, submitted: Submitted[int]) -> int:
         """Waits for a job; where it goes without a result, its node or process has died."""
-        asked = time.monotonic()
-        while not submitted.done():
-            if self.cluster == "slurm" and time.monotonic() - asked >= ASK_EVERY_S:
-                asked = time.monotonic()
-                if not _is_queued(submitted.job_id):
-                    break
+        result = submitted.paths.result_pickle
+        while not result.exists() and self._is_queued(submitted):
             time.sleep(LOOK_EVERY_S)
         end = time.monotonic() + RESULT_WAIT_S
-        while not submitted.paths.result_pickle.exists():
+        while not result.exists():
             if self.ended or time.monotonic() >= end:
                 return 128 + signal.SIGKILL
             time.sleep(LOOK_EVERY_S)
@@ -133,10 +130,15 @@ class Engine:
         except FailedJobError as error:
             raise UsageError(f"Slurm's job {submitted.job_id} failed: {error}") from error
 
-
-def _is_queued(job_id: str) -> bool:
-    """Whether Slurm has a job that waits or runs; unlike sacct, this needs no accounting."""
-    command = ["squeue", "--noheader", "--jobs", job_id]
-    listing = subprocess.run(command, capture_output=True, text=True, check=False)
-    is_unknown = "Invalid job id" in listing.stderr
-    return bool(listing.stdout.strip()) or (listing.returncode != 0 and not is_unknown)
+    def _is_queued(self, submitted: Submitted[int]) -> bool:
+        """Whether a job waits or runs. One call of squeue asks for all; sacct may not be set up."""
+        if self.cluster != "slurm":
+            return not submitted.done()
+        with self.lock:
+            if time.monotonic() - self.asked >= ASK_EVERY_S:
+                command = ["squeue", "--me", "--noheader", "--format=%i"]
+                listing = subprocess.run(command, capture_output=True, text=True, check=False)
+                if listing.returncode == 0:
+                    self.queued = set(listing.stdout.split())
+                self.asked = time.monotonic()
+            return submitted.job_id in self.queued
