@@ -12,9 +12,9 @@ help: ## List the commands
 
 setup: $(INSTALLED) ## Make the virtual environment and install the locked packages
 
-reproduce: setup ## Bring the chosen workload up to date: train what changed, render its report
+reproduce: setup ## Bring the chosen workload up to date: train what changed, report; JOBS=4: at once
 	@PYTHONPATH=src python stages/plan.py
-	dvc repro
+	$(if $(JOBS),optbench repro --jobs $(JOBS),dvc repro)
 
 tune: setup ## Take the winners of the searches (README: Search) into params.yaml
 	PYTHONPATH=src python stages/tune.py
@@ -40,6 +40,7 @@ bench: setup ## Images per second, K-FAC's step, checkpoints; needs CIFAR-10
 	PYTHONPATH=src python benchmarks/throughput.py
 	PYTHONPATH=src python benchmarks/second_order.py
 	PYTHONPATH=src python benchmarks/checkpointing.py
+	PYTHONPATH=src:. python benchmarks/scaling.py
 
 audit: setup ## Look for known holes in the locked packages; says where its data is out of reach
 	pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict \
@@ -47,7 +48,7 @@ audit: setup ## Look for known holes in the locked packages; says where its data
 
 lock: ## Pin all packages with hashes; needs uv
 	uv pip compile --universal --generate-hashes --python-version 3.11 --extra dev \
-	  --no-header --output-file requirements.lock pyproject.toml
+	  --extra scaling --no-header --output-file requirements.lock pyproject.toml
 
 $(INSTALLED): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -56,4 +57,7 @@ $(INSTALLED): requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 	  -r requirements.lock
+	@printf '#!/bin/sh\nPYTHONPATH=src exec "$$(dirname "$$0")/python" -m optbench "$$@"\n' \
+	  > $(VENV)/bin/optbench
+	@chmod +x $(VENV)/bin/optbench
 	@touch $@

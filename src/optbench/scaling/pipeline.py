@@ -1,0 +1,166 @@
+"""The pipeline as DVC sees it: what there is to do, and DVC doing its part of it stage by stage.
+
+DVC decides what has changed, restores from its run-cache, hashes, stores and writes dvc.lock: for
+one stage at a time, since it is not made for threads. Only while a stage's command runs may the
+next stage have its turn. That command is what DVC would run, handed to whoever runs it.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from dvc.exceptions import DvcException
+from dvc.logger import set_loggers_level
+from dvc.repo import Repo
+from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
+from dvc.stage import Stage
+from dvc.stage import run as stage_run
+from dvc.stage.exceptions import StageCmdFailedError
+
+from optbench.core.errors import UsageError
+
+# Writing a dvc.lock of a thousand entries takes seconds. An entry that is not written when the
+# process is killed stands in DVC's run-cache: nothing is trained again.
+WRITE_EVERY_S = 30.0
+
+# Carries out a stage's command, given the stage's name, the command, its folder and environment;
+# returns the exit code.
+Send = Callable[[str, tuple[str, ...], str, Mapping[str, str]], int]
+
+
+class Pipeline:
+    """The stages that targets need, in the order of a serial `dvc repro`."""
+
+    def __init__(self, targets: Sequence[str]) -> None:
+        """As for `dvc repro`: no targets mean dvc.yaml.
+
+        Raises:
+            UsageError: this is no DVC project, a target is unknown, or a dvc.yaml is not valid.
+        """
+        self._turn = threading.Lock()
+        with told(), set_loggers_level(logging.WARNING):
+            self.repo = Repo(_wait_for_lock=True)
+            with self.repo.lock:
+                graph = get_active_graph(self.repo.index.graph)
+                stages: list[Stage] = plan_repro(
+                    graph, collect_stages(self.repo, targets or ["dvc.yaml"])
+                )
+        self.stages: dict[str, Stage] = {stage.addressing: stage for stage in stages}
+        self.needs: dict[str, Set[str]] = {
+            stage.addressing: {need.addressing for need in graph.successors(stage)}
+            for stage in stages
+        }
+        self._entries = Entries(stages)
+
+    @contextmanager
+    def opened(self, send: Send) -> Iterator[None]:
+        """Within, stages may be reproduced, from several threads; `send` carries out commands.
+
+        Raises:
+            UsageError: dvc.lock cannot be written, or Git does not take it.
+        """
+
+        def run(executable: str, command: str, **process: Any) -> None:
+            environment = process["env"]
+            self._turn.release()
+            try:
+                arguments = (executable, "-c", command)
+                code = send(environment["DVC_STAGE"], arguments, process["cwd"], environment)
+            finally:
+                self._turn.acquire()
+            if code:
+                raise StageCmdFailedError(command, code)
+
+        # DVC has no hook for the function that starts a command. It holds no lock of its own then.
+        original, stage_run._run = stage_run._run, run
+        try:
+            with told(), set_loggers_level(logging.WARNING), self.repo.scm_context():
+                try:
+                    yield
+                finally:
+                    with self._turn, self.repo.lock:
+                        self._entries.write()
+        finally:
+            stage_run._run = original
+
+    def reproduce(self, name: str) -> bool:
+        """Brings one stage up to date, what it needs being so; says whether it had changed.
+
+        Raises:
+            DvcException: its command fails, an output is missing, and what else DVC refuses.
+        """
+        stage = self.stages[name]
+        with self._turn, self.repo.lock:
+            # `reproduce` would find that out too, but locks files sixteen times to do so.
+            changed = bool(stage.status()) and stage.reproduce() is not None
+            self._entries.add(stage, changed=changed)
+        return changed
+
+    def workloads(self) -> Set[str]:
+        """The names of the folders that the stages' files are in, for example `digits-cnn`."""
+        return {Path(stage.relpath).parent.name for stage in self.stages.values()}
+
+
+class Entries:
+    """The entries of dvc.lock files that are still to be written, in the order of a serial run."""
+
+    def __init__(self, stages: Sequence[Stage]) -> None:
+        """`stages`: in that order."""
+        self._pending: dict[str, list[Stage]] = {}
+        for stage in stages:
+            self._pending.setdefault(stage.path, []).append(stage)
+        self._changed: dict[str, bool] = {}
+        self._written_at = time.monotonic()
+
+    def add(self, stage: Stage, *, changed: bool) -> None:
+        """Takes a stage that is up to date; now and then, writes what has nothing before it."""
+        self._changed[stage.addressing] = changed
+        if time.monotonic() - self._written_at < WRITE_EVERY_S:
+            return
+        for path, stages in self._pending.items():
+            first = list(takewhile(self._is_known, stages))
+            self._pending[path] = stages[len(first) :]
+            self._dump(first)
+        self._written_at = time.monotonic()
+
+    def write(self) -> None:
+        """Writes all there are; those of stages that failed are left out, as DVC does."""
+        for path, stages in self._pending.items():
+            self._pending[path] = []
+            self._dump([stage for stage in stages if self._is_known(stage)])
+
+    def _is_known(self, stage: Stage) -> bool:
+        """Whether a stage is up to date."""
+        return stage.addressing in self._changed
+
+    def _dump(self, stages: Sequence[Stage]) -> None:
+        """Has DVC write the entries of one file, those that are unchanged left alone."""
+        changed = [stage for stage in stages if self._changed[stage.addressing]]
+        if changed:
+            changed[0].dvcfile.dump_stages(changed, update_pipeline=False)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Says in one message what DVC refuses.
+
+    Raises:
+        UsageError: in place of DVC's errors.
+    """
+    try:
+        yield
+    except DvcException as error:
+        raise UsageError(reason(error)) from error
+
+
+def reason(error: BaseException) -> str:
+    """An error with what caused it, for example the line of a dvc.yaml that is not valid."""
+    causes = [error]
+    while (cause := causes[-1].__cause__) is not None:
+        causes.append(cause)
+    return ": ".join(dict.fromkeys(filter(None, map(str, causes))))

@@ -1,0 +1,230 @@
+"""Brings the pipeline up to date with several jobs at once."""
+
+import signal
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager
+from pathlib import Path
+from statistics import fmean
+from types import FrameType
+
+from dvc.stage.exceptions import StageCmdFailedError
+from rich.console import Console
+
+from optbench.core.errors import Busy, UsageError
+from optbench.core.run import PARAMS, read_params
+from optbench.estimate import duration
+from optbench.scaling.engine import Engine, load
+from optbench.scaling.job import Job
+from optbench.scaling.pipeline import Pipeline, reason
+from optbench.scaling.progress import last_line, read_progress
+from optbench.scaling.resources import GPUS_VARIABLE, Machine, need_of, this_machine
+from optbench.scaling.schedule import Schedule, State
+from optbench.scaling.view import Running, Snapshot, View, counted
+
+LOGS = Path("logs/stages")
+LOOK_EVERY_S = 0.5
+# How often a job is begun whose worker dies, or whose cell a dying worker still holds.
+TRIES = 3
+LOST = {Busy.exit_code, 128 + signal.SIGKILL, 128 + signal.SIGTERM}
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+PAUSE_S = 2.0  # until a dying worker's trainer has written its checkpoint and gone
+# What of the head node's environment a job needs: DVC's names, and what changes how it trains.
+PASSED_ON = ("DVC_", "OPTBENCH_", "OMP_")
+# Stages of these names measure time, and so run by themselves.
+MEASURING = "cost"
+
+
+def reproduce(
+    targets: Sequence[str], *, jobs: int, engine: str, oversubscribe: bool = False
+) -> int:
+    """Brings what the targets need up to date; as for `dvc repro`, none mean dvc.yaml.
+
+    Returns the exit code: 0, 1 where a stage failed, 128 + n where signal n ended it.
+
+    Raises:
+        UsageError: before anything runs, where something is wrong with what is asked for.
+    """
+    if jobs < 1:
+        raise UsageError(f"--jobs: got {jobs}: must be 1 or more")
+    module = load(engine)
+    pipeline = Pipeline(targets)
+    need = need_of(pipeline.workloads(), read_params() if PARAMS.is_file() else {})
+    here = module.is_here()
+    machine = this_machine()
+    if here and not oversubscribe:
+        machine.require_room(jobs=jobs, need=need)
+    session = uuid.uuid4().hex
+    with closing(module.Engine(jobs=jobs, need=need, session=session)) as started:
+        run = Session(pipeline, started, jobs=jobs, name=session, machine=machine if here else None)
+        return run.carry_out()
+
+
+class Session:
+    """One call of `optbench repro`."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        engine: Engine,
+        *,
+        jobs: int,
+        name: str,
+        machine: Machine | None,
+    ) -> None:
+        """`machine`: the one whose GPUs the jobs share; None: the engine gives them theirs."""
+        self.pipeline, self.engine, self.jobs, self.name = pipeline, engine, jobs, name
+        self.machine = machine
+        measuring = {stage for stage in pipeline.needs if _is_measuring(stage)}
+        self.schedule = Schedule(pipeline.needs, alone=measuring)
+        self.places: dict[str, int] = {}  # of the running stages, among the jobs
+        self.started: dict[str, float] = {}  # when each command began
+        self.took_s: list[float] = []
+        self.failures: dict[str, str] = {}
+        self.signal: int | None = None
+        self.view = View(Console())
+
+    def carry_out(self) -> int:
+        """Runs all there is to run, shows it, and sums it up."""
+        begin = time.monotonic()
+        with (
+            _signals(self._note),
+            self.view,
+            self.pipeline.opened(self._send),
+            ThreadPoolExecutor(self.jobs) as pool,
+        ):
+            working = [pool.submit(self._work, place) for place in range(self.jobs)]
+            ended = False
+            while wait(working, timeout=LOOK_EVERY_S).not_done:
+                self.view.show(self._snapshot())
+                if self.signal is not None and not ended:
+                    ended = True
+                    self.schedule.stop()
+                    self.engine.end()
+        self._sum_up(time.monotonic() - begin)
+        if self.signal is not None:
+            return 128 + self.signal
+        return 1 if self.failures else 0
+
+    def _work(self, place: int) -> None:
+        """One of the jobs: takes stages until there are no more."""
+        while (stage := self.schedule.take()) is not None:
+            self.places[stage] = place
+            self.schedule.settle(stage, self._bring_up_to_date(stage))
+            del self.places[stage]
+
+    def _bring_up_to_date(self, stage: str) -> State:
+        """Has DVC reproduce a stage; says what came of it."""
+        try:
+            changed = self.pipeline.reproduce(stage)
+        except Exception as error:  # whatever it is, the other stages go on
+            if self.signal is not None:
+                return State.STOPPED
+            self._fail(stage, error)
+            return State.FAILED
+        return State.DONE if changed else State.UNCHANGED
+
+    def _send(
+        self, stage: str, command: tuple[str, ...], folder: str, environment: Mapping[str, str]
+    ) -> int:
+        """Has the engine carry out a stage's command, again where its worker dies."""
+        log = log_of(stage).absolute()
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_bytes(b"")
+        job = Job(
+            stage=stage,
+            command=command,
+            folder=folder,
+            environment={**_passed_on(environment), **self._gpu(stage)},
+            log=str(log),
+            session=self.name,
+        )
+        self.started[stage] = time.monotonic()
+        code = self._try(job)
+        self.took_s.append(time.monotonic() - self.started.pop(stage))
+        return code
+
+    def _try(self, job: Job) -> int:
+        """Has the engine carry out a job; its last exit code where its workers die."""
+        for trial in range(1, TRIES + 1):
+            code = self.engine.run(job)
+            if code not in LOST or self.signal is not None or trial == TRIES:
+                break
+            self.view.say(f"{job.stage}: lost its worker (exit code {code}), is tried again")
+            time.sleep(PAUSE_S)
+        return code
+
+    def _gpu(self, stage: str) -> Mapping[str, str]:
+        """The variable that gives a stage its GPU, where this machine has some."""
+        gpu = self.machine.gpu(self.places[stage]) if self.machine else None
+        return {} if gpu is None else {GPUS_VARIABLE: gpu}
+
+    def _fail(self, stage: str, error: Exception) -> None:
+        """Notes why a stage failed; the whole of it goes to its log."""
+        log = log_of(stage)
+        if isinstance(error, StageCmdFailedError):
+            self.failures[stage] = last_line(log)
+        else:
+            self.failures[stage] = reason(error)
+            log.parent.mkdir(parents=True, exist_ok=True)
+            with log.open("a", encoding="utf-8") as file:
+                traceback.print_exception(error, file=file)
+        self.view.say(f"failed: {stage}: {self.failures[stage]}")
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        """Remembers the signal that asks for the end."""
+        self.signal = number
+
+    def _snapshot(self) -> Snapshot:
+        """The pipeline now."""
+        now = time.monotonic()
+        running = [
+            Running(stage=stage, elapsed_s=now - start, progress=read_progress(log_of(stage)))
+            for stage, start in list(self.started.items())
+        ]
+        count = self.schedule.count()
+        left_s = None
+        if self.took_s:
+            left_s = fmean(self.took_s) * (count[State.WAITING] + len(running)) / self.jobs
+        return Snapshot(count=count, running=running, left_s=left_s)
+
+    def _sum_up(self, seconds: float) -> None:
+        """Says how many stages came to what, and where to read why some failed."""
+        for stage, why in self.failures.items():
+            self.view.say(f"failed: {stage}: {why}\n        {log_of(stage)}")
+        if self.signal is not None:
+            name = signal.Signals(self.signal).name
+            self.view.say(f"{name}: stopped; what was done is kept: run the same command to go on")
+        self.view.say(f"{counted(self.schedule.count())}, in {duration(seconds)}")
+
+
+def log_of(stage: str) -> Path:
+    """Where a stage's output goes, for example logs/stages/suites/digits-cnn/train@sgd-step-0.log.
+
+    The name is the stage's address without `dvc.yaml:`.
+    """
+    return LOGS / f"{stage.replace('dvc.yaml:', '')}.log"
+
+
+def _is_measuring(stage: str) -> bool:
+    """Whether a stage's name, without its file and its cell, is that of one that measures time."""
+    return stage.rpartition(":")[2].partition("@")[0] == MEASURING
+
+
+def _passed_on(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a worker is told of the environment that DVC gives a stage."""
+    return {name: value for name, value in environment.items() if name.startswith(PASSED_ON)}
+
+
+@contextmanager
+def _signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Takes over the signals that ask this process to end."""
+    before = {number: signal.signal(number, handler) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handled in before.items():
+            signal.signal(number, handled)

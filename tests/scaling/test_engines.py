@@ -1,0 +1,175 @@
+"""Dask with two real workers and submitit's local executor; the worker of a training is killed."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.conftest import ENVIRONMENT, ROOT, Project
+from tests.faults.sites import is_running, wait_until
+from tests.faults.test_pipeline_faults import CELL, TRAIN, cell_files
+from tests.scaling.test_repro import began, slow
+from tests.scaling.trivial import TrivialPipeline, optbench, start
+
+from optbench.training.keeper import VARIABLE
+
+STAGE = f"suites/digits-cnn/dvc.yaml:train@{Path(CELL).name}"
+SUBMITIT = str(Path(__file__).with_name("submitit_engine.py"))
+NO_SLURM = subprocess.run("sinfo", shell=True, capture_output=True, check=False).returncode != 0
+CLUSTERS = [
+    "local",
+    pytest.param("slurm", marks=pytest.mark.skipif(NO_SLURM, reason="no Slurm is running here")),
+]
+
+
+@pytest.fixture
+def dask(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A scheduler and two workers, as somebody starts them; gives the variable that names it."""
+    file = tmp_path / "scheduler.json"
+    environment = {**ENVIRONMENT, "PYTHONPATH": "src"}
+
+    def command(*arguments: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            [sys.executable, "-m", "distributed.cli.dask_" + arguments[0], *arguments[1:]],
+            cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    processes = [
+        command("scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", str(file))
+    ]
+    wait_until(file.exists, 30)
+    worker = ("worker", "--scheduler-file", str(file), "--nthreads", "1", "--no-dashboard")
+    processes += [command(*worker, "--no-nanny", "--local-directory", str(tmp_path / "dask"))
+                  for _ in range(2)]  # fmt: skip
+    yield {"DASK_SCHEDULER_ADDRESS": json.loads(file.read_text())["address"]}
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def trainer_of(project: Project) -> int:
+    """The process that trains the cell."""
+    holder = project.folder / f"scratch/locks/{CELL}.holder"
+    return int(holder.read_text().split()[1])
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
+def kill_the_worker_of_a_training(project: Project, process: subprocess.Popen) -> str:
+    """Kills it once there is a checkpoint; gives what the command then prints to its end."""
+    wait_until(lambda: any(project.folder.glob(f"scratch/checkpoints/{CELL}/*/*.checkpoint")), 120)
+    trainer = trainer_of(project)
+    os.kill(parent_of(trainer), signal.SIGKILL)
+    wait_until(lambda: not is_running(trainer), 15)
+    output, _ = process.communicate(timeout=180)
+    assert process.returncode == 0, output
+    log = project.folder / f"logs/stages/{STAGE.replace('dvc.yaml:', '')}.log"
+    assert re.search("goes on after step", log.read_text())
+    return output
+
+
+@pytest.fixture
+def longer(project: Project) -> Project:
+    """Its cell trains for a while, and `expected` holds what must come of it."""
+    project.set("workloads.digits-cnn.epochs", 12)
+    project.run(*TRAIN)
+    project.expected = cell_files(project)
+    project.run("git", "restore", "results")
+    return project
+
+
+def test_dask_gives_the_cell_of_a_killed_worker_to_another_that_goes_on(longer, dask):
+    process = start(longer, "--jobs", "2", "--engine", "dask", STAGE, **dask, **{VARIABLE: "0"})
+    kill_the_worker_of_a_training(longer, process)
+    assert cell_files(longer) == longer.expected
+    assert longer.run("dvc", "status", STAGE).stdout.count("changed") == 0
+
+
+def start_submitit(project: Project, cluster: str, *targets: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, SUBMITIT, cluster, *targets], cwd=project.folder, text=True,
+        env={**ENVIRONMENT, "PYTHONPATH": str(ROOT / "src"), VARIABLE: "0"},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("cluster", CLUSTERS)
+def test_submitit_tries_the_cell_of_a_killed_worker_again_and_it_goes_on(longer, cluster):
+    process = start_submitit(longer, cluster, STAGE)
+    output = kill_the_worker_of_a_training(longer, process)
+    assert "lost its worker" in output
+    assert cell_files(longer) == longer.expected
+    assert longer.run("dvc", "status", STAGE).stdout.count("changed") == 0
+
+
+@pytest.mark.parametrize("cluster", CLUSTERS)
+def test_submitit_gives_the_lock_of_a_serial_run(tmp_path, serial, cluster):
+    pipeline = TrivialPipeline(tmp_path / "pipeline", cells=8)
+    output, _ = start_submitit(pipeline, cluster).communicate()
+    assert "9 done, in" in output
+    assert pipeline.files() == serial
+
+
+@pytest.mark.parametrize("cluster", CLUSTERS)
+def test_sigterm_ends_what_submitit_runs(tmp_path, cluster):
+    pipeline = TrivialPipeline(tmp_path / "pipeline", cells=4, command=slow(30))
+    process = start_submitit(pipeline, cluster)
+    wait_until(lambda: {"0", "1"} <= began(pipeline), 60)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 143, output
+    assert "2 stopped" in output
+    shells = subprocess.run(
+        ["pgrep", "-f", str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert not shells.stdout.split()
+
+
+@pytest.mark.skipif(not NO_SLURM, reason="Slurm is running here")
+def test_without_slurm_it_says_so(tmp_path):
+    pipeline = TrivialPipeline(tmp_path / "pipeline", cells=1)
+    output, _ = start(pipeline, "--engine", "slurm").communicate()
+    assert "engine slurm needs the command sbatch" in output
+
+
+def test_a_dask_cluster_of_its_own_gives_the_lock_of_a_serial_run(tmp_path, serial):
+    pipeline = TrivialPipeline(tmp_path / "pipeline", cells=8)
+    assert "9 done" in pipeline.run(*optbench("--jobs", "2", "--engine", "dask")).stdout
+    assert pipeline.files() == serial
+
+
+def test_ctrl_c_ends_what_runs_on_dask(tmp_path, dask):
+    pipeline = TrivialPipeline(tmp_path / "pipeline", cells=4, command=slow(30))
+    process = start(pipeline, "--jobs", "2", "--engine", "dask", **dask)
+    wait_until(lambda: {"0", "1"} <= began(pipeline), 30)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=10)
+    assert process.returncode == 130, output
+    assert "2 stopped" in output
+    assert began(pipeline) == {"0", "1"}
+
+
+def test_more_jobs_than_dask_has_threads_are_refused(tmp_path, dask):
+    pipeline = TrivialPipeline(tmp_path / "pipeline", cells=4)
+    process = start(pipeline, "--jobs", "3", "--engine", "dask", **dask)
+    output, _ = process.communicate()
+    assert process.returncode == 1
+    assert "Dask's workers have 2 threads" in output
+    assert "Traceback" not in output
+
+
+def test_a_scheduler_that_is_not_there_is_told(tmp_path):
+    pipeline = TrivialPipeline(tmp_path / "pipeline", cells=1)
+    nowhere = {"DASK_SCHEDULER_ADDRESS": "tcp://127.0.0.1:1"}
+    process = start(pipeline, "--engine", "dask", **nowhere)
+    output, _ = process.communicate()
+    assert process.returncode == 1
+    assert "no Dask scheduler at tcp://127.0.0.1:1" in output
+    assert "Traceback" not in output
