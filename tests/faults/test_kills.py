@@ -44,14 +44,14 @@ def whole(tmp_path_factory) -> dict[str, str]:
     "failpoint",
     [
         ("step", 30),
-        ("write", 1),
+        pytest.param(("write", 1), marks=pytest.mark.slow),
         ("write", 30),
-        ("rename", 1),
+        pytest.param(("rename", 1), marks=pytest.mark.slow),
         ("rename", 30),
-        ("renamed", 30),
+        pytest.param(("renamed", 30), marks=pytest.mark.slow),
         ("scoring", 3),
         ("scoring", EPOCHS + 1),  # of the last test: all steps are done
-        ("results", 1),
+        pytest.param(("results", 1), marks=pytest.mark.slow),
         ("results", 4),
     ],
     ids=lambda point: f"{point[0]}-{point[1]}",

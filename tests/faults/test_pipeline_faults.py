@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from tests.conftest import ENVIRONMENT, Project
 from tests.faults.sites import FAILPOINT, is_killed, is_running, wait_until, without_root_powers
 
@@ -111,6 +112,7 @@ def test_a_cell_that_diverges_is_a_result_and_the_suite_goes_on(project: Project
     assert "diverged" in (project.folder / "reports/digits-cnn/results.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_closed_cache_is_told_and_costs_one_run(project: Project):
     project.set("override.lr", 0.0123)
     closed = [folder for folder in (project.folder / ".dvc/cache").rglob("*") if folder.is_dir()]
@@ -128,6 +130,7 @@ def test_a_closed_cache_is_told_and_costs_one_run(project: Project):
     assert project.json("results/digits-cnn/run/metrics.json")["test_accuracy"] > 0
 
 
+@pytest.mark.slow
 def test_two_pipelines_at_once_leave_one_another_alone(project: Project):
     """DVC's own lock or the trainer's: the second ends with a message, the first succeeds."""
     project.set("workloads.digits-cnn.epochs", 12)
