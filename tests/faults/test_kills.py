@@ -77,7 +77,12 @@ def test_control_another_run_has_other_digests(tmp_path, whole):
 
 
 @pytest.mark.parametrize(
-    ("number", "expected"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGUSR1, 143)]
+    ("number", "expected"),
+    [
+        (signal.SIGTERM, 143),
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
+        pytest.param(signal.SIGUSR1, 143, marks=pytest.mark.slow),
+    ],
 )
 def test_a_signal_ends_the_stage_at_the_next_step_and_it_goes_on(site, whole, number, expected):
     process = site.start(**EACH_STEP)

@@ -55,14 +55,10 @@ def serial(untrained: Project, tmp_path: Path) -> dict[str, bytes]:
     return tree(copy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("jobs", "engine"),
-    [
-        pytest.param(1, "local", marks=pytest.mark.slow),
-        (2, "local"),
-        pytest.param(4, "local", marks=pytest.mark.slow),
-        pytest.param(2, "dask", marks=pytest.mark.slow),
-    ],
+    [(1, "local"), (2, "local"), (4, "local"), (2, "dask")],
 )
 def test_locks_results_and_reports_are_those_of_a_serial_run(untrained, serial, jobs, engine):
     command = optbench("--jobs", str(jobs), "--engine", engine, "--oversubscribe")

@@ -99,6 +99,7 @@ def start_submitit(project: Project, cluster: str, *targets: str) -> subprocess.
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cluster", CLUSTERS)
 def test_submitit_tries_the_cell_of_a_killed_worker_again_and_it_goes_on(longer, cluster):
     process = start_submitit(longer, cluster, STAGE)

@@ -3,6 +3,7 @@
 import os
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from optbench.core.errors import UsageError
 
@@ -36,9 +37,12 @@ def require_writable(folder: Path) -> None:
     Raises:
         UsageError: nothing can be written there.
     """
-    probe = folder / "writable"
-    publish(probe, b"")
-    probe.unlink()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(f"{folder}/ cannot be written: {error.strerror}") from error
 
 
 def _synchronise(folder: Path) -> None:
