@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -132,7 +133,23 @@ def test_sigterm_ends_what_submitit_runs(tmp_path, cluster):
     assert not shells.stdout.split()
 
 
-@pytest.mark.skipif(not NO_SLURM, reason="Slurm is running here")
+@pytest.mark.slow
+@pytest.mark.skipif(NO_SLURM, reason="no Slurm is running here")
+def test_slurms_notice_of_preemption_keeps_the_step_and_queues_the_job_again(longer):
+    process = start_submitit(longer, "slurm", STAGE)
+    wait_until(lambda: any(longer.folder.glob(f"scratch/checkpoints/{CELL}/*/*.checkpoint")), 120)
+    mine = subprocess.run(
+        ["squeue", "--me", "-ho", "%i"], capture_output=True, text=True, check=True
+    )
+    subprocess.run(["scancel", "--signal=USR1", *mine.stdout.split()], check=True)
+    output, _ = process.communicate(timeout=400)  # Slurm itself waits two minutes
+    assert process.returncode == 0, output
+    log = (longer.folder / f"logs/stages/{STAGE.replace('dvc.yaml:', '')}.log").read_text()
+    assert re.search(r"stopped after step (\d+)(?s:.*)goes on after step \1 ", log), log
+    assert cell_files(longer) == longer.expected
+
+
+@pytest.mark.skipif(shutil.which("sbatch") is not None, reason="Slurm is installed here")
 def test_without_slurm_it_says_so(tmp_path):
     pipeline = TrivialPipeline(tmp_path / "pipeline", cells=1)
     output, _ = start(pipeline, "--engine", "slurm").communicate()

@@ -57,13 +57,15 @@ def reproduce(
     machine = this_machine()
     if here and not oversubscribe:
         machine.require_room(jobs=jobs, need=need)
-    session = uuid.uuid4().hex
-    with closing(module.Engine(jobs=jobs, need=need, session=session)) as started:
-        run = Session(pipeline, started, jobs=jobs, name=session, machine=machine if here else None)
+    sender = uuid.uuid4().hex
+    with closing(module.Engine(jobs=jobs, need=need, sender=sender)) as started:
+        run = Reproduction(
+            pipeline, started, jobs=jobs, name=sender, machine=machine if here else None
+        )
         return run.carry_out()
 
 
-class Session:
+class Reproduction:
     """One call of `optbench repro`."""
 
     def __init__(
@@ -146,7 +148,7 @@ class Session:
             folder=folder,
             environment={**_passed_on(environment), **self._gpu(stage)},
             log=str(log),
-            session=self.name,
+            sender=self.name,
         )
         self.started[stage] = time.monotonic()
         try:
