@@ -6,6 +6,7 @@ import sys
 
 from optbench.core.process import as_stage
 from optbench.scaling import engine
+from optbench.scaling.run import reproduce
 
 
 def main() -> int:
@@ -23,10 +24,7 @@ def main() -> int:
     repro.add_argument(
         "--oversubscribe", action="store_true", help="even if cores or GPUs do not suffice"
     )
-    arguments = vars(parser.parse_args())
-    from optbench.scaling.run import reproduce  # DVC's import takes a while
-
-    return reproduce(**arguments)
+    return reproduce(**vars(parser.parse_args()))
 
 
 if __name__ == "__main__":
