@@ -19,17 +19,17 @@ reproduce: setup ## Bring the chosen workload up to date: train what changed, re
 tune: setup ## Take the winners of the searches (README: Search) into params.yaml
 	PYTHONPATH=src python stages/tune.py
 
-readme: setup ## Put the current results table into README
+readme: setup ## Put the current verdicts and results table into README
 	PYTHONPATH=src python stages/readme.py
 
 paper: setup ## Set a short paper (PDF) from the reports that are there
 	PYTHONPATH=src python stages/paper.py
 
 test: lint ## Lint, check types, run the tests
-	pytest -n auto -m "not slow"
+	pytest -n auto -m "not slow and not slurm"
 
 test-slow: setup ## Run the slow tests: real data, minutes of training
-	pytest -m slow
+	pytest -m "slow and not slurm"
 
 lint: setup ## Lint (ruff) and check types (mypy)
 	ruff check .

@@ -1,10 +1,11 @@
 """What is spent around trivial cells: `dvc repro` and `optbench repro`, alternating, side by side.
 
-`python benchmarks/scaling.py 50 200 --rounds 3 --jobs 2` prints seconds a cell, from scratch and
-with nothing to do; medians over rounds. A cell is an `echo` into a file.
+`python benchmarks/scaling.py 50 200 --rounds 3 --jobs 2` prints seconds from scratch and with
+nothing to do, of the clock and of all processors; medians over rounds. A cell is an `echo`.
 """
 
 import argparse
+import resource
 import statistics
 import tempfile
 import time
@@ -13,17 +14,23 @@ from pathlib import Path
 from benchmarks.trivial import make, optbench, run
 
 
-def measure(command: list[str], cells: int) -> tuple[float, float]:
-    """Seconds of a first call, from scratch, and of a second one."""
+def measure(command: list[str], cells: int) -> tuple[float, ...]:
+    """Clock and processor seconds of a first call, from scratch, then of a second one."""
+    times: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder) / "project"
         make(project, cells=cells)
-        times = []
         for _ in range(2):
-            start = time.perf_counter()
+            clock_s, processor_s = time.perf_counter(), children_s()
             run(project, *command)
-            times.append(time.perf_counter() - start)
-    return times[0], times[1]
+            times += [time.perf_counter() - clock_s, children_s() - processor_s]
+    return tuple(times)
+
+
+def children_s() -> float:
+    """Processor time of all child processes so far, in seconds."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def main() -> None:
@@ -37,7 +44,7 @@ def main() -> None:
         "optbench repro": optbench("--jobs", str(arguments.jobs), "--oversubscribe"),
     }
     for cells in arguments.cells:
-        times: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+        times: dict[str, list[tuple[float, ...]]] = {name: [] for name in commands}
         for _ in range(arguments.rounds):
             for name, command in commands.items():
                 times[name].append(measure(command, cells))
@@ -45,14 +52,14 @@ def main() -> None:
             name: [statistics.median(column) for column in zip(*rounds, strict=True)]
             for name, rounds in times.items()
         }
-        for name, (first, second) in medians.items():
+        for name, (first, first_cpu, second, second_cpu) in medians.items():
             print(
-                f"{cells} cells, {name}: {first:.1f} s from scratch ({first / cells:.3f} a cell), "
-                f"{second:.1f} s with nothing to do"
+                f"{cells} cells, {name}: from scratch {first:.1f} s ({first / cells:.3f} a cell; "
+                f"processors {first_cpu:.1f}), nothing to do {second:.1f} s ({second_cpu:.1f})"
             )
         serial, parallel = medians.values()
-        ratios = [one / other for one, other in zip(serial, parallel, strict=True)]
-        print(f"{cells} cells: {ratios[0]:.1f} and {ratios[1]:.1f} times as fast", flush=True)
+        ratios = [f"{one / other:.1f}" for one, other in zip(serial, parallel, strict=True)]
+        print(f"{cells} cells: dvc / optbench {', '.join(ratios)}", flush=True)
 
 
 if __name__ == "__main__":

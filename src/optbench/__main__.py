@@ -24,8 +24,7 @@ def main() -> int:
     repro.add_argument(
         "--oversubscribe", action="store_true", help="even if cores or GPUs do not suffice"
     )
-    arguments = vars(parser.parse_args())
-    return reproduce(**arguments)
+    return reproduce(**vars(parser.parse_args()))
 
 
 if __name__ == "__main__":

@@ -15,15 +15,13 @@ from tests.conftest import ENVIRONMENT, ROOT, Project
 from tests.faults.sites import is_running, wait_until
 from tests.faults.test_pipeline_faults import CELL, TRAIN, cell_files
 from tests.scaling.test_repro import began, slow
-from tests.scaling.trivial import TrivialPipeline, start
+from tests.scaling.trivial import TrivialPipeline, optbench, start
 
 from optbench.training.keeper import VARIABLE
 
 STAGE = f"suites/digits-cnn/dvc.yaml:train@{Path(CELL).name}"
 SUBMITIT = str(Path(__file__).with_name("submitit_engine.py"))
-NO_SLURM = subprocess.run("sinfo", shell=True, capture_output=True, check=False).returncode != 0
-# A real Slurm too, where one is running.
-CLUSTERS = ["local"] if NO_SLURM else ["local", "slurm"]
+CLUSTERS = ["local", pytest.param("slurm", marks=pytest.mark.slurm)]
 
 
 @pytest.fixture
@@ -134,6 +132,21 @@ def test_sigterm_ends_what_submitit_runs(tmp_path, cluster):
     assert not shells.stdout.split()
 
 
+@pytest.mark.slurm
+def test_slurms_notice_of_preemption_keeps_the_step_and_queues_the_job_again(longer):
+    process = start_submitit(longer, "slurm", STAGE)
+    wait_until(lambda: any(longer.folder.glob(f"scratch/checkpoints/{CELL}/*/*.checkpoint")), 120)
+    mine = subprocess.run(
+        ["squeue", "--me", "-ho", "%i"], capture_output=True, text=True, check=True
+    )
+    subprocess.run(["scancel", "--signal=USR1", *mine.stdout.split()], check=True)
+    output, _ = process.communicate(timeout=400)  # Slurm itself waits two minutes
+    assert process.returncode == 0, output
+    log = (longer.folder / f"logs/stages/{STAGE.replace('dvc.yaml:', '')}.log").read_text()
+    assert re.search(r"stopped after step (\d+)(?s:.*)goes on after step \1 ", log), log
+    assert cell_files(longer) == longer.expected
+
+
 def test_without_slurm_it_says_so(tmp_path):
     pipeline = TrivialPipeline(tmp_path / "pipeline", cells=1)
     tools = tmp_path / "tools"  # all that is needed but Slurm's
@@ -143,3 +156,39 @@ def test_without_slurm_it_says_so(tmp_path):
     path = f"{tools}{os.pathsep}{Path(sys.executable).parent}"
     output, _ = start(pipeline, "--engine", "slurm", PATH=path).communicate()
     assert "engine slurm needs the command sbatch" in output
+
+
+def test_a_dask_cluster_of_its_own_gives_the_lock_of_a_serial_run(tmp_path, serial):
+    pipeline = TrivialPipeline(tmp_path / "pipeline", cells=8)
+    assert "9 done" in pipeline.run(*optbench("--jobs", "2", "--engine", "dask")).stdout
+    assert pipeline.files() == serial
+
+
+def test_ctrl_c_ends_what_runs_on_dask(tmp_path, dask):
+    pipeline = TrivialPipeline(tmp_path / "pipeline", cells=4, command=slow(30))
+    process = start(pipeline, "--jobs", "2", "--engine", "dask", **dask)
+    wait_until(lambda: {"0", "1"} <= began(pipeline), 30)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=10)
+    assert process.returncode == 130, output
+    assert "2 stopped" in output
+    assert began(pipeline) == {"0", "1"}
+
+
+def test_more_jobs_than_dask_has_threads_are_refused(tmp_path, dask):
+    pipeline = TrivialPipeline(tmp_path / "pipeline", cells=4)
+    process = start(pipeline, "--jobs", "3", "--engine", "dask", **dask)
+    output, _ = process.communicate()
+    assert process.returncode == 1
+    assert "Dask's workers have 2 threads" in output
+    assert "Traceback" not in output
+
+
+def test_a_scheduler_that_is_not_there_is_told(tmp_path):
+    pipeline = TrivialPipeline(tmp_path / "pipeline", cells=1)
+    nowhere = {"DASK_SCHEDULER_ADDRESS": "tcp://127.0.0.1:1"}
+    process = start(pipeline, "--engine", "dask", **nowhere)
+    output, _ = process.communicate()
+    assert process.returncode == 1
+    assert "no Dask scheduler at tcp://127.0.0.1:1" in output
+    assert "Traceback" not in output

@@ -162,7 +162,7 @@ def test_each_job_has_a_gpu_of_its_own(tmp_path):
         (["--jobs", "0"], "--jobs: got 0: must be 1 or more"),
         (["--jobs", "two"], "--jobs"),
         (["--jobs", "1000"], "need 1000 cores"),
-        (["--engine", "ray"], "unknown engine 'ray'; known: "),
+        (["--engine", "ray"], "unknown engine 'ray'; known: dask, local, slurm"),
         (["trian@3"], "trian@3"),
         (["nowhere/dvc.yaml"], "nowhere/dvc.yaml"),
     ],

@@ -27,7 +27,7 @@ class Job:
     folder: str
     environment: Mapping[str, str]  # added to the worker's own
     log: str
-    session: str  # of the `optbench repro` that sent it
+    sender: str  # of the `optbench repro` that sent it
 
 
 class Children:
@@ -42,7 +42,7 @@ class Children:
     def execute(self, job: Job) -> int:
         """Runs a job to its end; gives its exit code, 128 + n where signal n ended it."""
         with Path(job.log).open("ab") as log, self._lock:
-            if job.session in self._ended:
+            if job.sender in self._ended:
                 return 128 + signal.SIGTERM
             process = subprocess.Popen(
                 job.command,
@@ -53,7 +53,7 @@ class Children:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for the head node alone
             )
-            self._running[process] = job.session
+            self._running[process] = job.sender
         try:
             code = process.wait()
         except BaseException:  # the worker itself is asked to end
@@ -64,25 +64,25 @@ class Children:
                 del self._running[process]
         return 128 - code if code < 0 else code
 
-    def end(self, session: str) -> None:
-        """Asks a session's processes to end, now and in future; kills what is left after a while.
+    def end(self, sender: str) -> None:
+        """Asks a sender's processes to end, now and in future; kills what is left after a while.
 
         Who waits in `execute` learns when they have gone.
         """
         with self._lock:
-            self._ended.add(session)
-            running = [process for process, of in self._running.items() if of == session]
+            self._ended.add(sender)
+            running = [process for process, of in self._running.items() if of == sender]
         for process in running:
             _signal(process, signal.SIGTERM)
             timer = threading.Timer(GRACE_S, _signal, (process, signal.SIGKILL))
             timer.daemon = True
             timer.start()
 
-    def wait(self, session: str) -> None:
-        """Waits for a session's processes, also from a signal's handler above `execute`."""
+    def wait(self, sender: str) -> None:
+        """Waits for a sender's processes, also from a signal's handler above `execute`."""
         options = os.WEXITED | os.WNOHANG | os.WNOWAIT
         with self._lock:
-            running = [process for process, of in self._running.items() if of == session]
+            running = [process for process, of in self._running.items() if of == sender]
         for process in running:
             with suppress(ChildProcessError):  # `execute` has seen its end
                 while os.waitid(os.P_PID, process.pid, options) is None:
@@ -97,14 +97,14 @@ def execute(job: Job) -> int:
     return CHILDREN.execute(job)
 
 
-def end(session: str) -> None:
-    """What is sent to a worker's process when a session ends before its jobs."""
-    CHILDREN.end(session)
+def end(sender: str) -> None:
+    """What is sent to a worker's process when a sender ends before its jobs."""
+    CHILDREN.end(sender)
 
 
-def wait(session: str) -> None:
-    """Waits, in a worker's process, until a session's jobs have ended."""
-    CHILDREN.wait(session)
+def wait(sender: str) -> None:
+    """Waits, in a worker's process, until a sender's jobs have ended."""
+    CHILDREN.wait(sender)
 
 
 def sees(folder: str) -> bool:

@@ -57,13 +57,15 @@ def reproduce(
     machine = this_machine()
     if here and not oversubscribe:
         machine.require_room(jobs=jobs, need=need)
-    session = uuid.uuid4().hex
-    with closing(module.Engine(jobs=jobs, need=need, session=session)) as started:
-        run = Session(pipeline, started, jobs=jobs, name=session, machine=machine if here else None)
+    sender = uuid.uuid4().hex
+    with closing(module.Engine(jobs=jobs, need=need, sender=sender)) as started:
+        run = Reproduction(
+            pipeline, started, jobs=jobs, name=sender, machine=machine if here else None
+        )
         return run.carry_out()
 
 
-class Session:
+class Reproduction:
     """One call of `optbench repro`."""
 
     def __init__(
@@ -104,6 +106,8 @@ class Session:
                     ended = True
                     self.schedule.stop()
                     self.engine.end()
+            for work in working:
+                work.result()  # raises what has gone wrong in it
         self._sum_up(time.monotonic() - begin)
         if self.signal is not None:
             return 128 + self.signal
@@ -113,7 +117,11 @@ class Session:
         """One of the jobs: takes stages until there are no more."""
         while (stage := self.schedule.take()) is not None:
             self.places[stage] = place
-            self.schedule.settle(stage, self._bring_up_to_date(stage))
+            begin = time.monotonic()
+            state = self._bring_up_to_date(stage)
+            if state is State.DONE:
+                self.took_s.append(time.monotonic() - begin)
+            self.schedule.settle(stage, state)
             del self.places[stage]
 
     def _bring_up_to_date(self, stage: str) -> State:
@@ -140,12 +148,13 @@ class Session:
             folder=folder,
             environment={**_passed_on(environment), **self._gpu(stage)},
             log=str(log),
-            session=self.name,
+            sender=self.name,
         )
         self.started[stage] = time.monotonic()
-        code = self._try(job)
-        self.took_s.append(time.monotonic() - self.started.pop(stage))
-        return code
+        try:
+            return self._try(job)
+        finally:
+            del self.started[stage]
 
     def _try(self, job: Job) -> int:
         """Has the engine carry out a job; its last exit code where its workers die."""

@@ -89,7 +89,7 @@ def _table(snapshot: Snapshot) -> RenderableType:
 
 def _summary(snapshot: Snapshot) -> str:
     """One line on the whole pipeline."""
-    left = "" if snapshot.left_s is None else f"; at most about {duration(snapshot.left_s)} left"
+    left = "" if snapshot.left_s is None else f"; about {duration(snapshot.left_s)} left"
     return f"{counted(snapshot.count)}{left}"
 
 

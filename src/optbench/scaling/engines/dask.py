@@ -35,13 +35,13 @@ def is_here() -> bool:
 class Engine:
     """Sends jobs to Dask's workers."""
 
-    def __init__(self, *, jobs: int, need: Need, session: str) -> None:
+    def __init__(self, *, jobs: int, need: Need, sender: str) -> None:
         """Connects, and makes sure that each worker can carry out a job.
 
         Raises:
             UsageError: there is no scheduler, there are too few workers, or one lacks the project.
         """
-        self.session = session
+        self.sender = sender
         self.cluster = None
         self.futures: set[Future[int]] = set()
         if is_here():
@@ -74,7 +74,7 @@ class Engine:
 
     def end(self) -> None:
         """Asks all jobs to end, and gives up those that do not, or that wait for a worker."""
-        self.client.run(worker.end, self.session, on_error="ignore")
+        self.client.run(worker.end, self.sender, on_error="ignore")
         with suppress(TimeoutError):
             wait(list(self.futures), timeout=worker.GRACE_S)
         self.client.cancel(list(self.futures))

@@ -13,9 +13,9 @@ def is_here() -> bool:
 class Engine:
     """Carries out jobs as children of this process."""
 
-    def __init__(self, *, jobs: int, need: Need, session: str) -> None:
+    def __init__(self, *, jobs: int, need: Need, sender: str) -> None:
         """Nothing needs to be started."""
-        self.session = session
+        self.sender = sender
 
     def run(self, job: Job) -> int:
         """Carries out a job."""
@@ -23,7 +23,7 @@ class Engine:
 
     def end(self) -> None:
         """Asks all jobs to end."""
-        worker.end(self.session)
+        worker.end(self.sender)
 
     def close(self) -> None:
         """Nothing is left."""

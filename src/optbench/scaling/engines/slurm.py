@@ -5,6 +5,7 @@ folder is on storage that the nodes share. A job that Slurm preempts, or whose t
 queued again by submitit, and goes on from its checkpoint.
 """
 
+import os
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from submitit import AutoExecutor
 from submitit import Job as Submitted
+from submitit.core.job_environment import JobEnvironment
 from submitit.core.utils import FailedJobError
 from submitit.helpers import DelayedSubmission
 
@@ -26,6 +28,9 @@ FOLDER = Path("logs/slurm")
 # The longest that a job may take where SBATCH_TIMELIMIT does not say; it is queued again then.
 TIME_MIN = 24 * 60
 NOTICE_S = 90  # Slurm's signal comes this long before the job's time is over
+# Slurm sends it to all processes of a job: to trainers, who then keep their step, and to submitit,
+# who queues the job again. Submitit's default, USR2, would kill the trainers.
+NOTICE = "USR1"
 LOOK_EVERY_S = 0.5
 ASK_EVERY_S = 5.0  # Slurm, whether it still knows a job
 RESULT_WAIT_S = 5.0  # until a shared folder shows the result of a job that has gone
@@ -49,8 +54,8 @@ class Task:
 
     def checkpoint(self) -> DelayedSubmission:
         """Called before Slurm takes the node away: ends the job, to be begun again elsewhere."""
-        worker.end(self.job.session)
-        worker.wait(self.job.session)
+        worker.end(self.job.sender)
+        worker.wait(self.job.sender)
         return DelayedSubmission(self)
 
 
@@ -59,7 +64,7 @@ class Engine:
 
     cluster = "slurm"  # tests also take submitit's `local`
 
-    def __init__(self, *, jobs: int, need: Need, session: str) -> None:
+    def __init__(self, *, jobs: int, need: Need, sender: str) -> None:
         """Nothing needs to be started.
 
         Raises:
@@ -67,6 +72,8 @@ class Engine:
         """
         if self.cluster == "slurm" and shutil.which("sbatch") is None:
             raise UsageError("engine slurm needs the command sbatch: run this on a login node")
+        os.environ["SUBMITIT_PREEMPT_SIGNAL"] = NOTICE  # for the nodes
+        JobEnvironment.USR_SIG = NOTICE  # for sbatch
         self.lock = threading.Lock()
         self.ended = False
         self.submitted: dict[str, Submitted[int]] = {}
