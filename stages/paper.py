@@ -6,7 +6,7 @@ from optbench.claims.schema import load_claims
 from optbench.core.process import as_stage
 from optbench.params.load import load_params
 from optbench.report.contents import read_all
-from optbench.report.ledger import evidence_of, ledger
+from optbench.report.ledger import ledger
 from optbench.report.paper import publish_paper
 
 
@@ -15,7 +15,7 @@ def main() -> None:
     params, folder = load_params(), Path("reports")
     contents = list(read_all(params).values())
     claims = load_claims(workloads=params.workloads)
-    judged = ledger(claims, {own.workload: evidence_of(own) for own in contents})
+    judged = ledger(claims, contents)
     publish_paper(contents, judged, folder)
     print(f"see {folder / 'paper.pdf'}")
 

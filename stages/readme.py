@@ -7,7 +7,7 @@ from optbench.core.files import publish
 from optbench.core.process import as_stage
 from optbench.params.load import load_params
 from optbench.report.contents import read_all
-from optbench.report.ledger import evidence_of, ledger
+from optbench.report.ledger import ledger
 from optbench.report.readme import generated, with_generated
 
 README = Path("README.md")
@@ -19,7 +19,7 @@ def main() -> None:
     params = load_params(workload=WORKLOAD)
     contents = read_all(params)
     claims = load_claims(workloads=params.workloads)
-    judged = ledger(claims, {name: evidence_of(own) for name, own in contents.items()})
+    judged = ledger(claims, contents.values())
     parts = generated(contents[WORKLOAD], judged)
     publish(README, with_generated(README.read_text(encoding="utf-8"), parts))
 

@@ -8,7 +8,7 @@ import yaml
 from optbench.claims.schema import load_claims
 from optbench.params.load import load_params
 from optbench.report.contents import read_all
-from optbench.report.ledger import evidence_of, ledger
+from optbench.report.ledger import ledger
 from optbench.report.readme import generated, with_generated
 from tests.conftest import Project
 
@@ -60,7 +60,7 @@ def test_verdicts_and_table_are_the_current_ones():
     params = load_params()
     contents = read_all(params)
     claims = load_claims(workloads=params.workloads)
-    judged = ledger(claims, {name: evidence_of(own) for name, own in contents.items()})
+    judged = ledger(claims, contents.values())
     parts = generated(contents["cifar10-resnet9"], judged)
     assert with_generated(README.read_text(), parts) == README.read_text()
     stale = README.read_text().replace("| adamw ", "| adamx ")

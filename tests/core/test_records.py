@@ -1,4 +1,5 @@
 import dataclasses
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -74,8 +75,6 @@ def test_one_flipped_bit_is_found_and_named(tmp_path: Path, name):
 
 
 def test_sha256sum_agrees(tmp_path: Path):
-    import subprocess
-
     records.write(OUTCOME, tmp_path)
     check = ["sha256sum", "--check", "--strict", records.SUMS]
     assert subprocess.run(check, cwd=tmp_path, check=False, capture_output=True).returncode == 0

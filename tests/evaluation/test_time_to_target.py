@@ -3,17 +3,10 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.evaluation.test_contrast import run
 
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.time_to_target import performance_profile, times_to_target
-
-
-def run(optimizer: str, seed: int, epochs: int | None, schedule: str = "cosine") -> Metrics:
-    return Metrics(
-        optimizer=optimizer, schedule=schedule, seed=seed, test_accuracy=0.9,
-        test_accuracy_low=0.8, test_accuracy_high=0.95, test_loss=0.1, calibration_error=0.1,
-        epochs_to_target=epochs, diverged_at_step=None,
-    )  # fmt: skip
 
 
 def runs(optimizer: str, *epochs: int | None, schedule: str = "cosine") -> list[Metrics]:

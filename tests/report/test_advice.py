@@ -5,6 +5,7 @@ from statistics import fmean
 
 import pytest
 
+from optbench.core.errors import UsageError
 from optbench.params.load import load_params
 from optbench.report.advice import Budget, advise, at_epoch, expected_best
 from optbench.report.contents import Contents, read_contents, read_trials
@@ -61,3 +62,12 @@ def test_one_seed_gives_no_advice():
     lone = read_contents(load_params(), "cifar10-resnet9")
     if len(lone.suite.seeds) == 1:
         assert "no spread is known" in advise(lone, Budget()).sentences[-1]
+
+
+def test_what_was_not_measured_is_refused(contents):
+    trials = read_trials("digits-cnn")
+    assert "best of 24 trials %" in advise(contents, Budget(trials=24), trials).headers
+    with pytest.raises(UsageError, match="trials: got 25: must be at most 24"):
+        advise(contents, Budget(trials=25), trials)
+    with pytest.raises(UsageError, match="epochs: got 11: must be at most 10"):
+        advise(contents, Budget(epochs=11))

@@ -168,7 +168,7 @@ def test_rendering_twice_gives_the_same_bytes(contents, folder, tmp_path):
     names = [path.relative_to(folder) for path in folder.rglob("*.*")]
     figures = {own.workload: len(figures_of(own)) for own in contents}
     assert figures["digits-cnn"] == 6
-    assert len(names) == sum(1 + 3 + 3 + 3 * count for count in figures.values()) + 4
+    assert len(names) == sum(1 + 3 + 2 + 3 * count for count in figures.values()) + 4
     assert all((folder / name).read_bytes() == (tmp_path / name).read_bytes() for name in names)
 
 

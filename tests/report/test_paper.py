@@ -4,7 +4,7 @@ from optbench.claims.schema import load_claims
 from optbench.params.load import load_params
 from optbench.report import tables
 from optbench.report.contents import read_contents
-from optbench.report.ledger import evidence_of, ledger
+from optbench.report.ledger import ledger
 from optbench.report.paper import paper_source, publish_paper
 from optbench.report.render import render_report
 
@@ -13,7 +13,7 @@ def test_the_paper_is_set_twice_with_the_same_bytes(tmp_path):
     params = load_params()
     claims = load_claims(workloads=params.workloads)
     contents = read_contents(params, "digits-cnn")
-    judged = ledger(claims, {"digits-cnn": evidence_of(contents)})
+    judged = ledger(claims, [contents])
     render_report(contents, claims, tmp_path / "digits-cnn")
     pdfs = []
     for _ in range(2):

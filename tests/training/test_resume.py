@@ -1,5 +1,6 @@
 """Stopped anywhere and run again: the same bits as a run that was never stopped."""
 
+import os
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -204,8 +205,6 @@ def test_a_damaged_checkpoint_is_refused_and_the_one_before_is_used(
 
 def test_only_the_number_of_steps_tells_which_is_the_latest(params, stop_after, monkeypatch):
     """A clock that was set back changes nothing."""
-    import os
-
     monkeypatch.setenv(VARIABLE, "0")
     stop_after(10)
     with pytest.raises(Interrupted):

@@ -1,7 +1,7 @@
 """What was run on one workload, and what of it a claim may use."""
 
 import statistics
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,20 +79,26 @@ def notes(evidence: Evidence, runs: Sequence[Metrics], seeds: Collection[int]) -
 def pooled_environments(evidence: Evidence, runs: Sequence[Metrics], *, what: str) -> list[str]:
     """A sentence where runs of several environments are taken together; `what` pools them."""
     fingerprints = [evidence.environment(run) for run in runs]
-    distinct: list[Fingerprint] = []
-    for fingerprint in fingerprints:
-        if fingerprint not in distinct:
-            distinct.append(fingerprint)
-    if len(distinct) < 2:
+    different = distinct(fingerprints)
+    if len(different) < 2:
         return []
-    keys = sorted({key for fingerprint in distinct for key in fingerprint})
-    differing = [key for key in keys if len({str(one.get(key)) for one in distinct}) > 1]
+    keys = sorted({key for fingerprint in different for key in fingerprint})
+    differing = [key for key in keys if len({str(one.get(key)) for one in different}) > 1]
     parts = [
         f"{sum(other == one for other in fingerprints)} with "
         + ", ".join(f"{key} {one.get(key)}" for key in differing)
-        for one in distinct
+        for one in different
     ]
-    return [f"{what} pools runs of {len(distinct)} environments: {'; '.join(parts)}."]
+    return [f"{what} pools runs of {len(different)} environments: {'; '.join(parts)}."]
+
+
+def distinct(fingerprints: Iterable[Fingerprint]) -> list[Fingerprint]:
+    """The different environments among those of runs, in their order."""
+    kept: list[Fingerprint] = []
+    for fingerprint in fingerprints:
+        if fingerprint not in kept:
+            kept.append(fingerprint)
+    return kept
 
 
 def withheld(evidence: Evidence, baseline: Baseline | None) -> str | None:

@@ -19,6 +19,7 @@ from optbench.claims.schema import (
     Claim,
     Claims,
     FormulaClaim,
+    MeasuredClaim,
     OrderingClaim,
     RatioClaim,
     ResourceClaim,
@@ -250,7 +251,7 @@ class Bench:
             test="one measurement, no interval",
         )
 
-    def cost(self, claim: RatioClaim | ResourceClaim) -> tuple[Mapping[str, Any] | None, str]:
+    def cost(self, claim: MeasuredClaim) -> tuple[Mapping[str, Any] | None, str]:
         """What was measured on the claim's device; where it is None, why."""
         evidence = self.evidence.get(claim.workload)
         cost = evidence.costs.get(claim.optimizer) if evidence else None

@@ -9,14 +9,12 @@ from typing import Annotated, Any, Literal, get_args
 import yaml
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
-from optbench.core.errors import UsageError
 from optbench.params.check import Checker
-from optbench.params.load import UniqueKeys
-from optbench.params.messages import sentence, unknown
-from optbench.params.schema import Suite, keys, parse
+from optbench.params.document import UniqueKeys, read_yaml
+from optbench.params.messages import DocumentError, unknown
+from optbench.params.schema import Suite
 
 CLAIMS = Path("claims.yaml")
-WAY_OUT = "No claim was judged: mend claims.yaml, or take it back with `git restore claims.yaml`."
 
 Arm = tuple[str, str]  # optimizer, schedule
 Setting = Literal["cifar10-resnet18", "imagenet-resnet50"]  # the post's own
@@ -70,11 +68,9 @@ class OrderingClaim(Claim):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RatioClaim(Claim):
-    """The time of an optimizer's step beside SGD's, on a device that `device` is a part of."""
+class MeasuredClaim(Claim):
+    """What a step or a run takes, on a device that `device` is a part of."""
 
-    kind: Literal["ratio"]
-    quantity: Literal["step_time_ratio"]
     workload: Setting
     claimed: Annotated[float, Gt(0)]
     margin: Margin
@@ -83,16 +79,19 @@ class RatioClaim(Claim):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResourceClaim(Claim):
+class RatioClaim(MeasuredClaim):
+    """The time of an optimizer's step beside SGD's."""
+
+    kind: Literal["ratio"]
+    quantity: Literal["step_time_ratio"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResourceClaim(MeasuredClaim):
     """What a run takes; storage_gb and ram_gb are recorded, and nothing here measures them."""
 
     kind: Literal["resource"]
     quantity: Literal["training_hours", "peak_memory_gb", "storage_gb", "ram_gb"]
-    workload: Setting
-    claimed: Annotated[float, Gt(0)]
-    margin: Margin
-    optimizer: str
-    device: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,8 +124,6 @@ SHAPES: dict[str, type[Claim]] = {
     "advice": AdviceClaim,
 }
 
-NESTED: dict[str, type[Any]] = {"runs": Suite, "contrasts": Contrast}  # shapes inside of claims
-
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline:
@@ -155,13 +152,13 @@ class Document:
     claims: tuple[Any, ...]
 
 
-class ClaimsError(UsageError):
-    """claims.yaml cannot be used; the message says where, why and how to mend it."""
+class ClaimsError(DocumentError):
+    """claims.yaml cannot be used."""
 
-    def __init__(self, problems: Sequence[str]) -> None:
-        """`problems`: one sentence each."""
-        self.problems = tuple(problems)
-        super().__init__("\n".join([*(f"claims.yaml: {line}" for line in problems), WAY_OUT]))
+    file = "claims.yaml"
+    way_out = (
+        "No claim was judged: mend claims.yaml, or take it back with `git restore claims.yaml`."
+    )
 
 
 def load_claims(path: Path = CLAIMS, *, workloads: Collection[str]) -> Claims:
@@ -173,7 +170,7 @@ def load_claims(path: Path = CLAIMS, *, workloads: Collection[str]) -> Claims:
         ClaimsError: the file is not usable; the message holds every problem that was found.
     """
     checker = Checker()
-    document = checker.parse(Document, (), _read(path))
+    document = checker.parse(Document, (), read_yaml(path, loader=NoAliases, refusal=ClaimsError))
     if document is None:
         raise ClaimsError(checker.problems)
     baselines = checker.parse_each(Baseline, "baselines", document.baselines)
@@ -207,11 +204,7 @@ def _parse(checker: Checker, index: int, entry: Any) -> Claim | None:
     if not isinstance(kind, str) or kind not in SHAPES:
         checker.problems.append(unknown(".".join((*path, "kind")), "kind", kind, SHAPES))
         return None
-    claim, errors = parse(SHAPES[kind], entry)
-    for error in errors:
-        inner = NESTED.get(str(error["loc"][0])) if len(error["loc"]) > 1 else None
-        checker.problems.append(sentence(path, error, keys(inner or SHAPES[kind])))
-    return claim
+    return checker.parse(SHAPES[kind], path, entry)
 
 
 def _check_ids(checker: Checker, entries: Sequence[Any]) -> None:
@@ -248,7 +241,7 @@ def _check(checker: Checker, path: str, claim: Claim, workloads: Collection[str]
             _check_covered(checker, path, claim)
         case AdviceClaim():
             _check_contrasts(checker, path, claim, workloads)
-        case RatioClaim() | ResourceClaim():
+        case MeasuredClaim():
             checker.name("optimizers", claim.optimizer, f"{path}.optimizer")
 
 
@@ -323,15 +316,3 @@ class NoAliases(UniqueKeys):
                 problem = f"got {key!r} as a key: a key must be text, so quote it"
                 raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
         return mapping
-
-
-def _read(path: Path) -> Any:
-    """The file's values."""
-    try:
-        return NoAliases(path.read_text(encoding="utf-8")).get_single_data()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ClaimsError([f"cannot be read: {error}"]) from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: of a date or number out of range
-        raise ClaimsError([f"is not YAML: {' '.join(str(error).split())}"]) from error
-    except RecursionError as error:
-        raise ClaimsError(["is nested too deeply"]) from error

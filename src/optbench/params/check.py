@@ -29,9 +29,8 @@ class Checker:
     def parse(self, shape: type[T], path: Keys, value: Any, *, partial: bool = False) -> T | None:
         """A value as a dataclass or model; `partial`: that keys are missing is no problem."""
         parsed, errors = schema.parse(shape, value)
-        known = schema.keys(shape)
         self.problems += [
-            sentence(path, error, known)
+            sentence(path, error, schema.keys_at(shape, error["loc"]))
             for error in errors
             if not (partial and error["type"] == "missing" and len(error["loc"]) == 1)
         ]

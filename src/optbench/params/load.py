@@ -6,11 +6,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from optbench.core.errors import UsageError
 from optbench.core.run import PARAMS, Override, Run, Workload, resolve
 from optbench.params.check import Checker
+from optbench.params.document import UniqueKeys, read_yaml
 from optbench.params.messages import ParamsError, unknown
 from optbench.params.schema import Document, Evaluation, Suite
 from optbench.search.space import Search
@@ -104,14 +103,7 @@ def _check(raw: Mapping[str, Any], checker: Checker) -> Params | None:
 
 def _read(path: Path) -> dict[str, Any]:
     """The file's values."""
-    try:
-        raw = UniqueKeys(path.read_text(encoding="utf-8")).get_single_data()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ParamsError([f"cannot be read: {error}"]) from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: of a date or number out of range
-        raise ParamsError([f"is not YAML: {' '.join(str(error).split())}"]) from error
-    except RecursionError as error:
-        raise ParamsError(["is nested too deeply"]) from error
+    raw = read_yaml(path, loader=UniqueKeys, refusal=ParamsError)
     if not isinstance(raw, dict):
         raise ParamsError([f"must be a mapping of keys, got {type(raw).__name__}"])
     if sum(1 for _ in islice(_values(raw), VALUES_MAX + 1)) > VALUES_MAX:
@@ -119,20 +111,6 @@ def _read(path: Path) -> dict[str, Any]:
     if problems := list(_odd_keys(raw, ())):
         raise ParamsError(problems)
     return raw
-
-
-class UniqueKeys(yaml.SafeLoader):
-    """YAML's safe loader, which refuses a key that stands twice in place of taking the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """As SafeLoader's."""
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for key_node, _ in node.value:
-            if isinstance(key_node, yaml.ScalarNode) and keys.count(key_node.value) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"'{key_node.value}' stands twice: keep one", key_node.start_mark
-                )
-        return super().construct_mapping(node, deep)
 
 
 def _values(value: object) -> Iterator[object]:

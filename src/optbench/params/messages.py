@@ -8,19 +8,28 @@ from pydantic_core import ErrorDetails
 
 from optbench.core.errors import UsageError
 
-WAY_OUT = (
-    "Nothing was run. params.yaml keeps what was written to it: mend it there, or take it back "
-    "with `git restore params.yaml`."
-)
 
+class DocumentError(UsageError):
+    """A file that a person wrote cannot be used: where, why, and the way out."""
 
-class ParamsError(UsageError):
-    """params.yaml cannot be used; the message says where, why and how to mend it."""
+    file: str
+    way_out: str
 
     def __init__(self, problems: Sequence[str]) -> None:
         """`problems`: one sentence each."""
         self.problems = tuple(problems)
-        super().__init__("\n".join([*(f"params.yaml: {line}" for line in problems), WAY_OUT]))
+        lines = (f"{self.file}: {line}" for line in problems)
+        super().__init__("\n".join([*lines, self.way_out]))
+
+
+class ParamsError(DocumentError):
+    """params.yaml cannot be used."""
+
+    file = "params.yaml"
+    way_out = (
+        "Nothing was run. params.yaml keeps what was written to it: mend it there, or take it back "
+        "with `git restore params.yaml`."
+    )
 
 
 def unknown(path: str, what: str, name: object, known: Iterable[object]) -> str:

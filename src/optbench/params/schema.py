@@ -1,10 +1,10 @@
 """The shape of params.yaml, and how a value is parsed into a part of it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast, get_args, get_type_hints
 
 from annotated_types import Gt, Le
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -74,6 +74,22 @@ def keys(shape: type[Any]) -> tuple[str, ...]:
     if hasattr(shape, "model_fields"):
         return tuple(shape.model_fields)
     return tuple(field.name for field in fields(shape))
+
+
+def keys_at(shape: type[Any], location: Sequence[str | int]) -> tuple[str, ...]:
+    """The keys that are allowed beside the last part of an error's location in a shape."""
+    for part in location[:-1]:
+        if isinstance(part, str) and is_dataclass(shape):
+            shape = _dataclass_in(get_type_hints(shape)[part]) or shape
+    return keys(shape)
+
+
+def _dataclass_in(hint: Any) -> type[Any] | None:
+    """The dataclass that a type is made of, for example that of the entries of a tuple."""
+    if isinstance(hint, type) and is_dataclass(hint):
+        return hint
+    inner = (found for part in get_args(hint) if (found := _dataclass_in(part)))
+    return next(inner, None)
 
 
 @cache

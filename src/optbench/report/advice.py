@@ -1,9 +1,11 @@
 """Which optimizer should I use? Answered from a workload's measurements, for a budget."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from optbench.core.errors import UsageError
 from optbench.evaluation.choice import THIN_BELOW, Choice, choose
 from optbench.evaluation.metrics import Metrics
 from optbench.report.contents import Contents
@@ -34,14 +36,20 @@ def advise(contents: Contents, budget: Budget, trials: Sequence[Trial] = ()) -> 
 
     `trials`: those of the workload's search. The report does without them, since a stage that
     depended on a search would run it.
+
+    Raises:
+        UsageError: the budget asks for more epochs or trials than there were.
     """
+    available = min(Counter(trial.optimizer for trial in trials).values(), default=0)
+    _require("epochs", budget.epochs, at_most=contents.settings.epochs)
+    _require("trials", budget.trials, at_most=available)
     fitting = [name for name in contents.suite.optimizers if fits(contents, name, budget)]
     choice = choose(at_epoch(contents, budget.epochs), allowed=fitting)
     sentences = limits(contents, fitting, budget)
     if choice is None:
         lack = "no option fits" if not fitting else "no option has two seeds, so no spread is known"
         return Advice(sentences=[*sentences, f"No advice: {lack}."], headers=(), rows=())
-    count = budget.trials or max((trial.trial for trial in trials), default=0)
+    count = budget.trials or available
     bests = {name: expected_best(trials, name, count) for name in fitting}
     found = any(best is not None for best in bests.values())
     headers = ["optimizer / schedule", "mean %", "n", "P(best)", "expected loss pp"]
@@ -59,6 +67,12 @@ def advise(contents: Contents, budget: Budget, trials: Sequence[Trial] = ()) -> 
         for option in choice.options
     ]
     return Advice(sentences=[*sentences, *recommendation(choice)], headers=headers, rows=rows)
+
+
+def _require(name: str, asked: int | None, *, at_most: int) -> None:
+    """Refuses what nothing was measured for."""
+    if asked is not None and asked > at_most:
+        raise UsageError(f"{name}: got {asked}: must be at most {at_most}, which were run")
 
 
 def recommendation(choice: Choice) -> list[str]:

@@ -8,7 +8,6 @@ from optbench.evaluation.contrast import Difference, compare
 from optbench.evaluation.power import probability_reproduced
 from optbench.evaluation.summary import ONE_NETWORK
 from optbench.evaluation.tuning import OTHER, UNTUNED
-from optbench.evaluation.verdict import pooled_spread
 from optbench.params.schema import Contrast
 from optbench.report.contents import Contents
 from optbench.report.text import percent
@@ -133,15 +132,7 @@ def tuning(contents: Contents) -> list[str]:
 
 def power(contents: Contents) -> list[str]:
     """What the seeds can show at the spread that they have."""
-    spread = pooled_spread(
-        [
-            cell.test_accuracy
-            for cell in contents.cells
-            if (cell.optimizer, cell.schedule) == (s.optimizer, s.schedule)
-            and cell.test_accuracy is not None
-        ]
-        for s in contents.summaries
-    )
+    spread = contents.evidence.spread()
     if spread is None:
         return ["No spread over seeds is known, so nothing can be said of power."]
     k, arms = len(contents.suite.seeds), len(contents.summaries)

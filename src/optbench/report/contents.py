@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from optbench.claims.evidence import Evidence, Fingerprint, distinct
 from optbench.core import records, rows
 from optbench.core.records import Epoch, Outcome
 from optbench.core.run import Run, Workload
@@ -35,17 +36,24 @@ class Contents:
     ]  # optimizer, schedule: a seed each
     health: Mapping[str, Mapping[str, Sequence[float]]]  # by optimizer and name: a run each
     costs: Mapping[str, Mapping[str, Any]]  # by optimizer
-    fingerprints: Mapping[tuple[str, str, int], Mapping[str, Any]]  # of each cell
+    fingerprints: Mapping[tuple[str, str, int], Fingerprint]  # of each cell
     digests: Mapping[str, str]  # of each cell's SHA256SUMS
 
     @property
-    def environments(self) -> list[Mapping[str, Any]]:
+    def environments(self) -> list[Fingerprint]:
         """The different fingerprints among the cells, in order."""
-        kept: list[Mapping[str, Any]] = []
-        for fingerprint in self.fingerprints.values():
-            if fingerprint not in kept:
-                kept.append(fingerprint)
-        return kept
+        return distinct(self.fingerprints.values())
+
+    @property
+    def evidence(self) -> Evidence:
+        """What claims are judged on."""
+        return Evidence(
+            workload=self.workload,
+            settings=self.settings,
+            metrics=self.cells,
+            fingerprints=self.fingerprints,
+            costs=self.costs,
+        )
 
 
 def read_contents(params: Params, workload: str) -> Contents:

@@ -204,21 +204,18 @@ def paired_differences(contents: Contents) -> Figure:
         if optimizer != BASELINE
     ]
     figure, axes, looks = rows_of_groups(contents, groups)
-    accuracies: dict[tuple[str, str], dict[int, float]] = {}
-    for cell in contents.cells:
-        if cell.test_accuracy is not None:
-            own = accuracies.setdefault((cell.optimizer, cell.schedule), {})
-            own[cell.seed] = 100 * cell.test_accuracy
+    evidence = contents.evidence
     for row, ((optimizer, schedule), (shade, marker)) in enumerate(zip(groups, looks, strict=True)):
-        found = paired(
-            accuracies.get((optimizer, schedule), {}), accuracies.get((BASELINE, schedule), {})
+        own, other = (
+            evidence.scores((name, schedule), "test_accuracy") for name in (optimizer, BASELINE)
         )
+        found = paired(own, other)
         if found is None:
             axes.annotate("no pairs", (0.02, row), xycoords=("axes fraction", "data"), va="center")
             continue
         if found.low is not None and found.high is not None:
-            axes.hlines(row, found.low, found.high, color=shade, linewidth=1.4)
-        axes.plot(found.difference, row, marker, color=shade, markersize=6)
+            axes.hlines(row, 100 * found.low, 100 * found.high, color=shade, linewidth=1.4)
+        axes.plot(100 * found.difference, row, marker, color=shade, markersize=6)
     axes.axvline(0, color="#555555", linewidth=0.9, dashes=(6, 3), zorder=0)
     axes.set_xlabel(f"test accuracy less {BASELINE}'s on the same seed (pp): mean, 95 % interval")
     axes.set_title(f"{contents.workload}: differences from {BASELINE}", loc="left")

@@ -2,13 +2,12 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 from tabulate import tabulate
 
-from optbench.claims.evidence import Evidence
 from optbench.claims.judgement import Judgement, Transfer
 from optbench.claims.ledger import judge
 from optbench.claims.schema import SHAPES, Claim, Claims
@@ -65,9 +64,9 @@ class Ledger:
     entries: tuple[Entry, ...]
 
 
-def ledger(claims: Claims, evidence: Mapping[str, Evidence]) -> Ledger:
-    """The claims judged on what was run."""
-    judged = judge(claims, evidence)
+def ledger(claims: Claims, workloads: Iterable[Contents]) -> Ledger:
+    """The claims judged on what was run on some workloads."""
+    judged = judge(claims, {contents.workload: contents.evidence for contents in workloads})
     pairs = list(zip(claims.claims, judged, strict=True))
     return Ledger(
         rows=[row(claim, judgement) for claim, judgement in pairs],
@@ -143,14 +142,3 @@ def in_words(found: Transfer, claim: Claim) -> str:
         for contrast in found.contrasts
     )
     return f"{found.workload} {found.finding}: {contrasts}."
-
-
-def evidence_of(contents: Contents) -> Evidence:
-    """A report's contents as evidence."""
-    return Evidence(
-        workload=contents.workload,
-        settings=contents.settings,
-        metrics=contents.cells,
-        fingerprints=contents.fingerprints,
-        costs=contents.costs,
-    )

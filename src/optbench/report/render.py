@@ -18,7 +18,7 @@ from optbench.report.figures import (
     paired_differences,
     performance_profile,
 )
-from optbench.report.ledger import Ledger, as_json, evidence_of, in_markdown, ledger, schema
+from optbench.report.ledger import Ledger, as_json, in_markdown, ledger, schema
 from optbench.report.page import Drawn, index_page, inline, report_page
 from optbench.report.style import render, style
 
@@ -46,7 +46,7 @@ def render_report(contents: Contents, claims: Claims, folder: Path) -> None:
         for extension, content in files.items():
             publish(folder / "figures" / f"{name}.{extension}", content)
         drawn.append(drawn_by(draw, files["svg"]))
-    judged = ledger(claims, {contents.workload: evidence_of(contents)})
+    judged = ledger(claims, [contents])
     publish_claims(judged, folder)
     page = report_page(
         contents,
@@ -59,7 +59,7 @@ def render_report(contents: Contents, claims: Claims, folder: Path) -> None:
 
 
 def render_index(workloads: Sequence[Contents], claims: Claims, folder: Path) -> None:
-    """Writes index.html, with the ledger on the evidence of all `workloads`, which have reports."""
+    """Writes the index of `workloads`, which have reports, and the claims judged on all of them."""
     figures = {}
     for contents in workloads:
         svg = (folder / contents.workload / f"figures/{final_accuracy.__name__}.svg").read_bytes()
@@ -67,17 +67,16 @@ def render_index(workloads: Sequence[Contents], claims: Claims, folder: Path) ->
         figures[contents.workload] = drawn_by(final_accuracy, svg, name=name)
     with style():
         profile = drawn_by(performance_profile, render(performance_profile(workloads), "svg"))
-    evidence = {contents.workload: evidence_of(contents) for contents in workloads}
-    judged = ledger(claims, evidence)
+    judged = ledger(claims, workloads)
     publish_claims(judged, folder)
+    publish(folder / "claims.schema.json", schema())
     publish(folder / "index.html", index_page(workloads, judged, figures, profile))
 
 
 def publish_claims(judged: Ledger, folder: Path) -> None:
-    """Writes claims.{md,json}, and the schema of the latter."""
+    """Writes claims.{md,json}."""
     publish(folder / "claims.md", in_markdown(judged))
     publish(folder / "claims.json", as_json(judged))
-    publish(folder / "claims.schema.json", schema())
 
 
 def drawn_by(function: Callable[..., Figure], svg: bytes, *, name: str | None = None) -> Drawn:
