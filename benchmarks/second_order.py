@@ -22,7 +22,7 @@ from optbench.cost.measure import Kind, Stepper, kinds_of, measure, probe
 from optbench.curvature import kronecker, layers
 from optbench.optimizers import kfac
 from optbench.training.assembly import load_data
-from optbench.training.device import make_repeatable
+from optbench.training.device import set_up_process
 
 WORKLOAD = "cifar10-resnet18"
 BATCH_SIZES = (256, 512)
@@ -99,7 +99,7 @@ def report(data: ImageData, batch_size: int, solve: str) -> None:
     own, sgd = a_probe("kfac", batch_size, solve=solve), a_probe("sgd", batch_size)
     cost = measure(own, sgd, pairs=PAIRS)
     kinds_text = ", ".join(f"{kind} {ratio:.2f}" for kind, ratio in cost.ratio_by_kind.items())
-    device = make_repeatable(own.settings)
+    device = set_up_process(own.settings)
     stepper, reference = Stepper(own, data, device), Stepper(sgd, data, device)
     for each in (stepper, reference):
         each.step()

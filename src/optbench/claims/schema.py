@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen
 from optbench.params.check import Checker
 from optbench.params.document import UniqueKeys, read_yaml
 from optbench.params.messages import DocumentError, unknown
-from optbench.params.schema import Suite
+from optbench.params.schema import Grid
 
 CLAIMS = Path("claims.yaml")
 
@@ -51,7 +51,7 @@ class ValueClaim(Claim):
     claimed: Fraction
     margin: Margin
     k0: Annotated[int, Ge(1)]  # runs that the claimed value is a mean of; 1 where the post is mute
-    runs: Suite
+    runs: Grid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ class OrderingClaim(Claim):
     quantity: Compared
     workload: Setting
     margin: Annotated[float, Ge(0)]
-    runs: Suite
+    runs: Grid
     contrasts: Annotated[tuple[Contrast, ...], MinLen(1)]
     transfer: tuple[str, ...]  # smaller workloads that may say something of the same ordering
 
@@ -245,7 +245,7 @@ def _check(checker: Checker, path: str, claim: Claim, workloads: Collection[str]
             checker.name("optimizers", claim.optimizer, f"{path}.optimizer")
 
 
-def _check_runs(checker: Checker, path: str, runs: Suite) -> None:
+def _check_runs(checker: Checker, path: str, runs: Grid) -> None:
     """Names and seeds exist, and none stands twice."""
     for key, values in vars(runs).items():
         if not values:

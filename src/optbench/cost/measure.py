@@ -21,7 +21,7 @@ from optbench.core.images import ImageData
 from optbench.core.run import Run, Workload, look_up
 from optbench.cost.live_bytes import LiveBytes
 from optbench.training.assembly import build_batches, build_learner, load_data
-from optbench.training.device import fingerprint, make_repeatable
+from optbench.training.device import fingerprint, set_up_process
 
 # A rate so small that hundreds of steps change nothing: the time of a step does not depend on it.
 PROBE = {"lr": 1e-6, "weight_decay": 1e-6}
@@ -68,7 +68,7 @@ def probe(params: Mapping[str, Any], workload: str, optimizer: str) -> Run:
 
 def measure(run: Run, sgd: Run, *, pairs: int = PAIRS) -> Cost:
     """Times `run`'s optimizer against `sgd`'s on the workload's own batches."""
-    device = make_repeatable(run.settings)
+    device = set_up_process(run.settings)
     data = load_data(run.settings)
     subject, reference = Stepper(run, data, device), Stepper(sgd, data, device)
     for stepper in (subject, reference) * WARMUP_STEPS:

@@ -169,18 +169,36 @@ class Checker:
         """Names exist, nothing stands twice, and each cell has hyper-parameters."""
         if not self.choice("workload", name, f"suite.{name}", document.workloads):
             return
-        for key, values in vars(suite).items():
+        lists: dict[str, Sequence[str | int]] = {
+            "optimizers": suite.optimizers,
+            "schedules": suite.schedules,
+            "seeds": suite.seeds,
+            "also.optimizers": suite.also.optimizers,
+            "also.schedules": suite.also.schedules,
+        }
+        for key, values in lists.items():
             twice = [value for i, value in enumerate(values) if value in values[:i]]
             if twice:
                 self.problems.append(f"suite.{name}.{key}: {twice[0]!r} stands twice: remove one")
-        for kind in ("optimizers", "schedules"):
-            for value in getattr(suite, kind):
-                self.name(kind, value, f"suite.{name}.{kind}")
+            for value in values:
+                if isinstance(value, str):
+                    self.name(key.removeprefix("also."), value, f"suite.{name}.{key}")
         for seed in suite.seeds:
             self.seed(f"suite.{name}.seeds", seed)
-        for optimizer in suite.optimizers:
-            for schedule in suite.schedules:
-                self.cell(document, name, optimizer, schedule)
+        for optimizer in suite.also.optimizers:
+            if optimizer not in suite.optimizers:
+                self.problems.append(
+                    f"suite.{name}.also.optimizers: {optimizer!r} is not among "
+                    f"suite.{name}.optimizers: add it there, or remove it here"
+                )
+        for schedule in suite.also.schedules:
+            if schedule in suite.schedules:
+                self.problems.append(
+                    f"suite.{name}.also.schedules: all optimizers have {schedule!r} already, by "
+                    f"suite.{name}.schedules: remove one"
+                )
+        for optimizer, schedule in dict.fromkeys(suite.arms):
+            self.cell(document, name, optimizer, schedule)
 
     def contrasts(self, name: str, contrasts: Sequence[Contrast], document: Document) -> None:
         """Both optimizers and the schedule exist; where the suite lacks one, it is not run."""

@@ -43,8 +43,7 @@ class Params:
         suite = self.suites[workload]
         return tuple(
             resolve(self.raw, workload=workload, optimizer=optimizer, schedule=schedule, seed=seed)
-            for optimizer in suite.optimizers
-            for schedule in suite.schedules
+            for optimizer, schedule in suite.arms
             for seed in suite.seeds
         )
 

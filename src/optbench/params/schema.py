@@ -16,12 +16,42 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Suite:
-    """The grid of a workload: optimizers x schedules x seeds."""
+class Grid:
+    """Optimizers x schedules x seeds."""
 
     optimizers: tuple[str, ...]
     schedules: tuple[str, ...]
     seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Also:
+    """Some optimizers of a suite x schedules that the others are not trained under."""
+
+    optimizers: tuple[str, ...]
+    schedules: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite(Grid):
+    """What is trained of a workload: a grid, and `also` with the same seeds."""
+
+    also: Also
+
+    @property
+    def arms(self) -> tuple[tuple[str, str], ...]:
+        """Each optimizer with each schedule that it is trained under, in order."""
+        return tuple(
+            (optimizer, schedule)
+            for optimizer in self.optimizers
+            for schedule in self.all_schedules
+            if schedule in self.schedules or optimizer in self.also.optimizers
+        )
+
+    @property
+    def all_schedules(self) -> tuple[str, ...]:
+        """All that any optimizer is trained under."""
+        return self.schedules + self.also.schedules
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,7 +73,7 @@ def read_contents(params: Params, workload: str) -> Contents:
         suite=suite,
         evaluation=params.evaluations[workload],
         winners={n: w for n, w in read_winners()[workload].items() if n in suite.optimizers},
-        schedule_args={name: params.raw["schedules"][name] for name in suite.schedules},
+        schedule_args={name: params.raw["schedules"][name] for name in suite.all_schedules},
         runs=runs,
         cells=rows.from_csv(Metrics, folder / "cells.csv"),
         summaries=rows.from_csv(Summary, folder / "summary.csv"),

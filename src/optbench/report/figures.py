@@ -25,13 +25,14 @@ BASELINE = "sgd"
 
 def learning_curves(contents: Contents) -> Figure:
     """Held-out accuracy against epochs, a panel a schedule, a line an optimizer."""
-    schedules = contents.suite.schedules
+    schedules = contents.suite.all_schedules
     figure = Figure(figsize=(3.2 * len(schedules) + 0.4, 3.3), layout="constrained")
     panels = figure.subplots(1, len(schedules), sharey=True, squeeze=False)[0]
     for panel, schedule in zip(panels, schedules, strict=True):
         for index, optimizer in enumerate(contents.suite.optimizers):
-            histories = finished(contents, optimizer, schedule)
-            _curve(panel, contents, optimizer, LINES[index % len(LINES)], histories)
+            if (optimizer, schedule) in contents.suite.arms:
+                histories = finished(contents, optimizer, schedule)
+                _curve(panel, contents, optimizer, LINES[index % len(LINES)], histories)
         target = 100 * contents.evaluation.target_accuracy
         panel.axhline(target, color="#555555", linewidth=0.9, dashes=(6, 3), zorder=0)
         panel.set(title=schedule, xlabel="epoch")
@@ -42,12 +43,16 @@ def learning_curves(contents: Contents) -> Figure:
     diverged = sum(summary.diverged for summary in contents.summaries)
     less = f" less {diverged} diverged runs" if diverged else ""
     band = f"mean and +/- 1 sd, n = {n} seeds{less}" if n > 1 else "n = 1 seed, no spread known"
-    handles, labels = panels[0].get_legend_handles_labels()
+    shown = {
+        label: handle
+        for panel in panels
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
+    }
     figure.legend(
-        handles,
-        labels,
+        shown.values(),
+        shown.keys(),
         loc="outside lower center",
-        ncols=len(labels),
+        ncols=len(shown),
         title=f"{contents.workload}; {band}; dashed line: target",
     )
     return figure
@@ -121,7 +126,7 @@ def rows_of_groups(
     suite = contents.suite
     looks = [
         (colour(optimizer, suite.optimizers),
-         MARKERS[suite.schedules.index(schedule) % len(MARKERS)])
+         MARKERS[suite.all_schedules.index(schedule) % len(MARKERS)])
         for optimizer, schedule in groups
     ]  # fmt: skip
     return figure, axes, looks
@@ -133,7 +138,7 @@ def schedule_shapes(contents: Contents) -> Figure:
     rates, momenta = figure.subplots(1, 2)
     steps = 500
     progress = [100 * step / steps for step in range(steps)]
-    for index, name in enumerate(contents.suite.schedules):
+    for index, name in enumerate(contents.suite.all_schedules):
         factor = registry.load("schedules", name).factor
         own = {
             k: v for k, v in contents.schedule_args[name].items() if k not in SHARED_SCHEDULE_ARGS
@@ -171,7 +176,7 @@ def cost_against_accuracy(contents: Contents) -> Figure:
             mean,
             xerr=[[ratio - min(q1, ratio)], [max(q3, ratio) - ratio]],
             yerr=[[mean - low], [high - mean]],
-            fmt=MARKERS[suite.schedules.index(summary.schedule) % len(MARKERS)],
+            fmt=MARKERS[suite.all_schedules.index(summary.schedule) % len(MARKERS)],
             color=colour(summary.optimizer, suite.optimizers),
             markersize=5,
             elinewidth=0.7,
@@ -189,7 +194,7 @@ def cost_against_accuracy(contents: Contents) -> Figure:
     ]
     shapes = [
         Line2D([], [], color="#555555", marker=MARKERS[i % len(MARKERS)], linestyle="", label=name)
-        for i, name in enumerate(suite.schedules)
+        for i, name in enumerate(suite.all_schedules)
     ]
     figure.legend(handles=[*names, *shapes], loc="outside right upper")
     return figure
@@ -199,9 +204,9 @@ def paired_differences(contents: Contents) -> Figure:
     """Forest plot of every optimizer's accuracy less SGD's under the same schedule, by seed."""
     groups = [
         (optimizer, schedule)
-        for schedule in contents.suite.schedules
+        for schedule in contents.suite.all_schedules
         for optimizer in contents.suite.optimizers
-        if optimizer != BASELINE
+        if optimizer != BASELINE and (optimizer, schedule) in contents.suite.arms
     ]
     figure, axes, looks = rows_of_groups(contents, groups)
     evidence = contents.evidence

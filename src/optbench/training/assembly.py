@@ -13,7 +13,7 @@ from optbench.core.images import ImageData, every_kth_of_class
 from optbench.core.run import Run, Workload
 from optbench.training import randomness
 from optbench.training.batches import EvalBatches, TrainBatches
-from optbench.training.device import fingerprint, make_repeatable
+from optbench.training.device import fingerprint, set_up_process
 from optbench.training.loop import Learner, Training
 from optbench.training.scheduling import Scheduler
 
@@ -30,7 +30,7 @@ def prepare(run: Run) -> Training:
         UsageError: the device is absent, the data is missing or damaged, or parts do not fit.
     """
     settings = run.settings
-    device = make_repeatable(settings)
+    device = set_up_process(settings)
     data = load_data(settings)
     train, heldout, test = build_batches(settings, data, run.seed, device)
     learner = build_learner(run, data, device)

@@ -7,6 +7,7 @@ import torch
 
 from optbench.core.errors import UsageError
 from optbench.core.run import Workload
+from optbench.training.memory import keep_freed_memory
 
 # cuBLAS repeats its bits only with a fixed workspace; read when CUDA starts.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -35,8 +36,12 @@ def select(name: str) -> torch.device:
     return device
 
 
-def make_repeatable(settings: Workload) -> torch.device:
-    """Fixes threads and algorithms so that the same run gives the same bits; returns the device."""
+def set_up_process(settings: Workload) -> torch.device:
+    """Fixes threads and algorithms so that the same run gives the same bits; returns the device.
+
+    Memory that a step frees is kept for the next one.
+    """
+    keep_freed_memory()
     torch.set_num_threads(settings.threads)
     torch.use_deterministic_algorithms(mode=True)
     # Only a debugging aid; it would write every new tensor once more.
