@@ -36,11 +36,13 @@ lint: setup ## Lint (ruff) and check types (mypy)
 	ruff format --check .
 	mypy
 
-bench: setup ## Images per second, K-FAC's step, checkpoints; needs CIFAR-10
-	PYTHONPATH=src python benchmarks/throughput.py
-	PYTHONPATH=src python benchmarks/second_order.py
-	PYTHONPATH=src python benchmarks/checkpointing.py
-	PYTHONPATH=src:. python benchmarks/scaling.py
+bench: export PYTHONPATH = src:.
+bench: setup ## Images per second, K-FAC's step, checkpoints, many cells; needs CIFAR-10
+	python benchmarks/throughput.py
+	python benchmarks/second_order.py
+	python benchmarks/checkpointing.py
+	python benchmarks/scaling.py
+	python benchmarks/cells.py
 
 audit: setup ## Look for known holes in the locked packages; says where its data is out of reach
 	pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict \

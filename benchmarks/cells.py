@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 import yaml
-
 from benchmarks.trivial import optbench, run
 
 WORKLOAD = "cifar10-resnet9"

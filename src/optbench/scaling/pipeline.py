@@ -28,6 +28,9 @@ from optbench.core.errors import UsageError
 # process is killed stands in DVC's run-cache: nothing is trained again.
 WRITE_EVERY_S = 30.0
 
+# DVC's bars would be drawn over the table of running stages; they heed this logger's level.
+logging.getLogger("dvc.progress").setLevel(logging.CRITICAL)
+
 # Carries out a stage's command, given the stage's name, the command, its folder and environment;
 # returns the exit code.
 Send = Callable[[str, tuple[str, ...], str, Mapping[str, str]], int]
