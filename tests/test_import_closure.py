@@ -98,6 +98,19 @@ def test_control_a_missing_dep_is_noticed(monkeypatch):
     assert imported("train") - declared("train")
 
 
+@pytest.mark.parametrize("stage", ["train", "report"])
+def test_training_starts_without_heavy_packages(stage):
+    """They would delay the first step; the control is a stage that needs them."""
+    heavy = "{'matplotlib', 'scipy', 'torchvision', 'dvc', 'dask', 'jinja2', 'pydantic'}"
+    code = f"import runpy; runpy.run_path('stages/{stage}.py', run_name='imported')\n"
+    code += f"import sys; print({heavy} & set(sys.modules))"
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env={"PYTHONPATH": "src"}, capture_output=True,
+        text=True, check=True,
+    ).stdout  # fmt: skip
+    assert (found == "set()\n") == (stage == "train")
+
+
 def test_no_import_is_hidden_in_a_function():
     """Else the closure above would not see it; the registry imports by name, and is allowed for."""
     for file in [*(ROOT / "src").rglob("*.py"), *(ROOT / "stages").glob("*.py")]:
