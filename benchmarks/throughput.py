@@ -32,7 +32,7 @@ from optbench.core.run import Run, Workload, read_params, resolve
 from optbench.training.assembly import build_batches, build_learner, build_model, load_data
 from optbench.training.device import set_up_process
 
-BLOCKS, BLOCK_S = 5, 6.0
+BLOCKS, BLOCK_S = 3, 5.0
 # A block is long beside the four batches that the plain loader has ready when it begins.
 MIN_STEPS = 12
 MATRIX_SIZES = (1024, 2048, 4096)
