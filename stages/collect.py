@@ -13,7 +13,7 @@ from optbench.search.trials import SEARCHES, Trial
 
 
 def main() -> None:
-    """Writes searches/<workload>/{trials.csv,lr_sensitivity.svg,lr_sensitivity.png}."""
+    """Writes searches/<workload>/{trials.csv,lr_sensitivity.{svg,png,pdf}}."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("workload")
     name = parser.parse_args().workload
@@ -26,7 +26,7 @@ def main() -> None:
     publish(folder / "trials.csv", rows.to_csv(Trial, table))
     with style():
         figure = lr_sensitivity(name, trials, Search(**look_up(params, "search", name)).space)
-    for extension in ("svg", "png"):
+    for extension in ("svg", "png", "pdf"):
         publish(folder / f"lr_sensitivity.{extension}", render(figure, extension))
 
 

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from optbench.core.errors import UsageError
@@ -25,17 +27,25 @@ def test_one_gpu_a_job():
 
 def test_the_most_demanding_workload_counts():
     params = read_params()
-    assert need_of(["digits-cnn", "data", "."], params) == Need(threads=1, gpu=True)
-    assert need_of(["digits-cnn", "cifar10-resnet9"], params).threads == 2
+    small, large = Path("suites/digits-cnn"), Path("suites/cifar10-resnet9")
+    assert need_of([small, Path("data"), Path()], params) == Need(threads=1, gpu=True)
+    assert need_of([small, large], params).threads == 2
     params["workloads"]["digits-cnn"]["device"] = "cpu"
-    assert not need_of(["digits-cnn"], params).gpu
+    assert not need_of([small], params).gpu
+
+
+def test_a_search_has_threads_of_its_own():
+    params = read_params()
+    params["search"]["cifar10-resnet9"]["threads"] = 3
+    assert need_of([Path("searches/cifar10-resnet9")], params).threads == 3
+    assert need_of([Path("suites/cifar10-resnet9")], params).threads == 2
 
 
 @pytest.mark.parametrize(
     "params", [{}, {"workloads": {"a": None}}, {"workloads": {"a": {"threads": "x"}}}]
 )
 def test_params_that_are_not_valid_are_left_to_the_pipeline(params):
-    assert need_of(["a"], params) == Need()
+    assert need_of([Path("suites/a")], params) == Need()
 
 
 @pytest.mark.parametrize(

@@ -104,9 +104,9 @@ class Pipeline:
             self._entries.add(stage, changed=changed)
         return changed
 
-    def workloads(self) -> Set[str]:
-        """The names of the folders that the stages' files are in, for example `digits-cnn`."""
-        return {Path(stage.relpath).parent.name for stage in self.stages.values()}
+    def folders(self) -> Set[Path]:
+        """The folders that the stages' files are in, for example `suites/digits-cnn`."""
+        return {Path(stage.path_in_repo).parent for stage in self.stages.values()}
 
 
 class Entries:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from optbench.core.errors import UsageError
@@ -37,8 +38,8 @@ class Machine:
         if cores > self.cores:
             raise UsageError(
                 f"--jobs {jobs}: with {need.threads} threads each (params.yaml: "
-                f"workloads.<name>.threads) they need {cores} cores, and here are {self.cores}: "
-                f"take --jobs {self.cores // need.threads or 1}, or --oversubscribe to share them"
+                f"workloads.<name>.threads, or a search's own) they need {cores} "
+                f"cores, and here are {self.cores}: take --jobs {self.cores // need.threads or 1}, or --oversubscribe to share them"
             )
         if need.gpu and self.gpus and jobs > len(self.gpus):
             raise UsageError(
@@ -58,15 +59,32 @@ def this_machine() -> Machine:
     return Machine(cores=cores, gpus=_gpus())
 
 
-def need_of(workloads: Iterable[str], params: Mapping[str, Any]) -> Need:
-    """What a job of some workloads needs at most; what is not valid, the pipeline refuses."""
-    known = [params.get("workloads", {}).get(name) for name in workloads]
-    settings = [block for block in known if isinstance(block, dict)]
-    threads = [block.get("threads") for block in settings]
+def need_of(folders: Iterable[Path], params: Mapping[str, Any]) -> Need:
+    """What a job of some pipelines needs at most; what is not valid, the pipeline refuses.
+
+    Args:
+        folders: of the pipelines, for example `suites/digits-cnn`. Below `searches`, a search's
+            own number of threads counts.
+        params: what params.yaml holds.
+    """
+    threads, devices = [1], []
+    for folder in folders:
+        workload = _block(params, "workloads", folder.name)
+        own = _block(params, "search", folder.name) if folder.parts[:1] == ("searches",) else {}
+        count = own.get("threads", workload.get("threads"))
+        if isinstance(count, int):
+            threads.append(count)
+        devices.append(str(workload.get("device")))
     return Need(
-        threads=max((count for count in threads if isinstance(count, int)), default=1),
-        gpu=any(str(block.get("device")).startswith(("auto", "cuda")) for block in settings),
+        threads=max(threads),
+        gpu=any(device.startswith(("auto", "cuda")) for device in devices),
     )
+
+
+def _block(params: Mapping[str, Any], section: str, name: str) -> Mapping[str, Any]:
+    """A workload's entry in a section; empty where there is none that is valid."""
+    entry = params.get(section, {}).get(name)
+    return entry if isinstance(entry, dict) else {}
 
 
 def _gpus() -> tuple[str, ...]:

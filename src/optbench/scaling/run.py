@@ -52,7 +52,7 @@ def reproduce(
         raise UsageError(f"--jobs: got {jobs}: must be 1 or more")
     module = load(engine)
     pipeline = Pipeline(targets)
-    need = need_of(pipeline.workloads(), read_params() if PARAMS.is_file() else {})
+    need = need_of(pipeline.folders(), read_params() if PARAMS.is_file() else {})
     here = module.is_here()
     machine = this_machine()
     if here and not oversubscribe:

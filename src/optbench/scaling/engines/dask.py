@@ -60,13 +60,17 @@ class Engine:
             raise
 
     def run(self, job: Job) -> int:
-        """Carries out a job; Dask tries it again where its worker dies, but not for ever."""
+        """Carries out a job; Dask tries it again where its worker dies, but not for ever.
+
+        Raises:
+            UsageError: it has killed as many workers as Dask allows.
+        """
         future = self.client.submit(worker.execute, job, pure=False)
         self.futures.add(future)
         try:
             return int(future.result())
-        except KilledWorker:
-            return 128 + signal.SIGKILL
+        except KilledWorker as error:
+            raise UsageError(f"Dask gives up: {error}") from error
         except CancelledError:
             return 128 + signal.SIGTERM
         finally:
