@@ -39,7 +39,8 @@ class Machine:
             raise UsageError(
                 f"--jobs {jobs}: with {need.threads} threads each (params.yaml: "
                 f"workloads.<name>.threads, or a search's own) they need {cores} "
-                f"cores, and here are {self.cores}: take --jobs {self.cores // need.threads or 1}, or --oversubscribe to share them"
+                f"cores, and here are {self.cores}: take --jobs "
+                f"{self.cores // need.threads or 1}, or --oversubscribe to share them"
             )
         if need.gpu and self.gpus and jobs > len(self.gpus):
             raise UsageError(
