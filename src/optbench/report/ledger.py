@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter
 from tabulate import tabulate
 
-from optbench.claims.judgement import Judgement, Transfer
+from optbench.claims import words
+from optbench.claims.judgement import Judgement
 from optbench.claims.ledger import judge
 from optbench.claims.schema import SHAPES, Claim, Claims
-from optbench.claims.words import epochs_saved, signed
 from optbench.evaluation import verdict
 from optbench.report.contents import Contents
 from optbench.report.text import NOTHING
@@ -66,7 +66,12 @@ class Ledger:
 
 def ledger(claims: Claims, workloads: Iterable[Contents]) -> Ledger:
     """The claims judged on what was run on some workloads."""
-    judged = judge(claims, {contents.workload: contents.evidence for contents in workloads})
+    evidence = {contents.workload: contents.evidence for contents in workloads}
+    return of_judgements(claims, judge(claims, evidence))
+
+
+def of_judgements(claims: Claims, judged: Sequence[Judgement]) -> Ledger:
+    """The claims with a judgement of each, in their order."""
     pairs = list(zip(claims.claims, judged, strict=True))
     return Ledger(
         rows=[row(claim, judgement) for claim, judgement in pairs],
@@ -104,14 +109,17 @@ def in_markdown(found: Ledger) -> str:
 
 def row(claim: Claim, judgement: Judgement) -> Row:
     """A claim and its judgement in words."""
+    quantity = vars(claim)["quantity"]
     return Row(
         id=claim.id,
         text=claim.text,
         verdict=judgement.verdict,
         look=LOOKS[judgement.verdict],
         why=[judgement.reason, *judgement.notes],
-        transfer=[in_words(found, claim) for found in judgement.transfer],
-        n=" and ".join(map(str, judgement.n)) or NOTHING,
+        transfer=[
+            words.transferred(found, vars(claim)["quantity"]) for found in judgement.transfer
+        ],
+        n=words.both(judgement.n) or NOTHING,
         p=p_value(judgement),
         place=claim.place,
     )
@@ -129,16 +137,3 @@ def p_value(judgement: Judgement) -> str:
     if judgement.p_corrected is not None:
         return f"{judgement.p_corrected:.2g} (Holm)"
     return NOTHING if judgement.p is None else f"{judgement.p:.2g}"
-
-
-def in_words(found: Transfer, claim: Claim) -> str:
-    """What another workload says of the same ordering, contrast by contrast."""
-    in_accuracy = getattr(claim, "quantity", "test_accuracy") == "test_accuracy"
-    unit = signed if in_accuracy else epochs_saved
-    contrasts = "; ".join(
-        f"{contrast.name}: {contrast.finding}"
-        + ("" if contrast.estimate is None else f", {unit(contrast.estimate)}")
-        + ("" if contrast.p_corrected is None else f", p = {contrast.p_corrected:.2g}")
-        for contrast in found.contrasts
-    )
-    return f"{found.workload} {found.finding}: {contrasts}."
