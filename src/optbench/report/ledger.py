@@ -11,12 +11,14 @@ from tabulate import tabulate
 from optbench.claims import words
 from optbench.claims.judgement import Judgement
 from optbench.claims.ledger import judge
-from optbench.claims.schema import SHAPES, Claim, Claims
+from optbench.claims.schema import Claim, Claims, Contrast
 from optbench.evaluation import verdict
+from optbench.params.schema import Grid
 from optbench.report.contents import Contents
 from optbench.report.text import NOTHING
 
-HEADERS = ("claim", "verdict", "why", "transfer evidence", "n", "p", "place in the post")
+NUMBERS = ("estimate", "interval", "n", "test", "p")
+HEADERS = ("claim", "verdict", *NUMBERS, "why", "transfer evidence", "place in the post")
 # How a verdict looks; the word itself says it too.
 GOOD, BAD, OPEN = "good", "bad", "open"
 LOOKS = {
@@ -36,20 +38,34 @@ class Row:
     look: str
     why: Sequence[str]
     transfer: Sequence[str]
-    n: str
-    p: str
+    numbers: Sequence[str]  # a cell for each of `NUMBERS`
     place: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One claim as it stands in claims.json: differences are fractions, or epochs saved."""
+    """One claim as it stands in claims.json: its own fields, null where its kind has none.
+
+    Accuracies, their margins and differences are fractions.
+    """
 
     id: str
     kind: str
     text: str
     place: str  # in the post
+    quantity: str
     judgement: Judgement
+    workload: str | None = None
+    claimed: float | None = None
+    margin: float | None = None
+    k0: int | None = None  # runs behind the claimed value
+    runs: Grid | None = None  # that judge it
+    contrasts: tuple[Contrast, ...] = ()
+    transfer: tuple[str, ...] = ()  # workloads
+    optimizer: str | None = None
+    device: str | None = None
+    beta2: float | None = None
+    needs: str | None = None
 
 
 ENTRIES = TypeAdapter(tuple[Entry, ...])
@@ -62,6 +78,7 @@ class Ledger:
     rows: Sequence[Row]
     summary: str
     entries: tuple[Entry, ...]
+    headers: Sequence[str] = NUMBERS  # of the numbers of a row
 
 
 def ledger(claims: Claims, workloads: Iterable[Contents]) -> Ledger:
@@ -76,15 +93,8 @@ def of_judgements(claims: Claims, judged: Sequence[Judgement]) -> Ledger:
     return Ledger(
         rows=[row(claim, judgement) for claim, judgement in pairs],
         summary=summary(judged),
-        entries=tuple(
-            Entry(id=c.id, kind=kind(c), text=c.text, place=c.place, judgement=j) for c, j in pairs
-        ),
+        entries=tuple(Entry(**vars(claim), judgement=judgement) for claim, judgement in pairs),
     )
-
-
-def kind(claim: Claim) -> str:
-    """The kind as claims.yaml names it."""
-    return next(name for name, shape in SHAPES.items() if isinstance(claim, shape))
 
 
 def as_json(found: Ledger) -> str:
@@ -100,8 +110,11 @@ def schema() -> str:
 def in_markdown(found: Ledger) -> str:
     """The ledger as a page of Markdown."""
     rows = [
-        (r.text, r.verdict, " ".join(r.why), " ".join(r.transfer) or NOTHING, r.n, r.p, r.place)
-        for r in found.rows
+        (
+            *(row.text, row.verdict, *row.numbers),
+            *(" ".join(row.why), " ".join(row.transfer) or NOTHING, row.place),
+        )
+        for row in found.rows
     ]
     table = tabulate(rows, HEADERS, tablefmt="github", disable_numparse=True)
     return f"# Ledger of claims\n\n{found.summary}\n\n{table}\n"
@@ -116,13 +129,23 @@ def row(claim: Claim, judgement: Judgement) -> Row:
         verdict=judgement.verdict,
         look=LOOKS[judgement.verdict],
         why=[judgement.reason, *judgement.notes],
-        transfer=[
-            words.transferred(found, vars(claim)["quantity"]) for found in judgement.transfer
-        ],
-        n=words.both(judgement.n) or NOTHING,
-        p=p_value(judgement),
+        transfer=[words.transferred(found, quantity) for found in judgement.transfer],
+        numbers=numbers(judgement, quantity),
         place=claim.place,
     )
+
+
+def numbers(judgement: Judgement, quantity: str) -> Sequence[str]:
+    """The cells of `NUMBERS`, each a dash where there is nothing to tell."""
+    estimate = interval = NOTHING
+    if judgement.estimate is not None:
+        unit = words.UNITS[quantity]
+        estimate = unit.text(judgement.estimate)
+        if judgement.low is not None and judgement.high is not None:
+            level = 95 if judgement.contrasts else 90
+            interval = f"{unit.interval(judgement.low, judgement.high)} ({level} %)"
+    n = words.both(judgement.n) or NOTHING
+    return estimate, interval, n, judgement.test or NOTHING, p_value(judgement)
 
 
 def summary(judged: Sequence[Judgement]) -> str:
