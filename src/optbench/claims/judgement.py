@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from optbench.claims.schema import Claim
 from optbench.evaluation import verdict
@@ -58,6 +59,8 @@ class Judgement:
     low: float | None = None
     high: float | None = None
     n: tuple[int, ...] = ()  # runs of each arm, or pairs of steps
+    # Of an inconclusive value: runs of ours that would decide a difference of this size.
+    decisive_n: int | Literal["never"] | None = None
     test: str | None = None
     p: float | None = None
     p_corrected: float | None = None

@@ -7,7 +7,7 @@ beside it as transfer evidence, and is never a verdict.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from optbench.claims import words
 from optbench.claims.evidence import Evidence, notes, pooled_environments, withheld
@@ -109,6 +109,7 @@ class Bench:
             low=found.low,
             high=found.high,
             n=(found.n,),
+            decisive_n=whole(found.decisive_n),
             test=found.test,
             p=found.p,
             notes=remarks,
@@ -279,6 +280,13 @@ MEASURES = {
     ),
     "peak_memory_gb": lambda cost, epochs: cost["peak_memory_bytes"] / 1e9,
 }
+
+
+def whole(runs: float | None) -> int | Literal["never"] | None:
+    """A number of runs; "never" where it is infinite."""
+    if runs is None:
+        return None
+    return "never" if math.isinf(runs) else int(runs)
 
 
 def least_favourable(contrasts: Sequence[Contrasted]) -> Contrasted:

@@ -51,16 +51,24 @@ def questions(claim: Claim) -> list[Question]:
 
 
 def corrected(answers: Mapping[Question, Advantage | None]) -> dict[Question, float]:
-    """Holm's p of each question that has a p value, in its family."""
-    families: dict[tuple[str, bool], dict[Question, float]] = {}
-    for question, found in answers.items():
-        if found is not None and found.p is not None:
-            families.setdefault(question.family, {})[question] = found.p
-    return {
-        question: p
-        for family in families.values()
-        for question, p in zip(family, holm(list(family.values())), strict=True)
-    }
+    """Holm's p of each question that has a p value, in its family.
+
+    A family is as large as claims.yaml makes it: a question without a p value counts as p = 1.
+    """
+    measured = {question: found.p for question, found in answers.items() if found is not None}
+    families: dict[tuple[str, bool], list[Question]] = {}
+    for question in answers:
+        families.setdefault(question.family, []).append(question)
+    found_p: dict[Question, float] = {}
+    for family in families.values():
+        p_values = [measured.get(question) for question in family]
+        corrected_p = holm([1.0 if p is None else p for p in p_values])
+        found_p |= {
+            question: own
+            for question, p, own in zip(family, p_values, corrected_p, strict=True)
+            if p is not None
+        }
+    return found_p
 
 
 def arms_of(asked: Sequence[Question]) -> list[Arm]:

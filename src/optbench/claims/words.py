@@ -3,9 +3,10 @@
 import math
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from optbench.claims.judgement import Contrasted
+from optbench.claims.judgement import Contrasted, Transfer
 from optbench.claims.schema import Arm, ValueClaim
 from optbench.evaluation.verdict import INCONCLUSIVE, REPRODUCED, Spread, ValueResult
 
@@ -50,24 +51,81 @@ def ordering_reason(worst: Contrasted, quantity: str, *, of: int) -> str:
     name = worst.name if of == 1 else f"The worst of {of} contrasts is {worst.name}"
     if worst.estimate is None:
         return f"{name}: all runs of an arm diverged, so there is nothing to compare."
-    text = signed if quantity == "test_accuracy" else epochs_saved
-    head = f"{name}: {text(worst.estimate)}"
-    if worst.low is None or worst.high is None or worst.p is None:
-        return f"{head}, without an interval, since runs show no spread."
-    return (
-        f"{head} (95 % interval {text(worst.low)} to {text(worst.high)}), p = {worst.p:.2g}, "
-        f"after Holm's correction {worst.p_corrected:.2g}."
-    )
+    return f"{name}: {advantage(worst, quantity)}."
+
+
+def transferred(found: Transfer, quantity: str) -> str:
+    """What another workload says of an ordering, contrast by contrast, and what limits it."""
+    contrasts = [
+        f"{contrast.name}: {contrast.finding}"
+        + ("" if contrast.estimate is None else f", {advantage(contrast, quantity)}")
+        for contrast in found.contrasts
+    ]
+    limits = [note[0].lower() + note[1:].rstrip(".") for note in found.notes]
+    notes = ["note: " + ", and ".join(limits)] * bool(limits)
+    return f"{found.workload} {found.finding}: {'; '.join([*contrasts, *notes])}."
+
+
+def advantage(found: Contrasted, quantity: str) -> str:
+    """The estimate of a contrast and, in brackets, what it rests on."""
+    if found.estimate is None:
+        return "no estimate"
+    unit = UNITS[quantity]
+    basis = [no_spread(found.n)]
+    if found.low is not None and found.high is not None:
+        basis = [f"95 % {unit.interval(found.low, found.high)}"]
+    basis.append(f"n = {both(found.n)}")
+    if found.paired is not None and found.paired.correlation is not None:
+        basis.append(f"r = {found.paired.correlation:.2f}")
+    if found.p_corrected is not None:
+        basis.append(f"p = {found.p_corrected:.2g} after Holm")
+    return f"{unit.text(found.estimate)} ({', '.join(basis)})"
+
+
+def no_spread(n: Sequence[int]) -> str:
+    """Why two arms have no interval."""
+    return "one run, no spread known" if min(n) == 1 else "runs show no spread"
+
+
+def both(n: Sequence[int]) -> str:
+    """Numbers of runs, arm by arm."""
+    return " and ".join(map(str, n))
+
+
+@dataclass(frozen=True)
+class Unit:
+    """How an estimate is written; `factor` turns it into the unit."""
+
+    name: str
+    form: str = "+.2f"
+    factor: float = 1.0
+
+    def text(self, value: float) -> str:
+        """With the unit."""
+        return f"{self.number(value)} {self.name}".strip()
+
+    def interval(self, low: float, high: float) -> str:
+        """From low to high, without the unit."""
+        return f"{self.number(low)} to {self.number(high)}"
+
+    def number(self, value: float) -> str:
+        """Without the unit."""
+        return f"{self.factor * value:{self.form}}"
+
+
+UNITS = {
+    "test_accuracy": Unit("pp", factor=100),  # a difference of accuracies
+    "epochs_to_target": Unit("epochs saved"),  # positive is faster
+    "step_time_ratio": Unit("", ".2f"),
+    "training_hours": Unit("h", ".3g"),
+    "peak_memory_gb": Unit("GB", ".3g"),
+    "radam_rho": Unit("", ",.0f"),
+}
 
 
 def signed(fraction: float) -> str:
     """A difference of accuracies."""
-    return f"{100 * fraction:+.2f} pp"
-
-
-def epochs_saved(epochs: float) -> str:
-    """A difference in epochs to the target; positive is faster."""
-    return f"{epochs:+.2f} epochs saved"
+    return UNITS["test_accuracy"].text(fraction)
 
 
 def ratio_text(cost: Mapping[str, Any]) -> str:

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter
 from tabulate import tabulate
 
-from optbench.claims.judgement import Judgement, Transfer
+from optbench.claims import words
+from optbench.claims.judgement import Judgement
 from optbench.claims.ledger import judge
-from optbench.claims.schema import SHAPES, Claim, Claims
-from optbench.claims.words import epochs_saved, signed
+from optbench.claims.schema import Claim, Claims, Contrast
 from optbench.evaluation import verdict
+from optbench.params.schema import Grid
 from optbench.report.contents import Contents
 from optbench.report.text import NOTHING
 
-HEADERS = ("claim", "verdict", "why", "transfer evidence", "n", "p", "place in the post")
+NUMBERS = ("estimate", "interval", "n", "test", "p")
+HEADERS = ("claim", "verdict", *NUMBERS, "why", "transfer evidence", "place in the post")
 # How a verdict looks; the word itself says it too.
 GOOD, BAD, OPEN = "good", "bad", "open"
 LOOKS = {
@@ -36,20 +38,34 @@ class Row:
     look: str
     why: Sequence[str]
     transfer: Sequence[str]
-    n: str
-    p: str
+    numbers: Sequence[str]  # a cell for each of `NUMBERS`
     place: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One claim as it stands in claims.json: differences are fractions, or epochs saved."""
+    """One claim as it stands in claims.json: its own fields, null where its kind has none.
+
+    Accuracies, their margins and differences are fractions.
+    """
 
     id: str
     kind: str
     text: str
     place: str  # in the post
+    quantity: str
     judgement: Judgement
+    workload: str | None = None
+    claimed: float | None = None
+    margin: float | None = None
+    k0: int | None = None  # runs behind the claimed value
+    runs: Grid | None = None  # that judge it
+    contrasts: tuple[Contrast, ...] = ()
+    transfer: tuple[str, ...] = ()  # workloads
+    optimizer: str | None = None
+    device: str | None = None
+    beta2: float | None = None
+    needs: str | None = None
 
 
 ENTRIES = TypeAdapter(tuple[Entry, ...])
@@ -62,24 +78,23 @@ class Ledger:
     rows: Sequence[Row]
     summary: str
     entries: tuple[Entry, ...]
+    headers: Sequence[str] = NUMBERS  # of the numbers of a row
 
 
 def ledger(claims: Claims, workloads: Iterable[Contents]) -> Ledger:
     """The claims judged on what was run on some workloads."""
-    judged = judge(claims, {contents.workload: contents.evidence for contents in workloads})
+    evidence = {contents.workload: contents.evidence for contents in workloads}
+    return of_judgements(claims, judge(claims, evidence))
+
+
+def of_judgements(claims: Claims, judged: Sequence[Judgement]) -> Ledger:
+    """The claims with a judgement of each, in their order."""
     pairs = list(zip(claims.claims, judged, strict=True))
     return Ledger(
         rows=[row(claim, judgement) for claim, judgement in pairs],
         summary=summary(judged),
-        entries=tuple(
-            Entry(id=c.id, kind=kind(c), text=c.text, place=c.place, judgement=j) for c, j in pairs
-        ),
+        entries=tuple(Entry(**vars(claim), judgement=judgement) for claim, judgement in pairs),
     )
-
-
-def kind(claim: Claim) -> str:
-    """The kind as claims.yaml names it."""
-    return next(name for name, shape in SHAPES.items() if isinstance(claim, shape))
 
 
 def as_json(found: Ledger) -> str:
@@ -95,8 +110,11 @@ def schema() -> str:
 def in_markdown(found: Ledger) -> str:
     """The ledger as a page of Markdown."""
     rows = [
-        (r.text, r.verdict, " ".join(r.why), " ".join(r.transfer) or NOTHING, r.n, r.p, r.place)
-        for r in found.rows
+        (
+            *(row.text, row.verdict, *row.numbers),
+            *(" ".join(row.why), " ".join(row.transfer) or NOTHING, row.place),
+        )
+        for row in found.rows
     ]
     table = tabulate(rows, HEADERS, tablefmt="github", disable_numparse=True)
     return f"# Ledger of claims\n\n{found.summary}\n\n{table}\n"
@@ -104,17 +122,30 @@ def in_markdown(found: Ledger) -> str:
 
 def row(claim: Claim, judgement: Judgement) -> Row:
     """A claim and its judgement in words."""
+    quantity = vars(claim)["quantity"]
     return Row(
         id=claim.id,
         text=claim.text,
         verdict=judgement.verdict,
         look=LOOKS[judgement.verdict],
         why=[judgement.reason, *judgement.notes],
-        transfer=[in_words(found, claim) for found in judgement.transfer],
-        n=" and ".join(map(str, judgement.n)) or NOTHING,
-        p=p_value(judgement),
+        transfer=[words.transferred(found, quantity) for found in judgement.transfer],
+        numbers=numbers(judgement, quantity),
         place=claim.place,
     )
+
+
+def numbers(judgement: Judgement, quantity: str) -> Sequence[str]:
+    """The cells of `NUMBERS`, each a dash where there is nothing to tell."""
+    estimate = interval = NOTHING
+    if judgement.estimate is not None:
+        unit = words.UNITS[quantity]
+        estimate = unit.text(judgement.estimate)
+        if judgement.low is not None and judgement.high is not None:
+            level = 95 if judgement.contrasts else 90
+            interval = f"{unit.interval(judgement.low, judgement.high)} ({level} %)"
+    n = words.both(judgement.n) or NOTHING
+    return estimate, interval, n, judgement.test or NOTHING, p_value(judgement)
 
 
 def summary(judged: Sequence[Judgement]) -> str:
@@ -129,16 +160,3 @@ def p_value(judgement: Judgement) -> str:
     if judgement.p_corrected is not None:
         return f"{judgement.p_corrected:.2g} (Holm)"
     return NOTHING if judgement.p is None else f"{judgement.p:.2g}"
-
-
-def in_words(found: Transfer, claim: Claim) -> str:
-    """What another workload says of the same ordering, contrast by contrast."""
-    in_accuracy = getattr(claim, "quantity", "test_accuracy") == "test_accuracy"
-    unit = signed if in_accuracy else epochs_saved
-    contrasts = "; ".join(
-        f"{contrast.name}: {contrast.finding}"
-        + ("" if contrast.estimate is None else f", {unit(contrast.estimate)}")
-        + ("" if contrast.p_corrected is None else f", p = {contrast.p_corrected:.2g}")
-        for contrast in found.contrasts
-    )
-    return f"{found.workload} {found.finding}: {contrasts}."
