@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from html import unescape
 
 import pytest
 from pydantic import ValidationError
@@ -13,7 +14,16 @@ from optbench.claims.ledger import judge
 from optbench.claims.questions import Question, corrected
 from optbench.claims.schema import Contrast
 from optbench.evaluation.verdict import Advantage, Paired
-from optbench.report.ledger import ENTRIES, Ledger, as_json, in_markdown, of_judgements, schema
+from optbench.report.ledger import (
+    ENTRIES,
+    NUMBERS,
+    Ledger,
+    as_json,
+    in_markdown,
+    of_judgements,
+    schema,
+)
+from optbench.report.page import template
 
 
 def ledger(*found) -> Ledger:
@@ -99,6 +109,17 @@ def test_the_table_has_a_column_for_each_number():
         "Welch's t test, Holm's correction", "1 (Holm)",
     ]  # fmt: skip
     assert cells(text, "Take eps of 1e-8.")[1:6] == ["-"] * 5  # the control
+
+
+def test_the_pages_table_has_the_same_cells():
+    found = ledger(evidence(), evidence(workload=SMALL))
+    html = template("parts.html").module.ledger_table(found)
+    assert html.count('<th scope="col">') == 4 + len(NUMBERS)
+    for own in found.rows:
+        row = html.split(f'<tr id="claim-{own.id}">')[1].split("</tr>")[0]
+        cells_of = [unescape(part.split("</td>")[0]) for part in row.split('<td class="num">')[1:]]
+        assert cells_of == list(own.numbers)
+        assert row.count("<td") == 3 + len(NUMBERS)
 
 
 def entries(*found) -> dict[str, dict]:
