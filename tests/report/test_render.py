@@ -12,7 +12,7 @@ from optbench.core import records
 from optbench.params.load import load_params
 from optbench.report import style, tables
 from optbench.report.contents import Contents, read_contents
-from optbench.report.figures import learning_curves
+from optbench.report.figures import learning_curves, performance_profile
 from optbench.report.render import render_report
 
 
@@ -94,3 +94,13 @@ def test_a_suite_in_which_every_run_diverged_is_still_drawn(contents):
 def test_every_optimizer_has_a_colour_of_its_own():
     names = ["sgd", "adam", "adamw", "radam", "ngd", "kfac", "lion", "sophia"]
     assert len({style.colour(name, names) for name in names}) == len(names)
+
+
+def test_the_profile_says_what_it_is_over_and_what_it_leaves_out(contents):
+    lacking = dataclasses.replace(
+        contents,
+        workload="other",
+        cells=[c for c in contents.cells if (c.optimizer, c.schedule) != ("ngd", "step")],
+    )
+    title = performance_profile([contents, lacking]).axes[0].get_title(loc="left")
+    assert "50 targets (digits-cnn 30, other 20); 10 left out, not run by all" in title

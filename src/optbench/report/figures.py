@@ -14,6 +14,7 @@ from optbench.core import registry
 from optbench.core.records import Epoch
 from optbench.evaluation.contrast import epochs_to_target
 from optbench.evaluation.summary import t_interval
+from optbench.evaluation.time_to_target import Profile
 from optbench.evaluation.time_to_target import performance_profile as profiled
 from optbench.evaluation.verdict import paired
 from optbench.params.signatures import SHARED_SCHEDULE_ARGS
@@ -60,7 +61,7 @@ def learning_curves(contents: Contents) -> Figure:
 
 def final_accuracy(contents: Contents) -> Figure:
     """Test accuracy at the last epoch: each seed, the mean, and its 95 % interval."""
-    summaries = sorted(contents.summaries, key=lambda s: s.accuracy_mean or 0.0)
+    summaries = contents.ranked(contents.summaries, key=lambda s: s.accuracy_mean or 0.0)
     groups = [(summary.optimizer, summary.schedule) for summary in summaries]
     figure, axes, looks = rows_of_groups(contents, groups)
     for row, (summary, (shade, marker)) in enumerate(zip(summaries, looks, strict=True)):
@@ -92,7 +93,7 @@ def time_to_target(contents: Contents) -> Figure:
         )
         for s in contents.summaries
     }
-    ordered = sorted(groups, key=lambda key: -statistics.fmean(groups[key]))
+    ordered = contents.ranked(groups, key=lambda key: -statistics.fmean(groups[key]))
     missed = {(c.optimizer, c.schedule) for c in contents.cells if c.epochs_to_target is None}
     figure, axes, looks = rows_of_groups(contents, ordered)
     for row, (group, (shade, marker)) in enumerate(zip(ordered, looks, strict=True)):
@@ -228,8 +229,11 @@ def paired_differences(contents: Contents) -> Figure:
 
 
 def performance_profile(workloads: Sequence[Contents]) -> Figure:
-    """Of the targets of all workloads, the fraction reached within tau times the best's epochs."""
-    profile = profiled({contents.workload: contents.cells for contents in workloads})
+    """Of the targets that all were run on, those reached within tau times the best's epochs.
+
+    A workload where nothing is ranked has no part in it.
+    """
+    profile = profiled({own.workload: own.cells for own in workloads if not own.withheld})
     figure = Figure(figsize=(6.6, 3.2), layout="constrained")
     axes = figure.subplots()
     names = list(profile.ratios)
@@ -242,10 +246,16 @@ def performance_profile(workloads: Sequence[Contents]) -> Figure:
     axes.set_xlabel("tau: epochs to the target / epochs of the best optimizer")
     axes.set_ylabel("targets reached (%)")
     axes.set_ylim(-2, 102)
-    count = f"{profile.problems} targets (workload, schedule, seed)"
-    axes.set_title(f"performance profile over {count}", loc="left")
+    axes.set_title(f"performance profile: {targets(profile)}", loc="left")
     figure.legend(loc="outside right upper")
     return figure
+
+
+def targets(profile: Profile) -> str:
+    """How many targets a profile is over, by workload, and how many it leaves out."""
+    listed = ", ".join(f"{name} {count}" for name, count in profile.by_workload.items())
+    left_out = f"; {profile.left_out} left out, not run by all" if profile.left_out else ""
+    return f"{profile.problems} targets ({listed or 'none'}){left_out}"
 
 
 FIGURES: Mapping[str, Callable[[Contents], Figure]] = {

@@ -28,7 +28,9 @@ ALT_TEXT = {
     "paired_differences": "Accuracy of each optimizer less SGD's on the same seed, a forest plot",
     "time_to_target": "Epochs to the target accuracy of each optimizer and schedule, by seed",
     "cost_against_accuracy": "Test accuracy against the time of a step beside SGD's",
-    "performance_profile": "Fraction of all targets reached within tau times the best's epochs",
+    "performance_profile": (
+        "Fraction of the targets that all were run on, reached within tau times the best's epochs"
+    ),
     "schedule_shapes": "Learning-rate factor and momentum of each schedule against progress",
 }
 
@@ -91,10 +93,10 @@ def drawn_by(function: Callable[..., Figure], svg: bytes, *, name: str | None = 
 
 
 def figures_of(contents: Contents) -> Mapping[str, Callable[[Contents], Figure]]:
-    """The figures that there is something to draw for; pairs need two seeds."""
+    """The figures that there is something to draw for; differences need two seeds and a ranking."""
     if not contents.cells:
         return {"schedule_shapes": FIGURES["schedule_shapes"]}
-    several = len(contents.suite.seeds) > 1
+    several = len(contents.suite.seeds) > 1 and not contents.withheld
     return {
         name: draw for name, draw in FIGURES.items() if several or draw is not paired_differences
     }
