@@ -3,8 +3,9 @@
 import dataclasses
 
 import pytest
+from tests.report.test_gate import INSIDE, banded
 
-from optbench.claims.schema import Baseline, load_claims
+from optbench.claims.schema import load_claims
 from optbench.evaluation.summary import ONE_NETWORK
 from optbench.evaluation.tuning import OTHER, SEARCHED
 from optbench.params.load import load_params
@@ -30,8 +31,6 @@ WINNER = Winner(
     schedule="cosine", trials=24, epochs=10, lr=0.02, weight_decay=0.0005,
     validation_accuracy=0.9, on_edge=(),
 )  # fmt: skip
-
-BAND = Baseline(optimizer="sgd", schedule="cosine", low=0.9, high=0.999, source="others' runs")
 
 
 def ledger_of(contents: Contents) -> Ledger:
@@ -71,9 +70,9 @@ def test_what_the_interval_is_goes_by_the_seeds(searched):
 
 def test_the_caption_begins_with_the_baselines_band(searched):
     assert caption(searched)[0].startswith("digits-cnn has no sourced band for its baseline")
-    inside = caption(dataclasses.replace(searched, baseline=BAND))[0]
+    inside = caption(banded(searched, INSIDE))[0]
     assert inside.startswith("The baseline sgd / cosine lies in its sourced band of 90.0 to 99.9 %")
-    missed = dataclasses.replace(searched, baseline=dataclasses.replace(BAND, low=0.998))
+    missed = banded(searched, dataclasses.replace(INSIDE, low=0.998))
     assert caption(missed)[0].startswith("No ranking is given: the baseline sgd / cosine has a")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from optbench.claims.evidence import Evidence, Fingerprint, distinct, withheld
-from optbench.claims.schema import Baseline, load_claims
+from optbench.claims.schema import Baseline, Claims, load_claims
 from optbench.core import records, rows
 from optbench.core.records import Epoch, Outcome
 from optbench.core.run import Run, Workload
@@ -41,7 +41,7 @@ class Contents:
     costs: Mapping[str, Mapping[str, Any]]  # by optimizer
     fingerprints: Mapping[tuple[str, str, int], Fingerprint]  # of each cell
     digests: Mapping[str, str]  # of each cell's SHA256SUMS
-    baseline: Baseline | None  # None: no source gives a band for it
+    claims: Claims
 
     @property
     def environments(self) -> list[Fingerprint]:
@@ -58,6 +58,16 @@ class Contents:
             fingerprints=self.fingerprints,
             costs=self.costs,
         )
+
+    @property
+    def baseline(self) -> Baseline | None:
+        """The band of the baseline; None where no source gives one."""
+        return self.claims.baselines.get(self.workload)
+
+    @property
+    def claimed(self) -> bool:
+        """Whether any claim is of this workload itself."""
+        return any(getattr(c, "workload", None) == self.workload for c in self.claims.claims)
 
     @property
     def withheld(self) -> str | None:
@@ -97,7 +107,7 @@ def read_contents(params: Params, workload: str) -> Contents:
         },
         fingerprints={cell: outcome.fingerprint for cell, outcome in outcomes.items()},
         digests={run.cell: records.digest(suite_folder / run.cell) for run in runs},
-        baseline=load_claims(workloads=params.workloads).baselines.get(workload),
+        claims=load_claims(workloads=params.workloads),
     )
 
 

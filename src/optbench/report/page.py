@@ -34,6 +34,7 @@ class Drawn:
     svg: str
     alt: str
     function: str  # that draws it, as a dotted name
+    source: str  # its file, from the project's root
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +59,7 @@ def report_page(
     return template("report.html").render(
         contents=contents,
         headline=headline(contents),
+        claimed=contents.claimed,
         contrasts=contrasts(contents),
         headers=tables.HEADERS,
         rows=[(anchor(*row[:2]), row) for row in tables.results_rows(contents)],
