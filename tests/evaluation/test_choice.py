@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from optbench.evaluation.choice import DRAWS, choose, simulate
+from optbench.evaluation.choice import DRAWS, Choice, choose, simulate
 from optbench.evaluation.metrics import Metrics
+from optbench.evaluation.verdict import Spread, pooled_spread
 
 ERROR = 4 * 0.5 / math.sqrt(DRAWS)  # of a simulated probability, at most
 
@@ -22,13 +23,22 @@ def runs(optimizer: str, *accuracies: float | None, schedule: str = "cosine") ->
     ]  # fmt: skip
 
 
+def chosen(metrics: list[Metrics], *, allowed: set[str] | None = None) -> Choice | None:
+    """With the spread pooled over the arms."""
+    arms: dict[tuple[str, str], list[float]] = {}
+    for run in metrics:
+        if run.test_accuracy is not None:
+            arms.setdefault((run.optimizer, run.schedule), []).append(run.test_accuracy)
+    return choose(metrics, allowed=allowed or NAMES, spread=pooled_spread(arms.values()))
+
+
 A, B = (0.950, 0.953, 0.951, 0.952, 0.954), (0.949, 0.952, 0.950, 0.951, 0.953)
 NAMES = {"sgd", "adam", "adamw"}
 
 
 def test_two_options_by_the_t_distribution():
     """The difference of two means is a t variable with 8 degrees of freedom."""
-    first, second = choose([*runs("sgd", *B), *runs("adam", *A)], allowed=NAMES).options
+    first, second = chosen([*runs("sgd", *B), *runs("adam", *A)]).options
     scale = math.sqrt(2.5e-6) * math.sqrt(2 / 5)  # both variances are 2.5e-6
     chance = stats.t.cdf(0.001 / scale, 8)
     assert (first.optimizer, second.optimizer) == ("adam", "sgd")
@@ -45,13 +55,13 @@ def test_two_options_by_the_t_distribution():
 
 
 def test_control_a_known_spread_would_be_surer():
-    (first, _) = choose([*runs("sgd", *B), *runs("adam", *A)], allowed=NAMES).options
+    (first, _) = chosen([*runs("sgd", *B), *runs("adam", *A)]).options
     assert stats.norm.cdf(1) - first.best > ERROR
 
 
 def test_equals_share_the_chance():
     metrics = [*runs("sgd", *A), *runs("adam", *A), *runs("adamw", *A)]
-    for option in choose(metrics, allowed=NAMES).options:
+    for option in chosen(metrics).options:
         assert option.best == pytest.approx(1 / 3, abs=ERROR)
 
 
@@ -63,25 +73,25 @@ def test_without_any_spread_the_best_is_certain_and_ties_are_shared():
 
 def test_what_is_not_allowed_is_no_option_but_tells_of_the_spread():
     metrics = [*runs("sgd", 0.90), *runs("adam", 0.91), *runs("kfac", *A)]
-    found = choose(metrics, allowed=NAMES)
+    found = chosen(metrics)
     assert {option.optimizer for option in found.options} == {"sgd", "adam"}
-    assert choose(metrics[:2], allowed=NAMES) is None
-    assert choose(metrics, allowed={"ngd"}) is None
+    assert chosen(metrics[:2]) is None
+    assert chosen(metrics, allowed={"ngd"}) is None
 
 
 def test_below_five_seeds_it_is_thin():
-    assert not choose([*runs("sgd", *A), *runs("adam", *B)], allowed=NAMES).thin
-    assert choose([*runs("sgd", *A), *runs("adam", *B[:4])], allowed=NAMES).thin
+    assert not chosen([*runs("sgd", *A), *runs("adam", *B)]).thin
+    assert chosen([*runs("sgd", *A), *runs("adam", *B[:4])]).thin
 
 
 def test_schedules_are_options_of_their_own():
     metrics = [*runs("sgd", *A), *runs("sgd", *B, schedule="step")]
-    found = choose(metrics, allowed=NAMES).options
+    found = chosen(metrics).options
     assert [option.schedule for option in found] == ["cosine", "step"]
 
 
 def test_diverged_runs_are_counted_and_left_out():
-    found = choose([*runs("sgd", *A, None), *runs("adam", None, None)], allowed=NAMES)
+    found = chosen([*runs("sgd", *A, None), *runs("adam", None, None)])
     (sgd,) = found.options
     assert (sgd.n, sgd.diverged, sgd.best, sgd.expected_loss) == (5, 1, 1.0, 0.0)
     assert found.left_out == [("adam", "cosine")]
@@ -89,4 +99,14 @@ def test_diverged_runs_are_counted_and_left_out():
 
 def test_the_same_runs_give_the_same_numbers():
     metrics = [*runs("sgd", *A), *runs("adam", *B)]
-    assert choose(metrics, allowed=NAMES) == choose(metrics, allowed=NAMES)
+    assert chosen(metrics) == chosen(metrics)
+
+
+def test_the_spread_that_is_given_decides():
+    metrics = [*runs("sgd", *B), *runs("adam", *A)]
+    narrow, wide = (
+        choose(metrics, allowed=NAMES, spread=Spread(sd=sd, df=8)).options[0].best
+        for sd in (0.0001, 0.1)
+    )
+    assert narrow == pytest.approx(1, abs=ERROR)
+    assert wide == pytest.approx(0.5, abs=2 * ERROR)

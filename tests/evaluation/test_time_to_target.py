@@ -54,6 +54,7 @@ def test_a_problem_is_a_workload_a_schedule_and_a_seed():
         "v": [*runs("a", 8), *runs("b", 4)],
     })  # fmt: skip
     assert profile.problems == 3
+    assert profile.by_workload == {"w": 2, "v": 1}
     assert profile.within("a", 1) == pytest.approx(2 / 3)
 
 

@@ -3,18 +3,38 @@
 import dataclasses
 
 import pytest
+from tests.report.test_gate import INSIDE, banded
 
+from optbench.claims.schema import load_claims
+from optbench.evaluation.summary import ONE_NETWORK
 from optbench.evaluation.tuning import OTHER, SEARCHED
 from optbench.params.load import load_params
-from optbench.params.schema import Contrast
-from optbench.report.caption import contrasts, health, tuning
+from optbench.params.schema import Also, Contrast, Suite
+from optbench.report.caption import (
+    caption,
+    contrasts,
+    costs_environments,
+    coverage,
+    describe,
+    gate,
+    health,
+    intervals,
+    pooled,
+    tuning,
+)
 from optbench.report.contents import Contents, read_contents
+from optbench.report.ledger import Ledger, ledger
+from optbench.report.readme import generated
 from optbench.search.winners import Winner
 
 WINNER = Winner(
     schedule="cosine", trials=24, epochs=10, lr=0.02, weight_decay=0.0005,
     validation_accuracy=0.9, on_edge=(),
 )  # fmt: skip
+
+
+def ledger_of(contents: Contents) -> Ledger:
+    return ledger(load_claims(workloads=load_params().workloads), [contents])
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +45,79 @@ def searched() -> Contents:
         winners=dict.fromkeys(contents.suite.optimizers, WINNER),
         summaries=[dataclasses.replace(s, tuning=SEARCHED) for s in contents.summaries],
     )
+
+
+SUITE = Suite(
+    optimizers=("sgd", "kfac", "ngd"), schedules=("cosine",), seeds=(0, 1, 2),
+    also=Also(optimizers=("sgd", "kfac"), schedules=("step",)),
+)  # fmt: skip
+
+
+def test_coverage_names_those_that_were_not_run_under_all_schedules():
+    assert coverage(SUITE) == "3 optimizers under cosine, step (ngd: cosine only)"
+    full = dataclasses.replace(SUITE, also=Also(optimizers=SUITE.optimizers, schedules=("step",)))
+    assert coverage(full) == "3 optimizers under cosine, step"
+
+
+def test_what_the_interval_is_goes_by_the_seeds(searched):
+    (several,) = intervals(searched)
+    assert "over" in several
+    assert "One network" not in several
+    lone = [dataclasses.replace(s, interval=ONE_NETWORK) for s in searched.summaries]
+    (one,) = intervals(dataclasses.replace(searched, summaries=lone))
+    assert one.startswith("\\* One network")
+
+
+def test_the_caption_begins_with_the_baselines_band(searched):
+    assert caption(searched)[0].startswith("digits-cnn has no sourced band for its baseline")
+    inside = caption(banded(searched, INSIDE))[0]
+    assert inside.startswith("The baseline sgd / cosine lies in its sourced band of 90.0 to 99.9 %")
+    missed = banded(searched, dataclasses.replace(INSIDE, low=0.998))
+    assert caption(missed)[0].startswith("No ranking is given: the baseline sgd / cosine has a")
+
+
+def in_other_environments(contents: Contents, **other: object) -> Contents:
+    """The same, but the first seed of adam / cosine ran elsewhere."""
+    fingerprints = dict(contents.fingerprints)
+    fingerprints["adam", "cosine", 0] = {**fingerprints["adam", "cosine", 0], **other}
+    return dataclasses.replace(contents, fingerprints=fingerprints)
+
+
+def test_environments_are_named_for_the_table_and_for_each_arm_that_mixes_them(searched):
+    assert pooled(searched) == []
+    table, arm = pooled(in_other_environments(searched, torch="9.9"))
+    assert table.startswith("Warning: The table pools runs of 2 environments: ")
+    assert arm.startswith("Warning: adam / cosine pools runs of 2 environments: ")
+    assert "1 with torch 9.9" in arm
+    assert "9 with torch " in arm
+
+
+def test_environments_that_differ_in_their_data_alone_are_told_apart(searched):
+    mixed = in_other_environments(searched, data_sha256="ab" * 32)
+    _, arm = pooled(mixed)
+    assert f"1 with data_sha256 {'ab' * 6};" in arm + ";"
+    one, other = (describe(fingerprint) for fingerprint in mixed.environments)
+    assert one != other
+    assert "ab" * 7 not in arm + one + other
+
+
+def test_the_costs_name_their_environment(searched):
+    (sentence,) = costs_environments(searched)
+    assert sentence.startswith("Costs were measured with torch ")
+    costs = dict(searched.costs)
+    costs["kfac"] = {**costs["kfac"], "fingerprint": {**costs["kfac"]["fingerprint"], "threads": 7}}
+    several = costs_environments(dataclasses.replace(searched, costs=costs))
+    assert [text.split(" were")[0] for text in several][1] == "Costs of kfac"
+    assert "7 threads" in several[1]
+
+
+def test_readmes_part_says_seeds_interval_band_and_environments(searched):
+    text = generated(in_other_environments(searched, torch="9.9"), ledger_of(searched))["results"]
+    for sentence in (*gate(searched), *intervals(searched), "seeds 0, 1, 2, 3"):
+        assert sentence in text
+    assert "adam / cosine pools runs of 2 environments" in text
+    alone = generated(searched, ledger_of(searched))["results"]
+    assert "pools runs" not in alone
 
 
 def test_without_winners_all_is_untuned(searched):

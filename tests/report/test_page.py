@@ -45,7 +45,8 @@ def contents() -> list[Contents]:
 
 @pytest.fixture(scope="module")
 def folder(contents, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("reports")
+    folder = tmp_path_factory.mktemp("project") / "reports"
+    (folder.parent / "src").symlink_to(Path("src").resolve())
     claims = load_claims(workloads=load_params().workloads)
     for own in contents:
         render_report(own, claims, folder / own.workload)

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import re
 import statistics
 from pathlib import Path
 
@@ -10,9 +11,16 @@ import pytest
 from optbench.claims.schema import Claims, load_claims
 from optbench.core import records
 from optbench.params.load import load_params
+from optbench.params.schema import Also
 from optbench.report import style, tables
 from optbench.report.contents import Contents, read_contents
-from optbench.report.figures import learning_curves
+from optbench.report.figures import (
+    accuracy_differences,
+    learning_curves,
+    named_contrasts,
+    performance_profile,
+)
+from optbench.report.ledger import ledger
 from optbench.report.render import render_report
 
 
@@ -94,3 +102,48 @@ def test_a_suite_in_which_every_run_diverged_is_still_drawn(contents):
 def test_every_optimizer_has_a_colour_of_its_own():
     names = ["sgd", "adam", "adamw", "radam", "ngd", "kfac", "lion", "sophia"]
     assert len({style.colour(name, names) for name in names}) == len(names)
+
+
+def test_the_profile_says_what_it_is_over_and_what_it_leaves_out(contents):
+    lacking = dataclasses.replace(
+        contents,
+        workload="other",
+        cells=[c for c in contents.cells if (c.optimizer, c.schedule) != ("ngd", "step")],
+    )
+    title = performance_profile([contents, lacking]).axes[0].get_title(loc="left")
+    assert "50 targets (digits-cnn 30, other 20); 10 left out, not run by all" in title
+
+
+def test_the_forest_keeps_named_contrasts_apart_from_the_rest(contents):
+    named, rest = accuracy_differences(contents).axes
+    titles = [axes.get_title(loc="left") for axes in (named, rest)]
+    assert "Holm" in titles[0]
+    assert titles[1].endswith("exploratory, uncorrected")
+    rows = [[label.get_text() for label in axes.get_yticklabels()] for axes in (named, rest)]
+    assert "adamw - radam / cosine" in rows[0]
+    assert "kfac - sgd / step" in rows[1]
+    assert not set(rows[0]) & set(rows[1])
+    beside = [[text.get_text() for text in axes.texts] for axes in (named, rest)]
+    assert all(re.fullmatch(r"n = 10, 10; p = [\de.-]+", text) for text in beside[0])
+    assert set(beside[1]) == {"n = 10, 10"}
+
+
+def test_the_forests_p_is_the_ledgers(contents):
+    judged = [
+        contrast
+        for entry in ledger(claims(), [contents]).entries
+        for transfer in entry.judgement.transfer
+        for contrast in transfer.contrasts
+    ]
+    corrected = {contrast.name: contrast.p_corrected for contrast in judged}
+    for (first, second), p in named_contrasts(contents).items():
+        assert p == corrected[f"{' / '.join(first)} over {' / '.join(second)}"]
+
+
+def test_a_schedule_without_the_baseline_has_no_difference_from_it(contents):
+    also = Also(optimizers=("adam",), schedules=("step",))
+    suite = dataclasses.replace(contents.suite, schedules=("cosine",), also=also)
+    cells = [c for c in contents.cells if (c.optimizer, c.schedule) in suite.arms]
+    own = dataclasses.replace(contents, suite=suite, cells=cells)
+    labels = [label.get_text() for label in accuracy_differences(own).axes[1].get_yticklabels()]
+    assert labels == ["radam - sgd / cosine"]  # the others are named

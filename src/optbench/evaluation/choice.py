@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from optbench.evaluation.metrics import Metrics
-from optbench.evaluation.verdict import pooled_spread
+from optbench.evaluation.verdict import Spread
 
 DRAWS = 20_000  # a probability is then known to within 0.007 at 95 %
 SEED = 0
@@ -39,14 +39,17 @@ class Choice:
     left_out: Sequence[tuple[str, str]]  # allowed, but all of its runs diverged
 
 
-def choose(metrics: Sequence[Metrics], *, allowed: Collection[str]) -> Choice | None:
-    """Compares the options of allowed optimizers; None where there is no spread to judge by."""
+def choose(
+    metrics: Sequence[Metrics], *, allowed: Collection[str], spread: Spread | None
+) -> Choice | None:
+    """Compares the options of allowed optimizers; None where there is no spread to judge by.
+
+    `spread`: that of accuracy over seeds, which all arms have in common, allowed or not.
+    """
     arms: dict[tuple[str, str], list[Metrics]] = {}
     for run in metrics:
         arms.setdefault((run.optimizer, run.schedule), []).append(run)
-    # All arms tell of the common spread, allowed or not.
     accuracies = {arm: _accuracies(runs) for arm, runs in arms.items()}
-    spread = pooled_spread(accuracies.values())
     candidates = [arm for arm in arms if arm[0] in allowed and accuracies[arm]]
     if spread is None or not candidates:
         return None

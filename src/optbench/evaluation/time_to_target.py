@@ -6,6 +6,7 @@ the best one: further down it changes with who else is in it (Gould and Scott 20
 """
 
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -66,8 +67,13 @@ class Profile:
     """A step function for each optimizer, over the problems that all of them were run on."""
 
     ratios: Mapping[str, Sequence[float]]  # sorted; of problems that it solved, to the best
-    problems: int
+    by_workload: Mapping[str, int]  # how many of the problems are a workload's
     left_out: int  # problems that some optimizer was not run on
+
+    @property
+    def problems(self) -> int:
+        """How many all optimizers were run on."""
+        return sum(self.by_workload.values())
 
     def within(self, optimizer: str, tau: float) -> float:
         """The fraction of problems solved within `tau` times the epochs of the best."""
@@ -84,14 +90,14 @@ def performance_profile(metrics_by_workload: Mapping[str, Sequence[Metrics]]) ->
             problem = times.setdefault((workload, run.schedule, run.seed), {})
             problem[run.optimizer] = run.epochs_to_target
     optimizers = dict.fromkeys(name for problem in times.values() for name in problem)
-    shared = [problem for problem in times.values() if len(problem) == len(optimizers)]
+    shared = {key: own for key, own in times.items() if len(own) == len(optimizers)}
     ratios: dict[str, list[float]] = {name: [] for name in optimizers}
-    for problem in shared:
+    for problem in shared.values():
         solved = {name: epochs for name, epochs in problem.items() if epochs is not None}
         for name, epochs in solved.items():
             ratios[name].append(epochs / min(solved.values()))
     return Profile(
         ratios={name: sorted(values) for name, values in ratios.items()},
-        problems=len(shared),
+        by_workload=Counter(workload for workload, _, _ in shared),
         left_out=len(times) - len(shared),
     )

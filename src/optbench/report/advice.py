@@ -43,8 +43,12 @@ def advise(contents: Contents, budget: Budget, trials: Sequence[Trial] = ()) -> 
     available = min(Counter(trial.optimizer for trial in trials).values(), default=0)
     _require("epochs", budget.epochs, at_most=contents.settings.epochs)
     _require("trials", budget.trials, at_most=available)
+    if contents.withheld:
+        return Advice(sentences=[f"No advice: {contents.withheld}."], headers=(), rows=())
     fitting = [name for name in contents.suite.optimizers if fits(contents, name, budget)]
-    choice = choose(at_epoch(contents, budget.epochs), allowed=fitting)
+    cells = at_epoch(contents, budget.epochs)
+    spread = replace(contents.evidence, metrics=cells).spread()
+    choice = choose(cells, allowed=fitting, spread=spread)
     sentences = limits(contents, fitting, budget)
     if choice is None:
         lack = "no option fits" if not fitting else "no option has two seeds, so no spread is known"

@@ -4,13 +4,14 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from optbench.claims.evidence import pooled_environments
 from optbench.evaluation.contrast import Difference, compare
 from optbench.evaluation.power import probability_reproduced
-from optbench.evaluation.summary import ONE_NETWORK
+from optbench.evaluation.summary import ONE_NETWORK, OVER_SEEDS
 from optbench.evaluation.tuning import OTHER, UNTUNED
-from optbench.params.schema import Contrast
+from optbench.params.schema import Contrast, Suite
 from optbench.report.contents import Contents
-from optbench.report.text import percent
+from optbench.report.text import percent, short
 
 POWER_MARGIN = 0.005  # that of the claims' accuracies
 
@@ -18,15 +19,14 @@ POWER_MARGIN = 0.005  # that of the claims' accuracies
 def caption(contents: Contents) -> list[str]:
     """Sentences that go under the results table."""
     settings, evaluation = contents.settings, contents.evaluation
-    sentences = [
+    return [
+        *gate(contents),
         f"{settings.network} on {settings.dataset}, {settings.epochs} epochs, batch size "
         f"{settings.batch_size}, {settings.precision}, train split '{settings.train_split}'. "
         f"Accuracy is the last epoch's on the test set.",
-        f"Seeds: {', '.join(map(str, contents.suite.seeds)) or 'none'}. The spread (sd) and the "
-        "interval are over seeds where n > 1.",
-    ]
-    sentences += [
-        *one_network(contents),
+        f"Run: {coverage(contents.suite)}; {counted(len(contents.cells), 'cell')}. "
+        f"Seeds: {', '.join(map(str, contents.suite.seeds)) or 'none'}.",
+        *intervals(contents),
         f"Epochs to target: the first epoch at {evaluation.target_accuracy:.0%} held-out accuracy "
         "(median; a dash: not reached).",
         "Step time: median and quartiles of the ratio to an SGD step beside it in the same "
@@ -36,20 +36,73 @@ def caption(contents: Contents) -> list[str]:
         *health(contents),
         *tuning(contents),
         *(f"Run with {describe(fingerprint)}." for fingerprint in contents.environments),
+        *pooled(contents),
+        *costs_environments(contents),
     ]
-    if len(contents.environments) > 1:
-        sentences.append("These runs come from different environments: compare with care.")
-    return sentences
 
 
-def one_network(contents: Contents) -> list[str]:
-    """What the table's asterisk means, where it stands."""
-    if all(summary.interval != ONE_NETWORK for summary in contents.summaries):
-        return []
+def gate(contents: Contents) -> list[str]:
+    """Whether the baseline stands where others' runs put it, on which any ranking rests."""
+    baseline = contents.baseline
+    if baseline is None:
+        return [
+            f"{contents.workload} has no sourced band for its baseline: nothing outside of these "
+            "runs says that it is trained well."
+        ]
+    if contents.withheld:
+        return [f"No ranking is given: {contents.withheld}. Rows are in the suite's order."]
     return [
-        "\\* One network: its binomial interval says how well its accuracy is measured, and "
-        "nothing of other seeds. Differences inside it are no finding."
+        f"The baseline {baseline.optimizer} / {baseline.schedule} lies in its sourced band of "
+        f"{percent(baseline.low, 1)} to {percent(baseline.high, 1)} % ({baseline.source})."
+    ] * bool(contents.cells)
+
+
+def coverage(suite: Suite) -> str:
+    """How many optimizers, under which schedules, and which of them under some alone."""
+    under: dict[tuple[str, ...], list[str]] = {}
+    for optimizer in suite.optimizers:
+        own = tuple(schedule for name, schedule in suite.arms if name == optimizer)
+        under.setdefault(own, []).append(optimizer)
+    some = [
+        f"{', '.join(names)}: {', '.join(own)} only"
+        for own, names in under.items()
+        if own != suite.all_schedules
     ]
+    exceptions = f" ({'; '.join(some)})" if some else ""
+    listed = ", ".join(suite.all_schedules)
+    return f"{counted(len(suite.optimizers), 'optimizer')} under {listed}{exceptions}"
+
+
+def intervals(contents: Contents) -> list[str]:
+    """What sd and interval are, by how many runs a row has."""
+    kinds = {summary.interval for summary in contents.summaries}
+    sentences = {
+        OVER_SEEDS: "n counts seeds, each a training of its own; sd is the spread over them, and "
+        "the interval Student's 95 % t interval of their mean. Whether two rows differ is no "
+        "matter of overlap: see the ledger.",
+        ONE_NETWORK: "\\* One network: its binomial interval says how well its accuracy is "
+        "measured, and nothing of other seeds. Differences inside it are no finding.",
+    }
+    return [sentence for kind, sentence in sentences.items() if kind in kinds]
+
+
+def pooled(contents: Contents) -> list[str]:
+    """A warning for the table, and for each arm, whose runs are of several environments."""
+    evidence = contents.evidence
+    found = pooled_environments(evidence, contents.cells, what="The table")
+    for arm in contents.suite.arms:
+        found += pooled_environments(evidence, evidence.runs(arm), what=" / ".join(arm))
+    return [f"Warning: {short(sentence)}" for sentence in found]
+
+
+def costs_environments(contents: Contents) -> list[str]:
+    """Where steps were timed; by optimizer where not all at one place."""
+    places: dict[str, list[str]] = {}
+    for name, cost in contents.costs.items():
+        places.setdefault(describe(cost["fingerprint"]), []).append(name)
+    if len(places) == 1:
+        return [f"Costs were measured with {min(places)}."]
+    return [f"Costs of {', '.join(names)} were measured with {at}." for at, names in places.items()]
 
 
 def contrasts(contents: Contents) -> list[str]:
@@ -155,5 +208,5 @@ def describe(fingerprint: Mapping[str, Any]) -> str:
     return (
         f"torch {fingerprint['torch']}, {fingerprint['device']} "
         f"({fingerprint['cpu_capability']}), {counted(fingerprint['threads'], 'thread')}, "
-        f"{fingerprint['precision']}"
+        f"{fingerprint['precision']}, data {short(fingerprint['data_sha256'])}"
     )

@@ -1,12 +1,13 @@
 """All that a report is made of, read from the files that the stages before it wrote."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from optbench.claims.evidence import Evidence, Fingerprint, distinct
+from optbench.claims.evidence import Evidence, Fingerprint, distinct, withheld
+from optbench.claims.schema import Baseline, Claims, load_claims
 from optbench.core import records, rows
 from optbench.core.records import Epoch, Outcome
 from optbench.core.run import Run, Workload
@@ -16,6 +17,8 @@ from optbench.params.load import Params
 from optbench.params.schema import Evaluation, Suite
 from optbench.search.trials import SEARCHES, Trial
 from optbench.search.winners import Winners, read_winners
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +41,7 @@ class Contents:
     costs: Mapping[str, Mapping[str, Any]]  # by optimizer
     fingerprints: Mapping[tuple[str, str, int], Fingerprint]  # of each cell
     digests: Mapping[str, str]  # of each cell's SHA256SUMS
+    claims: Claims
 
     @property
     def environments(self) -> list[Fingerprint]:
@@ -54,6 +58,25 @@ class Contents:
             fingerprints=self.fingerprints,
             costs=self.costs,
         )
+
+    @property
+    def baseline(self) -> Baseline | None:
+        """The band of the baseline; None where no source gives one."""
+        return self.claims.baselines.get(self.workload)
+
+    @property
+    def claimed(self) -> bool:
+        """Whether any claim is of this workload itself."""
+        return any(getattr(c, "workload", None) == self.workload for c in self.claims.claims)
+
+    @property
+    def withheld(self) -> str | None:
+        """Why nothing is ranked; None where the baseline is in its band, or has none."""
+        return withheld(self.evidence, self.baseline) if self.cells else None
+
+    def ranked(self, items: Iterable[T], key: Callable[[T], float]) -> list[T]:
+        """Items with the smallest key first; in their own order where nothing is ranked."""
+        return list(items) if self.withheld else sorted(items, key=key)
 
 
 def read_contents(params: Params, workload: str) -> Contents:
@@ -84,6 +107,7 @@ def read_contents(params: Params, workload: str) -> Contents:
         },
         fingerprints={cell: outcome.fingerprint for cell, outcome in outcomes.items()},
         digests={run.cell: records.digest(suite_folder / run.cell) for run in runs},
+        claims=load_claims(workloads=params.workloads),
     )
 
 

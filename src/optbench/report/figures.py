@@ -10,12 +10,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from optbench.claims.ledger import Bench
+from optbench.claims.schema import Arm
 from optbench.core import registry
 from optbench.core.records import Epoch
 from optbench.evaluation.contrast import epochs_to_target
 from optbench.evaluation.summary import t_interval
+from optbench.evaluation.time_to_target import Profile
 from optbench.evaluation.time_to_target import performance_profile as profiled
-from optbench.evaluation.verdict import paired
+from optbench.evaluation.verdict import advantage
 from optbench.params.signatures import SHARED_SCHEDULE_ARGS
 from optbench.report.contents import Contents
 from optbench.report.style import LINES, MARKERS, colour
@@ -60,7 +63,7 @@ def learning_curves(contents: Contents) -> Figure:
 
 def final_accuracy(contents: Contents) -> Figure:
     """Test accuracy at the last epoch: each seed, the mean, and its 95 % interval."""
-    summaries = sorted(contents.summaries, key=lambda s: s.accuracy_mean or 0.0)
+    summaries = contents.ranked(contents.summaries, key=lambda s: s.accuracy_mean or 0.0)
     groups = [(summary.optimizer, summary.schedule) for summary in summaries]
     figure, axes, looks = rows_of_groups(contents, groups)
     for row, (summary, (shade, marker)) in enumerate(zip(summaries, looks, strict=True)):
@@ -92,7 +95,7 @@ def time_to_target(contents: Contents) -> Figure:
         )
         for s in contents.summaries
     }
-    ordered = sorted(groups, key=lambda key: -statistics.fmean(groups[key]))
+    ordered = contents.ranked(groups, key=lambda key: -statistics.fmean(groups[key]))
     missed = {(c.optimizer, c.schedule) for c in contents.cells if c.epochs_to_target is None}
     figure, axes, looks = rows_of_groups(contents, ordered)
     for row, (group, (shade, marker)) in enumerate(zip(ordered, looks, strict=True)):
@@ -200,36 +203,78 @@ def cost_against_accuracy(contents: Contents) -> Figure:
     return figure
 
 
-def paired_differences(contents: Contents) -> Figure:
-    """Forest plot of every optimizer's accuracy less SGD's under the same schedule, by seed."""
-    groups = [
-        (optimizer, schedule)
-        for schedule in contents.suite.all_schedules
-        for optimizer in contents.suite.optimizers
-        if optimizer != BASELINE and (optimizer, schedule) in contents.suite.arms
+def accuracy_differences(contents: Contents) -> Figure:
+    """Forest plot of the ledger's contrasts in accuracy, and of what else differs from SGD."""
+    named = named_contrasts(contents)
+    others = [
+        ((optimizer, schedule), (BASELINE, schedule))
+        for optimizer, schedule in contents.suite.arms
+        if optimizer != BASELINE and (BASELINE, schedule) in contents.suite.arms
     ]
-    figure, axes, looks = rows_of_groups(contents, groups)
-    evidence = contents.evidence
-    for row, ((optimizer, schedule), (shade, marker)) in enumerate(zip(groups, looks, strict=True)):
-        own, other = (
-            evidence.scores((name, schedule), "test_accuracy") for name in (optimizer, BASELINE)
-        )
-        found = paired(own, other)
+    rest = dict.fromkeys(pair for pair in others if {*pair} not in [{*own} for own in named])
+    counts = [max(len(named), 1), max(len(rest), 1)]
+    figure = Figure(figsize=(6.6, 0.27 * sum(counts) + 2.2), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=counts)
+    _forest(above, contents, named, title="named beforehand, p after Holm's correction")
+    _forest(below, contents, rest, title="exploratory, uncorrected")
+    below.set_xlabel("difference of mean test accuracy (pp), 95 % interval (Welch's t)")
+    return figure
+
+
+def named_contrasts(contents: Contents) -> dict[tuple[Arm, Arm], float | None]:
+    """The ledger's contrasts in accuracy on this workload, each with Holm's p."""
+    bench = Bench(contents.claims, {contents.workload: contents.evidence})
+    return {
+        question.arms: bench.corrected.get(question)
+        for question, found in bench.answers.items()
+        if found is not None
+        and (question.workload, question.quantity) == (contents.workload, "test_accuracy")
+    }
+
+
+def _forest(
+    axes: Axes,
+    contents: Contents,
+    pairs: Mapping[tuple[Arm, Arm], float | None],
+    *,
+    title: str,
+) -> None:
+    """A row a pair, the first on top: the first's mean less the second's; its p and n beside it."""
+    labels = [difference_of(*pair) for pair in pairs]
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(max(len(labels), 1) - 0.4, -0.6)
+    axes.grid(visible=False, axis="y")
+    for row, ((first, second), p) in enumerate(pairs.items()):
+        own, other = (contents.evidence.scores(arm, "test_accuracy") for arm in (first, second))
+        found = advantage(own, other)
+        text = f"n = {len(own)}, {len(other)}" + ("" if p is None else f"; p = {p:.2g}")
+        axes.annotate(text, (1.01, row), xycoords=("axes fraction", "data"), va="center", size=7)
         if found is None:
-            axes.annotate("no pairs", (0.02, row), xycoords=("axes fraction", "data"), va="center")
             continue
+        shade = colour(first[0], contents.suite.optimizers)
+        marker = MARKERS[contents.suite.all_schedules.index(first[1]) % len(MARKERS)]
         if found.low is not None and found.high is not None:
             axes.hlines(row, 100 * found.low, 100 * found.high, color=shade, linewidth=1.4)
         axes.plot(100 * found.difference, row, marker, color=shade, markersize=6)
     axes.axvline(0, color="#555555", linewidth=0.9, dashes=(6, 3), zorder=0)
-    axes.set_xlabel(f"test accuracy less {BASELINE}'s on the same seed (pp): mean, 95 % interval")
-    axes.set_title(f"{contents.workload}: differences from {BASELINE}", loc="left")
-    return figure
+    axes.set_title(f"{contents.workload}: {title}{'' if pairs else ' (none)'}", loc="left")
+
+
+def difference_of(first: Arm, second: Arm) -> str:
+    """Two arms as a difference; what they share is said once."""
+    if first[1] == second[1]:
+        return f"{first[0]} - {second[0]} / {first[1]}"
+    if first[0] == second[0]:
+        return f"{first[0]} / {first[1]} - {second[1]}"
+    return f"{' / '.join(first)} - {' / '.join(second)}"
 
 
 def performance_profile(workloads: Sequence[Contents]) -> Figure:
-    """Of the targets of all workloads, the fraction reached within tau times the best's epochs."""
-    profile = profiled({contents.workload: contents.cells for contents in workloads})
+    """Of the targets that all were run on, those reached within tau times the best's epochs.
+
+    A workload where nothing is ranked has no part in it.
+    """
+    profile = profiled({own.workload: own.cells for own in workloads if not own.withheld})
     figure = Figure(figsize=(6.6, 3.2), layout="constrained")
     axes = figure.subplots()
     names = list(profile.ratios)
@@ -242,16 +287,23 @@ def performance_profile(workloads: Sequence[Contents]) -> Figure:
     axes.set_xlabel("tau: epochs to the target / epochs of the best optimizer")
     axes.set_ylabel("targets reached (%)")
     axes.set_ylim(-2, 102)
-    count = f"{profile.problems} targets (workload, schedule, seed)"
-    axes.set_title(f"performance profile over {count}", loc="left")
-    figure.legend(loc="outside right upper")
+    axes.set_title(f"performance profile: {targets(profile)}", loc="left")
+    if names:
+        figure.legend(loc="outside right upper")
     return figure
+
+
+def targets(profile: Profile) -> str:
+    """How many targets a profile is over, by workload, and how many it leaves out."""
+    listed = ", ".join(f"{name} {count}" for name, count in profile.by_workload.items())
+    left_out = f"; {profile.left_out} left out, not run by all" if profile.left_out else ""
+    return f"{profile.problems} targets ({listed or 'none'}){left_out}"
 
 
 FIGURES: Mapping[str, Callable[[Contents], Figure]] = {
     "final_accuracy": final_accuracy,
     "learning_curves": learning_curves,
-    "paired_differences": paired_differences,
+    "accuracy_differences": accuracy_differences,
     "time_to_target": time_to_target,
     "cost_against_accuracy": cost_against_accuracy,
     "schedule_shapes": schedule_shapes,

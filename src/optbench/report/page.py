@@ -18,7 +18,7 @@ from optbench.evaluation.time_to_target import times_to_target
 from optbench.params.signatures import decay_form
 from optbench.report import tables, text
 from optbench.report.advice import Advice
-from optbench.report.caption import caption, contrasts
+from optbench.report.caption import caption, contrasts, counted, coverage
 from optbench.report.contents import Contents
 from optbench.report.erratum import TITLE, erratum
 from optbench.report.ledger import Ledger
@@ -34,6 +34,7 @@ class Drawn:
     svg: str
     alt: str
     function: str  # that draws it, as a dotted name
+    source: str  # its file, from the project's root
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +59,7 @@ def report_page(
     return template("report.html").render(
         contents=contents,
         headline=headline(contents),
+        claimed=contents.claimed,
         contrasts=contrasts(contents),
         headers=tables.HEADERS,
         rows=[(anchor(*row[:2]), row) for row in tables.results_rows(contents)],
@@ -78,13 +80,24 @@ def index_page(
     workloads: Sequence[Contents], ledger: Ledger, figures: Mapping[str, Drawn], profile: Drawn
 ) -> str:
     """The page of all workloads: the ledger on all evidence, and the way to each report."""
-    entries = [(contents, headline(contents)) for contents in workloads]
+    entries = [(contents, planned(contents), headline(contents)) for contents in workloads]
     page = template("index.html")
     return page.render(entries=entries, ledger=ledger, figures=figures, profile=profile)
 
 
+def planned(contents: Contents) -> str:
+    """What was run of a workload, in a sentence."""
+    settings, seeds = contents.settings, counted(len(contents.suite.seeds), "seed")
+    return (
+        f"{settings.network} on {settings.dataset}, {counted(settings.epochs, 'epoch')}; "
+        f"{coverage(contents.suite)}; {seeds}: {counted(len(contents.cells), 'cell')}."
+    )
+
+
 def headline(contents: Contents) -> str:
-    """The best mean of a workload, and how far the worst is behind it."""
+    """The best mean of a workload, and how far the worst is behind it; or why none is named."""
+    if contents.withheld:
+        return f"No ranking is given: {contents.withheld}."
     ranked = sorted(
         (s for s in contents.summaries if s.accuracy_mean is not None),
         key=lambda summary: -(summary.accuracy_mean or 0.0),
@@ -140,7 +153,7 @@ def target_rows(contents: Contents) -> list[list[str]]:
             f"{own.restricted_mean:.2f}",
             text.NOTHING if own.low is None else f"{own.low:.2f} to {own.high:.2f}",
         ]
-        for own in sorted(times, key=lambda own: own.restricted_mean)
+        for own in contents.ranked(times, key=lambda own: own.restricted_mean)
     ]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from optbench.report import tables
-from optbench.report.caption import one_network, tuning
+from optbench.report.caption import coverage, gate, intervals, pooled, tuning
 from optbench.report.contents import Contents
 from optbench.report.ledger import Ledger
 
@@ -19,7 +19,10 @@ def with_generated(readme: str, parts: Mapping[str, str]) -> str:
 
 def generated(contents: Contents, ledger: Ledger) -> dict[str, str]:
     """The parts by name; `contents` are those of the workload whose table is shown."""
-    notes = [*one_network(contents), *tuning(contents)]
+    seeds = f"{coverage(contents.suite)}; seeds {', '.join(map(str, contents.suite.seeds))}."
+    notes = [
+        *gate(contents), seeds, *intervals(contents), *tuning(contents), *pooled(contents),
+    ]  # fmt: skip
     return {
         "verdicts": verdicts(ledger),
         "results": "\n\n".join([tables.markdown(contents), *notes]),

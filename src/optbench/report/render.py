@@ -14,8 +14,8 @@ from optbench.report.contents import Contents
 from optbench.report.erratum import erratum, paragraphs
 from optbench.report.figures import (
     FIGURES,
+    accuracy_differences,
     final_accuracy,
-    paired_differences,
     performance_profile,
 )
 from optbench.report.ledger import Ledger, as_json, in_markdown, ledger, schema
@@ -25,10 +25,14 @@ from optbench.report.style import render, style
 ALT_TEXT = {
     "final_accuracy": "Test accuracy of each optimizer and schedule with its 95 % interval",
     "learning_curves": "Held-out accuracy against epochs, a panel a schedule, a line an optimizer",
-    "paired_differences": "Accuracy of each optimizer less SGD's on the same seed, a forest plot",
+    "accuracy_differences": (
+        "Forest plot of differences in accuracy: the ledger's contrasts, and the rest against SGD's"
+    ),
     "time_to_target": "Epochs to the target accuracy of each optimizer and schedule, by seed",
     "cost_against_accuracy": "Test accuracy against the time of a step beside SGD's",
-    "performance_profile": "Fraction of all targets reached within tau times the best's epochs",
+    "performance_profile": (
+        "Fraction of the targets that all were run on, reached within tau times the best's epochs"
+    ),
     "schedule_shapes": "Learning-rate factor and momentum of each schedule against progress",
 }
 
@@ -87,16 +91,17 @@ def drawn_by(function: Callable[..., Figure], svg: bytes, *, name: str | None = 
         svg=inline(svg, name=name, alt=alt),
         alt=alt,
         function=f"{function.__module__}.{function.__name__}",
+        source=f"src/{function.__module__.replace('.', '/')}.py",
     )
 
 
 def figures_of(contents: Contents) -> Mapping[str, Callable[[Contents], Figure]]:
-    """The figures that there is something to draw for; pairs need two seeds."""
+    """The figures that there is something to draw for; differences need two seeds and a ranking."""
     if not contents.cells:
         return {"schedule_shapes": FIGURES["schedule_shapes"]}
-    several = len(contents.suite.seeds) > 1
+    several = len(contents.suite.seeds) > 1 and not contents.withheld
     return {
-        name: draw for name, draw in FIGURES.items() if several or draw is not paired_differences
+        name: draw for name, draw in FIGURES.items() if several or draw is not accuracy_differences
     }
 
 

@@ -16,8 +16,8 @@ HEADERS = (
 
 
 def results_rows(contents: Contents) -> list[list[str]]:
-    """A row for each optimizer and schedule, best mean accuracy first."""
-    ordered = sorted(contents.summaries, key=lambda s: -(s.accuracy_mean or 0.0))
+    """A row for each optimizer and schedule, best mean accuracy first where they are ranked."""
+    ordered = contents.ranked(contents.summaries, key=lambda s: -(s.accuracy_mean or 0.0))
     return [_row(contents, summary) for summary in ordered]
 
 

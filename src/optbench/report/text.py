@@ -1,5 +1,6 @@
 """Numbers in words: the same rounding everywhere a person reads."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,11 @@ def interval(low: float | None, high: float | None) -> str:
     if low is None or high is None:
         return NOTHING
     return f"{percent(low)} to {percent(min(high, 1.0))}"
+
+
+def short(text: str) -> str:
+    """A text with each sha256 in it cut to 12 digits."""
+    return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}\b", r"\1", text)
 
 
 def run_against_suite(run: Metrics, summaries: Sequence[Summary], override: Override) -> str:
