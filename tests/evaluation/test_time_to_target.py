@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from tests.evaluation.test_contrast import run
 
 from optbench.evaluation.metrics import Metrics
-from optbench.evaluation.time_to_target import performance_profile, times_to_target
+from optbench.evaluation.summary import t_interval
+from optbench.evaluation.time_to_target import mean_interval, performance_profile, times_to_target
 
 
 def runs(optimizer: str, *epochs: int | None, schedule: str = "cosine") -> list[Metrics]:
@@ -18,9 +19,14 @@ def test_a_censored_run_counts_as_the_whole_budget_and_not_as_reached():
     assert (found.n, found.reached) == (3, 2)
     assert found.reach_rate == pytest.approx(2 / 3)
     assert found.restricted_mean == pytest.approx(16 / 3)
-    # Variance of 2, 4, 10 is 52 / 3; t(0.975, 2) = 4.302653.
+    assert (found.low, found.high) == (1.0, 10.0)  # all that is possible
+
+
+def test_the_interval_is_students():
+    # Variance of 22, 24, 30 is 52 / 3; t(0.975, 2) = 4.302653.
     half = 4.302653 * math.sqrt(52 / 3 / 3)
-    assert (found.low, found.high) == pytest.approx((16 / 3 - half, 16 / 3 + half), abs=1e-5)
+    found = mean_interval([22, 24, 30], budget=100)
+    assert found == pytest.approx((76 / 3 - half, 76 / 3 + half), abs=1e-5)
 
 
 def test_control_the_mean_of_those_that_reached_it_would_be_another():
@@ -83,3 +89,9 @@ def test_a_profile_rises_to_the_reach_rate_and_someone_is_best(times):
         assert steps[-1] == pytest.approx(found.reach_rate)
     solved = sum(pair != (None, None) for pair in times) / len(times)
     assert profile.within("a", 1) + profile.within("b", 1) >= solved - 1e-9
+
+
+def test_an_interval_holds_only_what_is_possible():
+    assert mean_interval([7, 8, 10], budget=10) == pytest.approx((4.539, 10.0), abs=1e-3)
+    assert mean_interval([1, 1, 4], budget=10)[0] == 1.0
+    assert mean_interval([7, 8, 9], budget=100) == t_interval([7, 8, 9])  # control: nothing is cut

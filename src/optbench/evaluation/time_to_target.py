@@ -46,7 +46,7 @@ def _of_arm(
 ) -> TimeToTarget:
     """The runs of one optimizer and schedule."""
     epochs = epochs_to_target(metrics, optimizer, schedule, budget=budget)
-    low, high = t_interval(epochs) if len({*epochs}) > 1 else (None, None)
+    low, high = mean_interval(epochs, budget=budget) if len({*epochs}) > 1 else (None, None)
     return TimeToTarget(
         optimizer=optimizer,
         schedule=schedule,
@@ -60,6 +60,12 @@ def _of_arm(
         low=low,
         high=high,
     )
+
+
+def mean_interval(epochs: Sequence[int], *, budget: int) -> tuple[float, float]:
+    """Student's 95 % interval of a mean of at least two, cut to what is possible: 1 to `budget`."""
+    low, high = t_interval(epochs)
+    return max(low, 1.0), min(high, float(budget))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,7 @@ from optbench.claims.schema import Arm
 from optbench.core import registry
 from optbench.core.records import Epoch
 from optbench.evaluation.contrast import epochs_to_target
-from optbench.evaluation.summary import t_interval
-from optbench.evaluation.time_to_target import Profile
+from optbench.evaluation.time_to_target import Profile, mean_interval
 from optbench.evaluation.time_to_target import performance_profile as profiled
 from optbench.evaluation.verdict import advantage
 from optbench.params.signatures import SHARED_SCHEDULE_ARGS
@@ -101,7 +100,7 @@ def time_to_target(contents: Contents) -> Figure:
     for row, (group, (shade, marker)) in enumerate(zip(ordered, looks, strict=True)):
         epochs = groups[group]
         if n > 1:
-            axes.hlines(row, *t_interval(epochs), color=shade, linewidth=1.4)
+            axes.hlines(row, *mean_interval(epochs, budget=budget), color=shade, linewidth=1.4)
         face = "white" if group in missed else shade
         mean = statistics.fmean(epochs)
         axes.plot(mean, row, marker, color=shade, markerfacecolor=face, markersize=6)
