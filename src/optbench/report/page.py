@@ -80,12 +80,12 @@ def index_page(
     workloads: Sequence[Contents], ledger: Ledger, figures: Mapping[str, Drawn], profile: Drawn
 ) -> str:
     """The page of all workloads: the ledger on all evidence, and the way to each report."""
-    entries = [(contents, planned(contents), headline(contents)) for contents in workloads]
+    entries = [(contents, extent(contents), headline(contents)) for contents in workloads]
     page = template("index.html")
     return page.render(entries=entries, ledger=ledger, figures=figures, profile=profile)
 
 
-def planned(contents: Contents) -> str:
+def extent(contents: Contents) -> str:
     """What was run of a workload, in a sentence."""
     settings, seeds = contents.settings, counted(len(contents.suite.seeds), "seed")
     return (
