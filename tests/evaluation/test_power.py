@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from optbench.evaluation.power import probability_at, probability_reproduced
+from optbench.evaluation.power import (
+    detectable_difference,
+    probability_at,
+    probability_found,
+    probability_reproduced,
+)
 
 DOCS = Path(__file__).parents[2] / "docs/statistics.md"
 SPREADS = (0.157, 0.20, 0.25, 0.30)  # pp
@@ -75,6 +80,8 @@ def test_many_seeds_come_to_the_limit():
 def test_one_run_an_arm_is_refused():
     with pytest.raises(ValueError, match="k must be over 1, got 1"):
         probability_reproduced(k=1, s=0.2, margin=0.5, k0=1, arms=12)
+    with pytest.raises(ValueError, match="k must be over 1, got 1"):
+        probability_found(0.1, k=1, s=0.2)
 
 
 def documented() -> list[tuple[float, float, float, list[float]]]:
@@ -95,3 +102,41 @@ def test_the_documented_table_is_what_is_computed():
     for margin, k0, k, cells in rows:
         found = [probability_reproduced(k=k, s=s, margin=margin, k0=k0, arms=12) for s in SPREADS]
         assert cells == [round(p, 2) for p in found], (margin, k0, k)
+
+
+@pytest.mark.parametrize("k", [2, 3, 10])
+@pytest.mark.parametrize("contrasts", [1, 12])
+def test_a_detectable_difference_is_found_four_times_in_five(k, contrasts):
+    rng, runs, level = np.random.default_rng(k), 40_000, 0.05 / contrasts
+    difference = detectable_difference(k=k, s=0.2, level=level)
+    first, second = rng.normal(0, 0.2, (2, runs, k))
+
+    def found(true: float) -> float:
+        p = stats.ttest_ind(first + true, second, axis=1, equal_var=False).pvalue
+        return float((p <= level).mean())
+
+    error = math.sqrt(0.8 * 0.2 / runs)
+    assert found(difference) == pytest.approx(0.8, abs=4 * error)
+    # The control: the normal quantiles that a rule of thumb takes, at a known spread.
+    rule = 0.2 * math.sqrt(2 / k) * (stats.norm.ppf(1 - level / 2) + stats.norm.ppf(0.8))
+    assert found(rule) < 0.8 - 10 * error
+
+
+def test_no_difference_is_found_at_most_at_the_level():
+    rng, runs = np.random.default_rng(3), 40_000
+    p = stats.ttest_ind(*rng.normal(0, 1, (2, runs, 3)), axis=1, equal_var=False).pvalue
+    exact = probability_found(0.0, k=3, s=1.0)
+    assert (p <= 0.05).mean() == pytest.approx(exact, abs=4 * math.sqrt(exact / runs))
+    assert exact < 0.05  # Welch's test is careful where runs are few
+
+
+def test_the_documented_differences_are_what_is_computed():
+    row = re.compile(r"^\| (\d+) \| (\d+) \|((?: [\d.]+ \|){4})$", re.MULTILINE)
+    rows = row.findall(DOCS.read_text(encoding="utf-8"))
+    assert len(rows) == 6
+    for k, contrasts, cells in rows:
+        found = [
+            f"{detectable_difference(k=int(k), s=s, level=0.05 / int(contrasts)):.2f}"
+            for s in SPREADS
+        ]
+        assert cells.strip(" |").split(" | ") == found, (k, contrasts)

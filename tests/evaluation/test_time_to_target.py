@@ -3,15 +3,32 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.evaluation.test_contrast import run
 
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import t_interval
-from optbench.evaluation.time_to_target import mean_interval, performance_profile, times_to_target
+from optbench.evaluation.time_to_target import (
+    epochs_to_target,
+    mean_interval,
+    performance_profile,
+    times_to_target,
+)
+
+
+def run(optimizer: str, seed: int, epochs: int | None, schedule: str = "cosine") -> Metrics:
+    return Metrics(
+        optimizer=optimizer, schedule=schedule, seed=seed, test_accuracy=0.9,
+        test_accuracy_low=0.8, test_accuracy_high=0.95, test_loss=0.1, calibration_error=0.1,
+        epochs_to_target=epochs, diverged_at_step=None,
+    )  # fmt: skip
 
 
 def runs(optimizer: str, *epochs: int | None, schedule: str = "cosine") -> list[Metrics]:
     return [run(optimizer, seed, value, schedule) for seed, value in enumerate(epochs)]
+
+
+def test_epochs_are_those_of_one_arm():
+    cells = [*runs("sgd", 2, None, 4), *runs("sgd", 9, schedule="step"), *runs("adam", 9)]
+    assert epochs_to_target(cells, "sgd", "cosine", budget=10) == [2, 10, 4]
 
 
 def test_a_censored_run_counts_as_the_whole_budget_and_not_as_reached():

@@ -229,6 +229,27 @@ def test_an_advantage_by_hand():
     assert found.paired.n == 3
 
 
+@pytest.mark.parametrize(("n", "margin"), [((3, 3), 0.0), ((2, 7), 0.01), ((10, 4), -0.02)])
+def test_an_advantage_is_scipys_welch_test(n, margin):
+    rng = np.random.default_rng(sum(n))
+    first, second = (rng.normal(0.9, sd, k).tolist() for sd, k in zip((0.01, 0.03), n, strict=True))
+    found = advantage(seeds(*first), seeds(*second), margin=margin)
+    test = stats.ttest_ind([own - margin for own in first], second, equal_var=False)
+    interval = test.confidence_interval(0.95)
+    assert found.p == pytest.approx(test.pvalue, rel=1e-9)
+    low, high = interval.low + margin, interval.high + margin
+    assert (found.low, found.high) == pytest.approx((low, high), rel=1e-9)
+    # The control: one variance for both.
+    student = stats.ttest_ind([own - margin for own in first], second).pvalue
+    assert n[0] == n[1] or found.p != pytest.approx(student, rel=1e-3)
+
+
+def test_an_arm_without_spread_is_judged_by_the_other():
+    found = advantage(seeds(0.9, 0.9, 0.9), seeds(0.8, 0.81, 0.82))
+    half = 4.302653 * 0.01 / math.sqrt(3)  # t(0.975, 2): the second's alone
+    assert (found.low, found.high) == pytest.approx((0.09 - half, 0.09 + half), abs=1e-7)
+
+
 def test_a_margin_moves_the_test_and_not_the_interval():
     plain, demanding = advantage(A, B), advantage(A, B, margin=0.04)
     assert (demanding.low, demanding.high) == pytest.approx((plain.low, plain.high))

@@ -194,26 +194,6 @@ def test_a_search_without_stages_or_a_workload_without_winners_is_told(tmp_path)
     assert "searches/winners.yaml has no entry for workload 'other': add 'other: {}'" in message
 
 
-def test_a_contrast_names_optimizers_and_a_schedule_that_exist(tmp_path):
-    params = copy.deepcopy(GOOD)
-    params["evaluation"]["digits-cnn"]["contrasts"] = [
-        {"first": "kfca", "second": "sgd", "schedule": "cosin"}
-    ]
-    message = problems_of(yaml.safe_dump(params), tmp_path)
-    path = "evaluation.digits-cnn.contrasts.0"
-    assert f"{path}.first: unknown optimizer 'kfca': did you mean 'kfac'?" in message
-    assert f"{path}.schedule: unknown schedule 'cosin': did you mean 'cosine'?" in message
-
-
-def test_a_key_inside_of_a_contrast_is_held_against_those_of_a_contrast(tmp_path):
-    params = copy.deepcopy(GOOD)
-    params["evaluation"]["digits-cnn"]["contrasts"] = [
-        {"frist": "kfac", "second": "sgd", "schedule": "cosine"}
-    ]
-    message = problems_of(yaml.safe_dump(params), tmp_path)
-    assert "contrasts.0.frist: unknown key 'frist': did you mean 'first'?" in message
-
-
 def test_a_search_of_fixed_numbers_and_none_at_all_are_told_apart(tmp_path):
     """A workload need not be searched; a search needs something to search."""
     params = copy.deepcopy(GOOD)

@@ -9,10 +9,9 @@ from optbench.claims.schema import load_claims
 from optbench.evaluation.summary import ONE_NETWORK
 from optbench.evaluation.tuning import OTHER, SEARCHED
 from optbench.params.load import load_params
-from optbench.params.schema import Also, Contrast, Suite
+from optbench.params.schema import Also, Suite
 from optbench.report.caption import (
     caption,
-    contrasts,
     costs_environments,
     coverage,
     describe,
@@ -148,29 +147,6 @@ def test_unequal_budgets_edges_and_other_values_are_named(searched):
     assert "not searched: radam / cosine, radam / one_cycle, radam / step." in text
     assert "not at the values that won: sgd / cosine" in text
     assert "a wider one may hold a better: adamw (lr)." in text
-
-
-def with_contrast(contents: Contents, **names: str) -> list[str]:
-    contrast = Contrast(**{"first": "kfac", "second": "sgd", "schedule": "cosine", **names})
-    evaluation = dataclasses.replace(contents.evaluation, contrasts=(contrast,))
-    return contrasts(dataclasses.replace(contents, evaluation=evaluation))
-
-
-def test_a_contrast_is_reported_with_its_interval_and_its_answer(searched):
-    (sentence,) = with_contrast(searched)
-    assert sentence.startswith("Epochs to target under cosine, kfac against sgd: ")
-    assert "n = 10 and 10" in sentence
-    assert "Welch's t, p = " in sentence
-    (turned,) = with_contrast(searched, first="sgd", second="kfac")
-    answers = {"kfac needs more": "sgd needs fewer", "kfac needs fewer": "sgd needs more",
-               "no clear difference": "no clear difference"}  # fmt: skip
-    (answer,) = [text for text in answers if sentence.endswith(f"{text}.")]
-    assert turned.endswith(f"{answers[answer]}.")
-
-
-def test_a_contrast_without_runs_is_not_run(searched):
-    (sentence,) = with_contrast(searched, first="lion")
-    assert sentence == "Epochs to target under cosine, lion against sgd: not run."
 
 
 def test_health_is_told_for_those_that_tell_it(searched):

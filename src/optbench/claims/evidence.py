@@ -7,8 +7,8 @@ from typing import Any
 
 from optbench.claims.schema import Arm, Baseline
 from optbench.core.run import Workload
-from optbench.evaluation.contrast import epochs_to_target
 from optbench.evaluation.metrics import Metrics
+from optbench.evaluation.time_to_target import epochs_to_target
 from optbench.evaluation.verdict import Spread, pooled_spread
 
 Fingerprint = Mapping[str, Any]

@@ -10,11 +10,24 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from optbench.evaluation.contrast import epochs_to_target
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import t_interval
 
 Problem = tuple[str, str, int]  # workload, schedule, seed
+
+
+def epochs_to_target(
+    metrics: Sequence[Metrics], optimizer: str, schedule: str, *, budget: int
+) -> list[int]:
+    """Of each seed; a run that missed the target, or diverged, counts as the whole budget.
+
+    Their mean is the restricted mean time to target.
+    """
+    return [
+        budget if run.epochs_to_target is None else run.epochs_to_target
+        for run in metrics
+        if (run.optimizer, run.schedule) == (optimizer, schedule)
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

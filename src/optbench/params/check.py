@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from optbench.core.run import Override, Workload
 from optbench.params import schema, signatures
 from optbench.params.messages import sentence, unknown
-from optbench.params.schema import Contrast, Document, Suite
+from optbench.params.schema import Document, Suite
 from optbench.search.space import DIMENSIONS, Search, Space, decades, ranges
 from optbench.search.winners import WINNERS, read_winners
 
@@ -199,14 +199,6 @@ class Checker:
                 )
         for optimizer, schedule in dict.fromkeys(suite.arms):
             self.cell(document, name, optimizer, schedule)
-
-    def contrasts(self, name: str, contrasts: Sequence[Contrast], document: Document) -> None:
-        """Both optimizers and the schedule exist; where the suite lacks one, it is not run."""
-        for index, contrast in enumerate(contrasts):
-            path = f"evaluation.{name}.contrasts.{index}"
-            for key in ("first", "second"):
-                self.name("optimizers", getattr(contrast, key), f"{path}.{key}")
-            self.choice("schedule", contrast.schedule, f"{path}.schedule", document.schedules)
 
     def seed(self, path: str, seed: int) -> None:
         """A seed's range."""

@@ -84,8 +84,6 @@ def _check(raw: Mapping[str, Any], checker: Checker) -> Params | None:
     checker.single_run(document, override, workloads)
     for name, suite in suites.items():
         checker.suite(name, suite, document)
-    for name, evaluation in evaluations.items():
-        checker.contrasts(name, evaluation.contrasts, document)
     for name, search in searches.items():
         checker.search(name, search, suites.get(name), document)
     if override is None:

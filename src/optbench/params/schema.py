@@ -55,20 +55,10 @@ class Suite(Grid):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contrast:
-    """Two optimizers to compare in epochs to the target, under a schedule; named beforehand."""
-
-    first: str
-    second: str
-    schedule: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """What only evaluation reads, so that a change retrains nothing."""
 
     target_accuracy: Annotated[float, Gt(0), Le(1)]
-    contrasts: tuple[Contrast, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,15 +1,16 @@
 """What must be said beside every table: budget, tuning, n, hardware, and what is ours."""
 
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optbench.claims.evidence import pooled_environments
-from optbench.evaluation.contrast import Difference, compare
-from optbench.evaluation.power import probability_reproduced
+from optbench.evaluation.power import detectable_difference, probability_reproduced
 from optbench.evaluation.summary import ONE_NETWORK, OVER_SEEDS
 from optbench.evaluation.tuning import OTHER, UNTUNED
-from optbench.params.schema import Contrast, Suite
+from optbench.evaluation.verdict import LEVEL
+from optbench.params.schema import Suite
 from optbench.report.contents import Contents
 from optbench.report.text import percent, short
 
@@ -32,7 +33,6 @@ def caption(contents: Contents) -> list[str]:
         "Step time: median and quartiles of the ratio to an SGD step beside it in the same "
         "process, curvature work included; SGD's own row shows the noise. Peak: tensors alive at "
         "once in a step.",
-        *contrasts(contents),
         *health(contents),
         *tuning(contents),
         *(f"Run with {describe(fingerprint)}." for fingerprint in contents.environments),
@@ -105,38 +105,6 @@ def costs_environments(contents: Contents) -> list[str]:
     return [f"Costs of {', '.join(names)} were measured with {at}." for at, names in places.items()]
 
 
-def contrasts(contents: Contents) -> list[str]:
-    """The named comparisons of epochs to the target."""
-    sentences = []
-    for contrast in contents.evaluation.contrasts:
-        found = compare(contents.cells, contrast, budget=contents.settings.epochs)
-        pair = f"{contrast.first} against {contrast.second}"
-        if found is None:
-            sentences.append(f"Epochs to target under {contrast.schedule}, {pair}: not run.")
-            continue
-        missed = f", {found.missed} missed it and count as the whole budget" * (found.missed > 0)
-        sentences.append(
-            f"Epochs to target under {contrast.schedule}, {pair}: "
-            f"{found.first_mean:.2f} against {found.second_mean:.2f} "
-            f"(n = {found.first_n} and {found.second_n}{missed}); {difference(found, contrast)}."
-        )
-    return sentences
-
-
-def difference(found: Difference, contrast: Contrast) -> str:
-    """A difference of means, its interval, and what it says."""
-    mean = f"difference {found.first_mean - found.second_mean:+.2f}"
-    if found.low is None or found.high is None or found.p is None:
-        return f"{mean}, without an interval: the runs show no spread"
-    verdict = "no clear difference"
-    if found.low > 0 or found.high < 0:
-        verdict = f"{contrast.first} needs {'more' if found.low > 0 else 'fewer'}"
-    return (
-        f"{mean}, 95 % interval {found.low:+.2f} to {found.high:+.2f} (Welch's t, p = "
-        f"{found.p:.2g}): {verdict}"
-    )
-
-
 def health(contents: Contents) -> list[str]:
     """What optimizers say of themselves at the last epoch: median and range over runs."""
     return [
@@ -194,8 +162,25 @@ def power(contents: Contents) -> list[str]:
         f"The sd over seeds, pooled over {arms} arms, is {percent(spread.sd, 3)} pp (df "
         f"{spread.df}). With it, a claimed value of one run that is exactly right would be found "
         f"reproduced within {100 * POWER_MARGIN:g} pp with probability {chance:.2f} at "
-        f"{counted(k, 'seed')} an arm."
+        f"{counted(k, 'seed')} an arm.",
+        detectable(contents, k, spread.sd),
     ]
+
+
+def detectable(contents: Contents, k: int, s: float) -> str:
+    """How large a difference of two arms must be to be found: alone, and after Holm."""
+    family = max(Counter(q.family for q in contents.questions).values(), default=1)
+    alone, corrected = (
+        percent(detectable_difference(k=k, s=s, level=LEVEL / size)) for size in (1, family)
+    )
+    after_holm = (
+        f", {corrected} pp where Holm's correction holds the smallest p of all {family} contrasts "
+        "against 0.05"
+    ) * (family > 1)
+    return (
+        "A true difference between two arms is found (Welch's t, p at most 0.05) with probability "
+        f"0.8 if it is {alone} pp{after_holm}."
+    )
 
 
 def counted(count: int, noun: str) -> str:

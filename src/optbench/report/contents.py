@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from optbench.claims.evidence import Evidence, Fingerprint, distinct, withheld
+from optbench.claims.questions import Question, questions
 from optbench.claims.schema import Baseline, Claims, load_claims
 from optbench.core import records, rows
 from optbench.core.records import Epoch, Outcome
@@ -63,6 +64,12 @@ class Contents:
     def baseline(self) -> Baseline | None:
         """The band of the baseline; None where no source gives one."""
         return self.claims.baselines.get(self.workload)
+
+    @property
+    def questions(self) -> list[Question]:
+        """The contrasts that claims name on this workload, run or not, each once."""
+        asked = dict.fromkeys(q for claim in self.claims.claims for q in questions(claim))
+        return [question for question in asked if question.workload == self.workload]
 
     @property
     def claimed(self) -> bool:

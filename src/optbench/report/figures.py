@@ -14,8 +14,7 @@ from optbench.claims.ledger import Bench
 from optbench.claims.schema import Arm
 from optbench.core import registry
 from optbench.core.records import Epoch
-from optbench.evaluation.contrast import epochs_to_target
-from optbench.evaluation.time_to_target import Profile, mean_interval
+from optbench.evaluation.time_to_target import Profile, epochs_to_target, mean_interval
 from optbench.evaluation.time_to_target import performance_profile as profiled
 from optbench.evaluation.verdict import advantage
 from optbench.params.signatures import SHARED_SCHEDULE_ARGS

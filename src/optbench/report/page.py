@@ -18,7 +18,7 @@ from optbench.evaluation.time_to_target import times_to_target
 from optbench.params.signatures import decay_form
 from optbench.report import tables, text
 from optbench.report.advice import Advice
-from optbench.report.caption import caption, contrasts, counted, coverage
+from optbench.report.caption import caption, counted, coverage
 from optbench.report.contents import Contents
 from optbench.report.erratum import TITLE, erratum
 from optbench.report.ledger import Ledger
@@ -60,7 +60,6 @@ def report_page(
         contents=contents,
         headline=headline(contents),
         claimed=contents.claimed,
-        contrasts=contrasts(contents),
         headers=tables.HEADERS,
         rows=[(anchor(*row[:2]), row) for row in tables.results_rows(contents)],
         figures=figures,
