@@ -1,6 +1,7 @@
 """Stage `collect`: all trials of a workload in one table, and a figure of them."""
 
 import argparse
+import hashlib
 
 from optbench.core import rows
 from optbench.core.files import publish
@@ -23,11 +24,13 @@ def main() -> None:
         for optimizer in look_up(params, "suite", name, "optimizers")
     }
     table = [trial for own in trials.values() for trial in own]
-    publish(folder / "trials.csv", rows.to_csv(Trial, table))
+    text = rows.to_csv(Trial, table)
+    publish(folder / "trials.csv", text)
+    stamp = f"Inputs: sha256 {hashlib.sha256(text.encode()).hexdigest()} of trials.csv"
     with style():
         figure = lr_sensitivity(name, trials, Search(**look_up(params, "search", name)).space)
     for extension in ("svg", "png", "pdf"):
-        publish(folder / f"lr_sensitivity.{extension}", render(figure, extension))
+        publish(folder / f"lr_sensitivity.{extension}", render(figure, extension, stamp=stamp))
 
 
 if __name__ == "__main__":

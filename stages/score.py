@@ -5,12 +5,15 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from optbench.claims.evidence import withheld
+from optbench.claims.schema import load_claims
 from optbench.core import rows
 from optbench.core.files import publish
 from optbench.core.process import as_stage
 from optbench.estimate import duration
-from optbench.evaluation.evaluate import history_at, rank, score_at
-from optbench.evaluation.summary import Summary
+from optbench.evaluation.evaluate import history_at, rank, score_at, without
+from optbench.evaluation.metrics import Metrics
+from optbench.evaluation.summary import summarise
 from optbench.params.load import load_params
 from optbench.report.text import run_against_suite
 from optbench.report.timing import training_s
@@ -27,11 +30,14 @@ def main() -> None:
     params = load_params(workload=name)
     target = params.evaluations[name].target_accuracy
     run = score_at("run", params.single_run(name), target_accuracy=target)
-    summaries = rows.from_csv(Summary, Path("reports") / name / "summary.csv")
+    cells = rows.from_csv(Metrics, Path("reports") / name / "cells.csv")
+    baseline = load_claims(workloads=params.workloads).baselines.get(name)
+    why = withheld(cells, baseline) if cells else None
+    others = summarise(without(cells, run, params.override))
     metrics = {key: value for key, value in asdict(run).items() if key not in NAMES}
-    metrics |= {"rank": rank(run, summaries), "suite_size": len(summaries)}
+    metrics |= {"rank": None if why else rank(run, others), "suite_size": len(others)}
     publish(Path("reports/run.json"), json.dumps(metrics, indent=2) + "\n")
-    print(run_against_suite(run, summaries, params.override))
+    print(run_against_suite(run, others, params.override, withheld=why))
     took_s = training_s(Path("logs") / name / "run.jsonl", history_at("run", name))
     print(f"trained in {duration(took_s)}" if took_s else "restored, not trained here")
     print(f"See reports/{name}/report.html")

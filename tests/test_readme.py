@@ -36,7 +36,7 @@ def test_adding_the_readmes_optimizer_runs_only_its_cells(project: Project):
         "validate", "train@lion-cosine-0", "train@lion-step-0", "cost@lion",
         "evaluate", "report", "score@digits-cnn",
     }  # fmt: skip
-    assert "| lion " in (project.folder / "reports/digits-cnn/results.md").read_text()
+    assert "| [lion](" in (project.folder / "reports/digits-cnn/results.md").read_text()
     cost = project.json("costs/digits-cnn/lion.json")
     assert (
         cost["optimizer_state_bytes"]
@@ -63,7 +63,7 @@ def test_verdicts_and_table_are_the_current_ones():
     judged = ledger(claims, contents.values())
     parts = generated(contents["cifar10-resnet9"], judged)
     assert with_generated(README.read_text(), parts) == README.read_text()
-    stale = README.read_text().replace("| adamw ", "| adamx ")
+    stale = README.read_text().replace("| [adamw]", "| [adamx]")
     assert with_generated(stale, parts) == README.read_text()
 
 

@@ -66,7 +66,10 @@ def test_one_seed_gives_no_advice():
 
 def test_what_was_not_measured_is_refused(contents):
     trials = read_trials("digits-cnn")
-    assert "best of 24 trials %" in advise(contents, Budget(trials=24), trials).headers
+    assert (
+        "best of 24 trials: validation %, 10 epochs"
+        in advise(contents, Budget(trials=24), trials).headers
+    )
     with pytest.raises(UsageError, match="trials: got 25: must be at most 24"):
         advise(contents, Budget(trials=25), trials)
     with pytest.raises(UsageError, match="epochs: got 11: must be at most 10"):

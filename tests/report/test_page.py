@@ -8,15 +8,15 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from optbench.claims.schema import load_claims
 from optbench.params.load import load_params
-from optbench.report.contents import Contents, read_contents
+from optbench.report.contents import Contents, read_all, sums_of
 from optbench.report.page import TEMPLATES, inline
 from optbench.report.render import figures_of, render_index, render_report
 
 VOID = {"meta", "link", "br", "img", "path", "use", "input", "hr", "rect", "line", "circle"}
-WORKLOADS = ("digits-cnn", "cifar10-resnet9")
 READABLE = 4.5  # contrast of text, WCAG 2.2, level AA
 
 
@@ -40,15 +40,21 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def contents() -> list[Contents]:
-    return [read_contents(load_params(), name) for name in WORKLOADS]
+    return [*read_all(load_params()).values()]
 
 
 @pytest.fixture(scope="module")
-def folder(contents, tmp_path_factory) -> Path:
+def run(contents) -> list[Contents]:
+    return [own for own in contents if own.cells]
+
+
+@pytest.fixture(scope="module")
+def folder(contents, run, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("project") / "reports"
-    (folder.parent / "src").symlink_to(Path("src").resolve())
+    for name in ("src", "costs", "searches"):
+        (folder.parent / name).symlink_to(Path(name).resolve())
     claims = load_claims(workloads=load_params().workloads)
-    for own in contents:
+    for own in run:
         render_report(own, claims, folder / own.workload)
     render_index(contents, claims, folder)
     return folder
@@ -81,8 +87,11 @@ def test_every_id_is_there_once_and_every_link_within_the_page_leads_to_one(page
 def test_links_between_pages_lead_to_files(folder):
     for path in folder.rglob("*.html"):
         links = [a["href"] for a in Page(path.read_text()).all("a")]
-        outside = [link for link in links if not link.startswith("#")]
-        assert all((path.parent / link).is_file() for link in outside)
+        for link in links:
+            target, _, fragment = link.partition("#")
+            file = path.parent / target if target else path
+            assert file.is_file(), link
+            assert not fragment or fragment in Page(file.read_text()).ids(), link
 
 
 def test_headings_descend_step_by_step_below_one_title(page):
@@ -152,24 +161,25 @@ def test_two_figures_on_a_page_keep_their_ids_apart():
     assert "width" not in one
 
 
-def test_every_row_leads_to_its_cells_and_each_names_its_digest(contents, folder):
-    for own in contents:
+def test_every_row_leads_to_its_cells_and_each_names_its_digest(run, folder):
+    for own in run:
         text = (folder / own.workload / "report.html").read_text()
         links = [a["href"] for a in Page(text).all("a")]
-        for run in own.runs:
-            assert f"#cells-{run.optimizer}-{run.schedule}" in links
-            assert own.digests[run.cell] in text
+        for cell in own.runs:
+            assert f"#cells-{cell.optimizer}-{cell.schedule}" in links
+            assert own.inputs[str(sums_of(cell))] in text
 
 
-def test_rendering_twice_gives_the_same_bytes(contents, folder, tmp_path):
+def test_rendering_twice_gives_the_same_bytes(contents, run, folder, tmp_path):
     claims = load_claims(workloads=load_params().workloads)
-    for own in contents:
+    for own in run:
         render_report(own, claims, tmp_path / own.workload)
     render_index(contents, claims, tmp_path)
     names = [path.relative_to(folder) for path in folder.rglob("*.*")]
-    figures = {own.workload: len(figures_of(own)) for own in contents}
+    figures = {own.workload: len(figures_of(own)) for own in run}
     assert figures["digits-cnn"] == 6
-    assert len(names) == sum(1 + 3 + 2 + 3 * count for count in figures.values()) + 4
+    # A page, a table in three formats, claims in two, the inputs; the index has no table.
+    assert len(names) == sum(7 + 3 * count for count in figures.values()) + 5 + 3
     assert all((folder / name).read_bytes() == (tmp_path / name).read_bytes() for name in names)
 
 
@@ -187,7 +197,9 @@ document.getElementById("f").onload = () => {{
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [360, 768, 1280])
-@pytest.mark.parametrize("name", ["digits-cnn/report.html", "index.html"])
+@pytest.mark.parametrize(
+    "name", ["digits-cnn/report.html", "cifar10-resnet9/report.html", "index.html"]
+)
 def test_chromium_lays_it_out_without_overflow_requests_or_complaints(
     folder, tmp_path, width, name
 ):
@@ -204,3 +216,25 @@ def test_chromium_lays_it_out_without_overflow_requests_or_complaints(
     assert found, chromium.stdout[-300:]
     assert [int(number) for number in found.groups()] == [0, 0, 0]
     assert "CONSOLE" not in chromium.stderr
+
+
+@pytest.mark.slow
+def test_chromium_prints_and_darkens_it(folder, tmp_path):
+    """Needs Debian's chromium, or another of that name; Pillow comes with Matplotlib."""
+    url = (folder / "cifar10-resnet9/report.html").as_uri()
+    quiet = ["chromium", "--headless", "--no-sandbox", "--disable-gpu",
+             "--host-resolver-rules=MAP * ~NOTFOUND"]  # fmt: skip
+
+    def corner(*options: str) -> tuple[int, int, int]:
+        """The colour of the page's lower left corner."""
+        shot = tmp_path / "shot.png"
+        subprocess.run([*quiet, *options, f"--screenshot={shot}", url], check=True, timeout=60)
+        image = Image.open(shot).convert("RGB")
+        return image.getpixel((2, image.height - 2))
+
+    assert corner() == (255, 255, 255)
+    assert corner("--blink-settings=preferredColorScheme=0") == (0x14, 0x17, 0x1A)
+    printed = tmp_path / "page.pdf"
+    subprocess.run([*quiet, f"--print-to-pdf={printed}", url], check=True, timeout=60)
+    pages = len(re.findall(rb"/Type\s*/Page\b", printed.read_bytes()))
+    assert 5 < pages < 40

@@ -2,18 +2,22 @@
 
 import csv
 import dataclasses
+import hashlib
 import re
+import shutil
 import statistics
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from optbench.claims.schema import Claims, load_claims
 from optbench.core import records
+from optbench.evaluation.summary import ONE_NETWORK
 from optbench.params.load import load_params
 from optbench.params.schema import Also
-from optbench.report import style, tables
-from optbench.report.contents import Contents, read_contents
+from optbench.report import inputs, style, tables
+from optbench.report.contents import Contents, read_all, read_contents
 from optbench.report.figures import (
     accuracy_differences,
     learning_curves,
@@ -21,7 +25,7 @@ from optbench.report.figures import (
     performance_profile,
 )
 from optbench.report.ledger import ledger
-from optbench.report.render import render_report
+from optbench.report.render import render_index, render_report
 
 
 def claims() -> Claims:
@@ -37,15 +41,46 @@ def test_rendering_twice_gives_the_same_bytes(contents, tmp_path):
     for name in ("first", "second"):
         render_report(contents, claims(), tmp_path / name)
     files = [p.relative_to(tmp_path / "first") for p in (tmp_path / "first").rglob("*.*")]
-    assert len(files) == 24
+    assert len(files) == 25
     for file in files:
         assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes()
 
 
-def test_the_committed_report_is_not_stale(contents, tmp_path):
+ARTEFACTS = ("results.md", "results.csv", "results.tex", "report.html", "claims.json", "claims.md",
+             "inputs.sha256")  # fmt: skip
+
+
+@pytest.mark.parametrize("workload", ["digits-cnn", "cifar10-resnet9"])
+def test_the_committed_report_is_not_stale(workload, tmp_path):
+    render_report(read_contents(load_params(), workload), claims(), tmp_path)
+    drawn = [path.relative_to(tmp_path) for path in tmp_path.glob("figures/*.svg")]
+    assert len(drawn) == 6
+    for name in (*ARTEFACTS, *drawn):
+        assert (tmp_path / name).read_text() == Path("reports", workload, name).read_text()
+
+
+def test_the_committed_index_is_not_stale(tmp_path):
+    workloads = list(read_all(load_params()).values())
+    for own in workloads:
+        shutil.copytree(f"reports/{own.workload}", tmp_path / own.workload) if own.cells else None
+    render_index(workloads, claims(), tmp_path)
+    names = ("index.html", "claims.json", "claims.md", "claims.schema.json", "inputs.sha256")
+    for name in (*names, "figures/performance_profile.svg"):
+        assert (tmp_path / name).read_text() == Path("reports", name).read_text()
+
+
+def test_every_artefact_carries_the_digest_of_its_inputs(contents, tmp_path):
     render_report(contents, claims(), tmp_path)
-    for name in ("results.md", "results.csv", "results.tex", "report.html", "claims.json"):
-        assert (tmp_path / name).read_text() == Path("reports/digits-cnn", name).read_text()
+    listed = (tmp_path / "inputs.sha256").read_bytes()
+    digest = hashlib.sha256(listed).hexdigest()
+    for path in tmp_path.rglob("*.*"):
+        if path.name != "inputs.sha256":
+            assert digest.encode() in path.read_bytes(), path
+    subprocess.run(["sha256sum", "--check", "--strict", "--quiet"], input=listed, check=True)
+    other = dict(contents.inputs)
+    other["claims.yaml"] = "0" * 64
+    changed = inputs.digest([dataclasses.replace(contents, inputs=other)])
+    assert changed != digest  # the control
 
 
 def test_the_tables_mean_is_the_mean_of_its_cells(contents):
@@ -63,11 +98,13 @@ def test_the_tables_mean_is_the_mean_of_its_cells(contents):
 
 def test_every_format_holds_the_same_rows(contents):
     expected = tables.results_rows(contents)
-    assert list(csv.reader(tables.csv_text(contents).splitlines()))[1:] == expected
-    markdown = tables.markdown(contents).splitlines()[2:]
-    assert [[cell.strip() for cell in line.strip("|").split("|")] for line in markdown] == expected
+    in_csv = list(csv.reader(tables.csv_text(contents).splitlines()))[1:]
+    assert [row[:-1] for row in in_csv] == expected
+    markdown = tables.markdown(contents, page="report.html").splitlines()[2:]
+    unlinked = [re.sub(r"\[(\w+)\]\([^)]*\)", r"\1", line) for line in markdown]
+    assert [[cell.strip() for cell in line.strip("|").split("|")] for line in unlinked] == expected
     latex = tables.latex(contents)
-    assert latex.count("\\\\") == len(expected) + 1
+    assert latex.count("\\\\\n") == len(expected) + 1
     assert "\\toprule" in latex
 
 
@@ -147,3 +184,28 @@ def test_a_schedule_without_the_baseline_has_no_difference_from_it(contents):
     own = dataclasses.replace(contents, suite=suite, cells=cells)
     labels = [label.get_text() for label in accuracy_differences(own).axes[1].get_yticklabels()]
     assert labels == ["radam - sgd / cosine"]  # the others are named
+
+
+TEX = r"""\documentclass[10pt,a4paper]{article}
+\usepackage{booktabs,graphicx}
+\begin{document}
+\noindent\input{results.tex}
+\end{document}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("one_network", [False, True])
+def test_latex_sets_the_table_within_the_text(contents, tmp_path, one_network):
+    """Needs pdflatex, with booktabs and graphicx."""
+    kind = {"interval": ONE_NETWORK} if one_network else {}
+    own = [dataclasses.replace(summary, **kind) for summary in contents.summaries]
+    table = tables.latex(dataclasses.replace(contents, summaries=own))
+    assert ("One network" in table) == one_network
+    (tmp_path / "results.tex").write_text(table)
+    (tmp_path / "paper.tex").write_text(TEX)
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "paper.pdf").read_bytes().startswith(b"%PDF")
+    assert "Overfull" not in done.stdout

@@ -101,14 +101,18 @@ def distinct(fingerprints: Iterable[Fingerprint]) -> list[Fingerprint]:
     return kept
 
 
-def withheld(evidence: Evidence, baseline: Baseline | None) -> str | None:
+def withheld(metrics: Iterable[Metrics], baseline: Baseline | None) -> str | None:
     """Why nothing is ranked on a workload; None where its baseline is in its band, or has none."""
     if baseline is None:
         return None
     arm = (baseline.optimizer, baseline.schedule)
     name = f"{baseline.optimizer} / {baseline.schedule}"
     band = f"its sourced band of {100 * baseline.low:.1f} to {100 * baseline.high:.1f} %"
-    accuracies = evidence.scores(arm, "test_accuracy").values()
+    accuracies = [
+        run.test_accuracy
+        for run in metrics
+        if (run.optimizer, run.schedule) == arm and run.test_accuracy is not None
+    ]
     if not accuracies:
         return f"the baseline {name} has no accuracy to hold against {band}"
     mean = statistics.fmean(accuracies)

@@ -38,13 +38,18 @@ def judge(claims: Claims, evidence_by_workload: Mapping[str, Evidence]) -> list[
 
 
 class Bench:
-    """All evidence, with the answers to the questions of all claims, corrected together."""
+    """All evidence, with the answers to the questions of all claims, corrected together.
+
+    A workload that was not run may have costs: they judge ratios and resources.
+    """
 
     def __init__(self, claims: Claims, evidence: Mapping[str, Evidence]) -> None:
         self.evidence = evidence
+        self.run = {name: own for name, own in evidence.items() if own.metrics}
         self.baselines: Mapping[str, Baseline] = claims.baselines
         self.withheld = {
-            name: withheld(own, claims.baselines.get(name)) for name, own in evidence.items()
+            name: withheld(own.metrics, claims.baselines.get(name))
+            for name, own in self.run.items()
         }
         asked = dict.fromkeys(q for claim in claims.claims for q in questions(claim))
         self.answers = {question: self.answer(question) for question in asked}
@@ -52,7 +57,7 @@ class Bench:
 
     def answer(self, question: Question) -> Advantage | None:
         """The advantage in a contrast; None without runs, or where nothing is ranked."""
-        evidence = self.evidence.get(question.workload)
+        evidence = self.run.get(question.workload)
         if evidence is None or self.withheld[question.workload]:
             return None
         first, second = (
@@ -81,7 +86,7 @@ class Bench:
     def value(self, claim: ValueClaim) -> Judgement:
         """A mean against the claimed accuracy."""
         (optimizer,), (schedule,) = claim.runs.optimizers, claim.runs.schedules
-        arm, evidence = (optimizer, schedule), self.evidence.get(claim.workload)
+        arm, evidence = (optimizer, schedule), self.run.get(claim.workload)
         runs = evidence.runs(arm, claim.runs.seeds) if evidence else []
         if evidence is None or not runs:
             return not_run(claim, words.unrun(claim.workload, [arm] if evidence else []))
@@ -119,7 +124,7 @@ class Bench:
         """All contrasts of a claim on its own workload, and what other workloads say."""
         transfer = self.transfer(claim)
         own = [question for question in questions(claim) if not question.transfer]
-        evidence, arms = self.evidence.get(claim.workload), arms_of(own)
+        evidence, arms = self.run.get(claim.workload), arms_of(own)
         lacking = [a for a in arms if evidence and not evidence.runs(a, claim.runs.seeds)]
         if evidence is None or lacking:
             return replace(not_run(claim, words.unrun(claim.workload, lacking)), transfer=transfer)
@@ -173,9 +178,9 @@ class Bench:
         """What each other workload that was run says of the claim's contrasts."""
         asked: dict[str, list[Question]] = {}
         for question in questions(claim):
-            if question.transfer and question.workload in self.evidence:
+            if question.transfer and question.workload in self.run:
                 asked.setdefault(question.workload, []).append(question)
-        return [self.transfer_from(self.evidence[name], own) for name, own in asked.items()]
+        return [self.transfer_from(self.run[name], own) for name, own in asked.items()]
 
     def transfer_from(self, evidence: Evidence, own: Sequence[Question]) -> Transfer:
         """One workload's evidence; contrasts without runs are named as not run."""
@@ -195,7 +200,7 @@ class Bench:
             contrasts=[replace(c, finding=AS_TRANSFER[c.finding]) for c in contrasts],
             notes=[
                 *notes(evidence, runs, ()),
-                *([f"No ranking is given: {why}."] if why else self.unbanded(evidence.workload)),
+                *([f"No ranking is given: {why}."] if why else []),
             ],
         )
 
@@ -265,12 +270,12 @@ class Bench:
 
     def elsewhere(self, claim: RatioClaim) -> list[str]:
         """The same ratio on other devices or workloads, as information."""
-        return [
-            f"Not a verdict: on {name} and {cost['fingerprint']['device']} it is "
-            f"{words.ratio_text(cost)}."
+        measured = [
+            f"{name} on {cost['fingerprint']['device']} {words.ratio_text(cost)}"
             for name, evidence in self.evidence.items()
             if (cost := evidence.costs.get(claim.optimizer)) is not None
         ]
+        return [f"Not a verdict: {'; '.join(measured)}."] * bool(measured)
 
 
 MEASURES = {

@@ -54,8 +54,22 @@ def ordering_reason(worst: Contrasted, quantity: str, *, of: int) -> str:
     return f"{name}: {advantage(worst, quantity)}."
 
 
-def transferred(found: Transfer, quantity: str) -> str:
-    """What another workload says of an ordering, contrast by contrast, and what limits it."""
+@dataclass(frozen=True)
+class Told:
+    """What another workload says of an ordering."""
+
+    workload: str
+    finding: str
+    points: Sequence[str]  # a contrast each, then what limits it
+
+    @property
+    def text(self) -> str:
+        """In one sentence."""
+        return f"{self.workload} {self.finding}: {'; '.join(self.points)}."
+
+
+def transferred(found: Transfer, quantity: str) -> Told:
+    """The words of transfer evidence, contrast by contrast."""
     contrasts = [
         f"{contrast.name}: {contrast.finding}"
         + ("" if contrast.estimate is None else f", {advantage(contrast, quantity)}")
@@ -63,7 +77,7 @@ def transferred(found: Transfer, quantity: str) -> str:
     ]
     limits = [note[0].lower() + note[1:].rstrip(".") for note in found.notes]
     notes = ["note: " + ", and ".join(limits)] * bool(limits)
-    return f"{found.workload} {found.finding}: {'; '.join([*contrasts, *notes])}."
+    return Told(found.workload, found.finding, [*contrasts, *notes])
 
 
 def advantage(found: Contrasted, quantity: str) -> str:

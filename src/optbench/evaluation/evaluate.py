@@ -6,7 +6,7 @@ from pathlib import Path
 from optbench.core import records
 from optbench.core.errors import UsageError
 from optbench.core.records import Epoch
-from optbench.core.run import Run
+from optbench.core.run import Override, Run
 from optbench.evaluation.metrics import Metrics, score
 from optbench.evaluation.summary import Summary
 
@@ -59,6 +59,14 @@ def score_at(place: str, run: Run, *, target_accuracy: float) -> Metrics:
 def history_at(place: str, workload: str) -> Sequence[Epoch]:
     """The history of the run whose files are in `results/<workload>/<place>/`."""
     return records.read(RESULTS / workload / place).history
+
+
+def without(cells: Sequence[Metrics], run: Metrics, override: Override) -> list[Metrics]:
+    """The cells of a suite but the one that is this very run, with nothing overridden."""
+    if any(value is not None for value in vars(override).values()):
+        return list(cells)
+    own = (run.optimizer, run.schedule, run.seed)
+    return [cell for cell in cells if (cell.optimizer, cell.schedule, cell.seed) != own]
 
 
 def rank(run: Metrics, summaries: Sequence[Summary]) -> int | None:

@@ -33,15 +33,20 @@ class Summary:
     tuning: str  # how the hyper-parameters were chosen, see `tuning.py`
 
 
-def summarise(metrics: Iterable[Metrics], tunings: Mapping[tuple[str, str], str]) -> list[Summary]:
+def summarise(
+    metrics: Iterable[Metrics], tunings: Mapping[tuple[str, str], str] | None = None
+) -> list[Summary]:
     """One summary for each optimizer and schedule, in the order they first come.
 
-    `tunings` says of each how its hyper-parameters were chosen.
+    `tunings` says of each how its hyper-parameters were chosen, where that matters.
     """
     groups: dict[tuple[str, str], list[Metrics]] = {}
     for run in metrics:
         groups.setdefault((run.optimizer, run.schedule), []).append(run)
-    return [_summarise_group(*key, runs, tunings[key]) for key, runs in groups.items()]
+    return [
+        _summarise_group(*key, runs, tunings[key] if tunings else "")
+        for key, runs in groups.items()
+    ]
 
 
 def _summarise_group(

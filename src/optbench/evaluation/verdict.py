@@ -173,8 +173,8 @@ def advantage(
     own, other = list(first.values()), list(second.values())
     difference = statistics.fmean(own) - statistics.fmean(other)
     low = high = p = None
-    if min(len(own), len(other)) > 1 and len({*own}) + len({*other}) > 2:
-        error, df = welch(own, other)
+    if (spread := welch(own, other)) is not None:
+        error, df = spread
         half = _quantile(1 - LEVEL / 2, df) * error
         low, high = difference - half, difference + half
         p = min(1.0, 2 * tail(abs(difference - margin), error, df))
@@ -190,14 +190,20 @@ def advantage(
     )
 
 
-def welch(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
+def welch(first: Sequence[float], second: Sequence[float]) -> tuple[float, float] | None:
     """The standard error of a difference of means, and its degrees of freedom (Welch 1947).
 
-    SciPy's test gives the same, but warns of lost precision where one of the two has no spread.
+    None where one has a single value, or neither varies. SciPy's test gives the same, but warns of
+    lost precision where one of the two does not vary.
     """
-    terms = [(statistics.variance(own) / len(own), len(own)) for own in (first, second)]
-    square = sum(term for term, _ in terms)
-    return math.sqrt(square), square**2 / sum(term**2 / (n - 1) for term, n in terms)
+    if min(len(first), len(second)) < 2:
+        return None
+    squares = [statistics.variance(own) / len(own) for own in (first, second)]
+    if not (square := sum(squares)):
+        return None
+    shares = [own / square for own in squares]
+    df = 1 / sum(u**2 / (len(own) - 1) for u, own in zip(shares, (first, second), strict=True))
+    return math.sqrt(square), df
 
 
 def paired(first: Mapping[int, float], second: Mapping[int, float]) -> Paired | None:

@@ -58,7 +58,8 @@ def advise(contents: Contents, budget: Budget, trials: Sequence[Trial] = ()) -> 
     found = any(best is not None for best in bests.values())
     headers = ["optimizer / schedule", "mean %", "n", "P(best)", "expected loss pp"]
     if found:
-        headers.append(f"best of {count} trials %")
+        after = max(trial.epochs for trial in trials)
+        headers.append(f"best of {count} trials: validation %, {after} epochs")
     rows = [
         [
             f"{option.optimizer} / {option.schedule}",
@@ -96,6 +97,9 @@ def recommendation(choice: Choice) -> list[str]:
         sentences.append(f"Nearly as good, at up to twice its expected loss: {', '.join(close)}.")
     if choice.thin:
         sentences.append(f"This is thin: some option has fewer than {THIN_BELOW} seeds.")
+    if choice.left_out:
+        listed = ", ".join(" / ".join(arm) for arm in choice.left_out)
+        sentences.append(f"Not compared, since all of its runs diverged: {listed}.")
     if diverged := [f"{o.optimizer} / {o.schedule}" for o in choice.options if o.diverged]:
         sentences.append(f"Runs that diverged are not in the loss: {', '.join(diverged)}.")
     return sentences

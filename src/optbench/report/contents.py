@@ -1,5 +1,6 @@
 """All that a report is made of, read from the files that the stages before it wrote."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from typing import Any, TypeVar
 
 from optbench.claims.evidence import Evidence, Fingerprint, distinct, withheld
 from optbench.claims.questions import Question, questions
-from optbench.claims.schema import Baseline, Claims, load_claims
+from optbench.claims.schema import CLAIMS, Baseline, Claims, load_claims
 from optbench.core import records, rows
 from optbench.core.records import Epoch, Outcome
 from optbench.core.run import Run, Workload
@@ -41,7 +42,7 @@ class Contents:
     health: Mapping[str, Mapping[str, Sequence[float]]]  # by optimizer and name: a run each
     costs: Mapping[str, Mapping[str, Any]]  # by optimizer
     fingerprints: Mapping[tuple[str, str, int], Fingerprint]  # of each cell
-    digests: Mapping[str, str]  # of each cell's SHA256SUMS
+    inputs: Mapping[str, str]  # sha256 by path: each cell's SHA256SUMS, costs, claims.yaml
     claims: Claims
 
     @property
@@ -79,7 +80,7 @@ class Contents:
     @property
     def withheld(self) -> str | None:
         """Why nothing is ranked; None where the baseline is in its band, or has none."""
-        return withheld(self.evidence, self.baseline) if self.cells else None
+        return withheld(self.cells, self.baseline) if self.cells else None
 
     def ranked(self, items: Iterable[T], key: Callable[[T], float]) -> list[T]:
         """Items with the smallest key first; in their own order where nothing is ranked."""
@@ -105,22 +106,38 @@ def read_contents(params: Params, workload: str) -> Contents:
         winners={n: w for n, w in read_winners()[workload].items() if n in suite.optimizers},
         schedule_args={name: params.raw["schedules"][name] for name in suite.all_schedules},
         runs=runs,
-        cells=rows.from_csv(Metrics, folder / "cells.csv"),
-        summaries=rows.from_csv(Summary, folder / "summary.csv"),
+        cells=rows.from_csv(Metrics, folder / "cells.csv") if runs else [],
+        summaries=rows.from_csv(Summary, folder / "summary.csv") if runs else [],
         histories=histories,
         health=_health(outcomes),
         costs={
             name: _read_json(Path("costs") / workload / f"{name}.json") for name in suite.optimizers
         },
         fingerprints={cell: outcome.fingerprint for cell, outcome in outcomes.items()},
-        digests={run.cell: records.digest(suite_folder / run.cell) for run in runs},
+        inputs={
+            str(path): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in (
+                *(sums_of(run) for run in runs),
+                *(Path("costs") / workload / f"{name}.json" for name in suite.optimizers),
+                CLAIMS,
+            )
+        },
         claims=load_claims(workloads=params.workloads),
     )
 
 
+def sums_of(run: Run) -> Path:
+    """The file with the sha256 of each file of a cell."""
+    return Path("results") / run.workload / "suite" / run.cell / records.SUMS
+
+
 def read_all(params: Params) -> dict[str, Contents]:
-    """The contents of every workload whose suite has cells."""
-    return {name: read_contents(params, name) for name in params.workloads if params.cells(name)}
+    """The contents of every workload whose suite has cells, or whose costs were measured."""
+    return {
+        name: read_contents(params, name)
+        for name, suite in params.suites.items()
+        if params.cells(name) or (Path("costs") / name / f"{suite.optimizers[0]}.json").is_file()
+    }
 
 
 def read_trials(workload: str) -> list[Trial]:

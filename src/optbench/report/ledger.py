@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter
@@ -14,7 +14,10 @@ from optbench.claims.ledger import judge
 from optbench.claims.schema import Claim, Claims, Contrast
 from optbench.evaluation import verdict
 from optbench.params.schema import Grid
+from optbench.report.caption import gate
 from optbench.report.contents import Contents
+from optbench.report.inputs import digest
+from optbench.report.links import Links
 from optbench.report.text import NOTHING
 
 NUMBERS = ("estimate", "interval", "n", "test", "p")
@@ -34,10 +37,11 @@ class Row:
 
     id: str
     text: str
+    workload: str | None  # that it is judged on
     verdict: str
     look: str
     why: Sequence[str]
-    transfer: Sequence[str]
+    transfer: Sequence[words.Told]
     numbers: Sequence[str]  # a cell for each of `NUMBERS`
     place: str
 
@@ -68,7 +72,16 @@ class Entry:
     needs: str | None = None
 
 
-ENTRIES = TypeAdapter(tuple[Entry, ...])
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """What claims.json holds."""
+
+    inputs: Mapping[str, str]  # sha256 of the inputs of each workload that was looked at
+    limits: Sequence[str]  # of what was run on them
+    claims: tuple[Entry, ...]
+
+
+FILE = TypeAdapter(File)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,46 +91,67 @@ class Ledger:
     rows: Sequence[Row]
     summary: str
     entries: tuple[Entry, ...]
+    inputs: Mapping[str, str]  # sha256, by workload
+    limits: Sequence[str]  # of what was run
     headers: Sequence[str] = NUMBERS  # of the numbers of a row
 
 
 def ledger(claims: Claims, workloads: Iterable[Contents]) -> Ledger:
     """The claims judged on what was run on some workloads."""
-    evidence = {contents.workload: contents.evidence for contents in workloads}
-    return of_judgements(claims, judge(claims, evidence))
+    every = list(workloads)
+    judged = judge(claims, {contents.workload: contents.evidence for contents in every})
+    return of_judgements(
+        claims,
+        judged,
+        inputs={own.workload: digest([own]) for own in every},
+        limits=[sentence for own in every for sentence in gate(own)],
+    )
 
 
-def of_judgements(claims: Claims, judged: Sequence[Judgement]) -> Ledger:
+def of_judgements(
+    claims: Claims,
+    judged: Sequence[Judgement],
+    *,
+    inputs: Mapping[str, str],
+    limits: Sequence[str] = (),
+) -> Ledger:
     """The claims with a judgement of each, in their order."""
     pairs = list(zip(claims.claims, judged, strict=True))
     return Ledger(
         rows=[row(claim, judgement) for claim, judgement in pairs],
         summary=summary(judged),
         entries=tuple(Entry(**vars(claim), judgement=judgement) for claim, judgement in pairs),
+        inputs=inputs,
+        limits=limits,
     )
 
 
 def as_json(found: Ledger) -> str:
     """The ledger for programs; `schema` describes it."""
-    return ENTRIES.dump_json(found.entries, indent=2).decode() + "\n"
+    file = File(inputs=found.inputs, limits=found.limits, claims=found.entries)
+    return FILE.dump_json(file, indent=2).decode() + "\n"
 
 
 def schema() -> str:
     """The JSON Schema of what `as_json` gives."""
-    return json.dumps(ENTRIES.json_schema(), indent=2) + "\n"
+    return json.dumps(FILE.json_schema(), indent=2) + "\n"
 
 
-def in_markdown(found: Ledger) -> str:
+def in_markdown(found: Ledger, links: Links) -> str:
     """The ledger as a page of Markdown."""
     rows = [
         (
             *(row.text, row.verdict, *row.numbers),
-            *(" ".join(row.why), " ".join(row.transfer) or NOTHING, row.place),
+            links(" ".join(row.why), row.workload),
+            " ".join(links(told.text, told.workload) for told in row.transfer) or NOTHING,
+            row.place,
         )
         for row in found.rows
     ]
     table = tabulate(rows, HEADERS, tablefmt="github", disable_numparse=True)
-    return f"# Ledger of claims\n\n{found.summary}\n\n{table}\n"
+    inputs = "\n".join(f"- {name}: sha256 {own}" for name, own in found.inputs.items())
+    parts = ["# Ledger of claims", found.summary, *found.limits, table, "Inputs:", inputs]
+    return "\n\n".join(parts) + "\n"
 
 
 def row(claim: Claim, judgement: Judgement) -> Row:
@@ -126,6 +160,7 @@ def row(claim: Claim, judgement: Judgement) -> Row:
     return Row(
         id=claim.id,
         text=claim.text,
+        workload=getattr(claim, "workload", None),
         verdict=judgement.verdict,
         look=LOOKS[judgement.verdict],
         why=[judgement.reason, *judgement.notes],

@@ -1,7 +1,7 @@
 """Reports as pages of HTML: nothing to fetch, and no script.
 
-Every number of the results table leads to its cells, with seeds, hyper-parameters and digests;
-every figure names the function that draws it.
+Every row and every sentence on an optimizer under a schedule leads to its cells, with seeds,
+hyper-parameters and digests; every figure to the function that draws it.
 """
 
 import re
@@ -11,17 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup, escape
 
 from optbench.core.run import Run
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.time_to_target import times_to_target
 from optbench.params.signatures import decay_form
-from optbench.report import tables, text
+from optbench.report import inputs, tables, text
 from optbench.report.advice import Advice
 from optbench.report.caption import caption, counted, coverage
-from optbench.report.contents import Contents
+from optbench.report.contents import Contents, sums_of
 from optbench.report.erratum import TITLE, erratum
+from optbench.report.inputs import stamp
 from optbench.report.ledger import Ledger
+from optbench.report.links import Links, anchor, in_html
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -56,7 +59,7 @@ def report_page(
     power: Sequence[str],
 ) -> str:
     """The page of a workload."""
-    return template("report.html").render(
+    return template("report.html", Links([contents], in_html, folder="")).render(
         contents=contents,
         headline=headline(contents),
         claimed=contents.claimed,
@@ -72,6 +75,11 @@ def report_page(
         erratum=erratum() if "radam" in contents.suite.optimizers else None,
         erratum_title=TITLE,
         groups=groups(contents),
+        settings=_listed(vars(contents.settings)),
+        cost_files=[f"../../costs/{contents.workload}/{name}.json" for name in contents.costs],
+        inputs=inputs.FILE,
+        stamp=stamp([contents]),
+        searched=bool(contents.winners),
     )
 
 
@@ -79,9 +87,12 @@ def index_page(
     workloads: Sequence[Contents], ledger: Ledger, figures: Mapping[str, Drawn], profile: Drawn
 ) -> str:
     """The page of all workloads: the ledger on all evidence, and the way to each report."""
-    entries = [(contents, extent(contents), headline(contents)) for contents in workloads]
-    page = template("index.html")
-    return page.render(entries=entries, ledger=ledger, figures=figures, profile=profile)
+    run = [own for own in workloads if own.cells]
+    entries = [(own, extent(own), headline(own)) for own in run]
+    page = template("index.html", Links(run, in_html))
+    return page.render(
+        entries=entries, ledger=ledger, figures=figures, profile=profile, stamp=stamp(workloads)
+    )
 
 
 def extent(contents: Contents) -> str:
@@ -124,7 +135,10 @@ def groups(contents: Contents) -> list[Group]:
             title=" / ".join(key),
             args=arguments(runs[0]),
             rows=[
-                seed_row(metrics[run.optimizer, run.schedule, run.seed], contents.digests[run.cell])
+                seed_row(
+                    metrics[run.optimizer, run.schedule, run.seed],
+                    contents.inputs[str(sums_of(run))],
+                )
                 for run in runs
             ],
         )
@@ -133,13 +147,12 @@ def groups(contents: Contents) -> list[Group]:
 
 
 def arguments(run: Run) -> str:
-    """A run's hyper-parameters, and weight decay in the form that compares: its pull a step."""
-    args = run.optimizer_args
-    listed = ", ".join(f"{name} {_shown(value)}" for name, value in args.items())
-    if "weight_decay" not in args:
-        return listed
-    form = decay_form(run.optimizer) or "of unknown form"
-    return f"{listed}; decay {form}, lr x decay {args['lr'] * args['weight_decay']:.2g}"
+    """A run's hyper-parameters, its decay in the form that compares, and its schedule's."""
+    args, parts = run.optimizer_args, [_listed(run.optimizer_args)]
+    if "weight_decay" in args:
+        form = decay_form(run.optimizer) or "of unknown form"
+        parts.append(f"decay {form}, lr x decay {args['lr'] * args['weight_decay']:.2g}")
+    return "; ".join([*parts, f"{run.schedule}: {_listed(run.schedule_args)}"])
 
 
 def target_rows(contents: Contents) -> list[list[str]]:
@@ -179,11 +192,6 @@ def cost_rows(contents: Contents) -> list[list[str]]:
     ]
 
 
-def anchor(optimizer: str, schedule: str) -> str:
-    """Where the cells of a row are."""
-    return f"cells-{optimizer}-{schedule}"
-
-
 def inline(svg: bytes, *, name: str, alt: str) -> str:
     """An SVG file as an element of a page: its ids its own, the alternative text its label."""
     attributes, _, body = svg.decode().partition("<svg")[2].partition(">")
@@ -193,19 +201,26 @@ def inline(svg: bytes, *, name: str, alt: str) -> str:
     return f'<svg role="img" aria-label="{alt}"{attributes}>{body}'
 
 
+def _listed(values: Mapping[str, Any]) -> str:
+    """Names with their values."""
+    return ", ".join(f"{name} {_shown(value)}" for name, value in values.items())
+
+
 def _shown(value: Any) -> str:
     """A hyper-parameter as a person writes it."""
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def template(name: str, **filters: Callable[[str], str]) -> Template:
+def template(name: str, links: Links | None = None, **filters: Callable[[str], str]) -> Template:
     """A template of this package; a name in it that has no value is an error.
 
-    HTML is escaped; another format brings a filter that does so.
+    HTML is escaped, then linked to cells; another format brings a filter that escapes.
     """
+    links = links or Links([], in_html)
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=name.endswith(".html"),
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
+    environment.filters["linked"] = lambda text, workload: Markup(links(escape(text), workload))
     environment.filters.update(filters)
     return environment.get_template(f"{name}.j2")

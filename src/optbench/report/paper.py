@@ -11,6 +11,7 @@ from optbench.report import tables
 from optbench.report.advice import Budget, advise
 from optbench.report.caption import caption
 from optbench.report.contents import Contents
+from optbench.report.inputs import stamp
 from optbench.report.ledger import Ledger
 from optbench.report.page import headline, template
 from optbench.report.render import ALT_TEXT, figures_of
@@ -33,11 +34,12 @@ def paper_source(workloads: Sequence[Contents], ledger: Ledger) -> str:
             headline(contents),
             tables.HEADERS,
             tables.results_rows(contents),
-            [note.replace("\\*", "*") for note in caption(contents)],
+            [*(note.replace("\\*", "*") for note in caption(contents)), f"{stamp([contents])}."],
             advise(contents, Budget()).sentences,
             [(name, ALT_TEXT[name]) for name in figures_of(contents)],
         )
         for contents in workloads
+        if contents.cells
     ]
     paper = template("paper.typ", quote=json.dumps)
     return paper.render(title=TITLE, ledger=ledger, workloads=parts)

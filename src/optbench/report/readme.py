@@ -6,6 +6,9 @@ from optbench.report import tables
 from optbench.report.caption import coverage, gate, intervals, pooled, tuning
 from optbench.report.contents import Contents
 from optbench.report.ledger import Ledger
+from optbench.report.links import in_markdown, page_of
+
+FOLDER = "reports/{}/"  # of a workload's report, from README
 
 
 def with_generated(readme: str, parts: Mapping[str, str]) -> str:
@@ -23,9 +26,10 @@ def generated(contents: Contents, ledger: Ledger) -> dict[str, str]:
     notes = [
         *gate(contents), seeds, *intervals(contents), *tuning(contents), *pooled(contents),
     ]  # fmt: skip
+    page = page_of(contents.workload, FOLDER)
     return {
         "verdicts": verdicts(ledger),
-        "results": "\n\n".join([tables.markdown(contents), *notes]),
+        "results": "\n\n".join([tables.markdown(contents, page=page), *notes]),
     }
 
 
@@ -33,13 +37,19 @@ def verdicts(ledger: Ledger) -> str:
     """What the ledger says, and the transfer evidence on the orderings in a word a workload."""
     lines = [
         f"- {entry.text} *{entry.judgement.verdict.capitalize()}*; transfer evidence: "
-        + ", ".join(f"{found.workload} {found.finding}" for found in entry.judgement.transfer)
+        + ", ".join(
+            in_markdown(
+                f"{found.workload} {found.finding}",
+                f"{page_of(found.workload, FOLDER)}#claim-{entry.id}",
+            )
+            for found in entry.judgement.transfer
+        )
         + "."
         for entry in ledger.entries
         if entry.judgement.transfer and entry.kind == "ordering"
     ]
     errata = [
-        f"- {entry.text} *Erratum*: {entry.judgement.reason}"
+        f"- {entry.text} *{entry.judgement.verdict.capitalize()}*: {entry.judgement.reason}"
         for entry in ledger.entries
         if entry.kind == "formula"
     ]

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from optbench.claims.schema import Claims
 from optbench.core.files import publish
-from optbench.report import tables
+from optbench.report import inputs, tables
 from optbench.report.advice import Budget, advise
 from optbench.report.caption import caption, power
 from optbench.report.contents import Contents
@@ -18,7 +18,9 @@ from optbench.report.figures import (
     final_accuracy,
     performance_profile,
 )
-from optbench.report.ledger import Ledger, as_json, in_markdown, ledger, schema
+from optbench.report.ledger import Ledger, as_json, ledger, schema
+from optbench.report.ledger import in_markdown as claims_page
+from optbench.report.links import PAGE, Links, in_markdown
 from optbench.report.page import Drawn, index_page, inline, report_page
 from optbench.report.style import render, style
 
@@ -41,17 +43,16 @@ def render_report(contents: Contents, claims: Claims, folder: Path) -> None:
     """Writes the page, the table, the claims and the figures below `folder`."""
     publish(folder / "results.md", results_page(contents))
     publish(folder / "results.csv", tables.csv_text(contents))
-    publish(folder / "results.tex", tables.latex(contents) + "\n")
+    publish(folder / "results.tex", tables.latex(contents))
+    publish(folder / inputs.FILE, inputs.listing([contents]))
     drawn = []
     for name, draw in figures_of(contents).items():
         with style():
             figure = draw(contents)
-        files = {extension: render(figure, extension) for extension in ("svg", "png", "pdf")}
-        for extension, content in files.items():
-            publish(folder / "figures" / f"{name}.{extension}", content)
-        drawn.append(drawn_by(draw, files["svg"]))
+        svg = publish_figure(figure, folder, name, [contents])
+        drawn.append(drawn_by(draw, svg))
     judged = ledger(claims, [contents])
-    publish_claims(judged, folder)
+    publish_claims(judged, folder, Links([contents], in_markdown, folder=PAGE))
     page = report_page(
         contents,
         figures=drawn,
@@ -63,23 +64,37 @@ def render_report(contents: Contents, claims: Claims, folder: Path) -> None:
 
 
 def render_index(workloads: Sequence[Contents], claims: Claims, folder: Path) -> None:
-    """Writes the index of `workloads`, which have reports, and the claims judged on all of them."""
-    figures = {}
-    for contents in workloads:
+    """Writes the index of the workloads that were run, and the claims judged on all there is."""
+    figures, run = {}, [contents for contents in workloads if contents.cells]
+    for contents in run:
         svg = (folder / contents.workload / f"figures/{final_accuracy.__name__}.svg").read_bytes()
         name = f"{contents.workload}-{final_accuracy.__name__}"
         figures[contents.workload] = drawn_by(final_accuracy, svg, name=name)
     with style():
-        profile = drawn_by(performance_profile, render(performance_profile(workloads), "svg"))
+        profile = performance_profile(run)
+    svg = publish_figure(profile, folder, performance_profile.__name__, run)
     judged = ledger(claims, workloads)
-    publish_claims(judged, folder)
+    publish_claims(judged, folder, Links(run, in_markdown))
+    publish(folder / inputs.FILE, inputs.listing(workloads))
     publish(folder / "claims.schema.json", schema())
-    publish(folder / "index.html", index_page(workloads, judged, figures, profile))
+    publish(
+        folder / "index.html",
+        index_page(workloads, judged, figures, drawn_by(performance_profile, svg)),
+    )
 
 
-def publish_claims(judged: Ledger, folder: Path) -> None:
+def publish_figure(figure: Figure, folder: Path, name: str, workloads: Sequence[Contents]) -> bytes:
+    """Writes figures/<name>.{svg,png,pdf} with the digest of what they show; returns the SVG."""
+    stamp = inputs.stamp(workloads)
+    files = {kind: render(figure, kind, stamp=stamp) for kind in ("svg", "png", "pdf")}
+    for kind, content in files.items():
+        publish(folder / "figures" / f"{name}.{kind}", content)
+    return files["svg"]
+
+
+def publish_claims(judged: Ledger, folder: Path, links: Links) -> None:
     """Writes claims.{md,json}."""
-    publish(folder / "claims.md", in_markdown(judged))
+    publish(folder / "claims.md", claims_page(judged, links))
     publish(folder / "claims.json", as_json(judged))
 
 
@@ -109,11 +124,12 @@ def results_page(contents: Contents) -> str:
     """The table with its caption, and the figures, in Markdown."""
     parts = [f"# {contents.workload}"]
     if contents.cells:
-        parts += [tables.markdown(contents), *caption(contents)]
+        parts += [tables.markdown(contents, page=PAGE), *caption(contents)]
     else:
         parts.append("Not run: the suite of this workload names no seeds.")
     figures = sorted(figures_of(contents))
     parts += [f"![{ALT_TEXT[name]}](figures/{name}.svg)" for name in figures]
     if "radam" in contents.suite.optimizers:
         parts += paragraphs(erratum())
+    parts.append(f"{inputs.stamp([contents])}.")
     return "\n\n".join(parts) + "\n"

@@ -49,12 +49,15 @@ def colour(name: str, names: Sequence[str]) -> str:
     return MORE_COLOURS[others.index(name) % len(MORE_COLOURS)]
 
 
-def render(figure: Figure, extension: str) -> bytes:
-    """A figure as SVG, PNG or PDF, without a date or a version in it."""
-    stamps: dict[str, dict[str, None]] = {
-        "svg": {"Date": None, "Creator": None},
-        "png": {"Software": None},
-        "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+def render(figure: Figure, extension: str, *, stamp: str) -> bytes:
+    """A figure as SVG, PNG or PDF, without a date or a version in it.
+
+    `stamp` is kept in it as its description: what it was drawn from.
+    """
+    stamps: dict[str, dict[str, str | None]] = {
+        "svg": {"Date": None, "Creator": None, "Description": stamp},
+        "png": {"Software": None, "Description": stamp},
+        "pdf": {"CreationDate": None, "Creator": None, "Producer": None, "Subject": stamp},
     }
     file = io.BytesIO()
     with style():

@@ -7,6 +7,8 @@ from tabulate import tabulate
 
 from optbench.evaluation.summary import ONE_NETWORK, Summary
 from optbench.report.contents import Contents
+from optbench.report.inputs import digest, stamp
+from optbench.report.links import anchor, in_markdown
 from optbench.report.text import NOTHING, interval, number, percent, ratio
 
 HEADERS = (
@@ -50,20 +52,32 @@ def epochs_to_target(summary: Summary) -> str:
     return text if all_reached else f"{text} ({summary.reached_target} of {summary.n})"
 
 
-def markdown(contents: Contents) -> str:
-    """The table in GitHub's Markdown."""
-    return tabulate(results_rows(contents), HEADERS, tablefmt="github", disable_numparse=True)
+def markdown(contents: Contents, *, page: str) -> str:
+    """The table in GitHub's Markdown; each row leads to its cells on the workload's `page`."""
+    rows = [
+        [in_markdown(row[0], f"{page}#{anchor(*row[:2])}"), *row[1:]]
+        for row in results_rows(contents)
+    ]
+    return tabulate(rows, HEADERS, tablefmt="github", disable_numparse=True)
 
 
 def latex(contents: Contents) -> str:
-    """The table in LaTeX, with booktabs' rules."""
-    return tabulate(
-        results_rows(contents), HEADERS, tablefmt="latex_booktabs", disable_numparse=True
-    )
+    """The table in LaTeX, with booktabs' rules, as wide as the text."""
+    rows = results_rows(contents)
+    table = tabulate(rows, HEADERS, tablefmt="latex_booktabs", disable_numparse=True)
+    lines = [
+        "% Needs \\usepackage{booktabs,graphicx}.",
+        f"% {stamp([contents])}",
+        f"\\resizebox{{\\linewidth}}{{!}}{{%\n{table}}}%",
+    ]
+    if any(summary.interval == ONE_NETWORK for summary in contents.summaries):
+        lines.append("\\par\\noindent{\\footnotesize * One network: a binomial interval.}")
+    return "\n".join(lines) + "\n"
 
 
 def csv_text(contents: Contents) -> str:
-    """The table as CSV, with the same rounding."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([HEADERS, *results_rows(contents)])
+    """The table as CSV, with the same rounding, and the digest of its inputs in each row."""
+    text, inputs = io.StringIO(), digest([contents])
+    rows = [[*row, inputs] for row in results_rows(contents)]
+    csv.writer(text, lineterminator="\n").writerows([[*HEADERS, "inputs sha256"], *rows])
     return text.getvalue()

@@ -34,8 +34,13 @@ def short(text: str) -> str:
     return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}\b", r"\1", text)
 
 
-def run_against_suite(run: Metrics, summaries: Sequence[Summary], override: Override) -> str:
-    """A few lines for the terminal: the single run beside the suite's means."""
+def run_against_suite(
+    run: Metrics, summaries: Sequence[Summary], override: Override, *, withheld: str | None
+) -> str:
+    """A few lines for the terminal: the single run beside the means of the suite's other runs.
+
+    `withheld`: why there is no ranking, if there is none.
+    """
     changes = [f"{name} {value}" for name, value in vars(override).items() if value is not None]
     name = f"{run.name} with {', '.join(changes)}" if changes else run.name
     if run.diverged_at_step is not None:
@@ -44,11 +49,14 @@ def run_against_suite(run: Metrics, summaries: Sequence[Summary], override: Over
         f"{name}: test accuracy {percent(run.test_accuracy)} % "
         f"({interval(run.test_accuracy_low, run.test_accuracy_high)}, one network)"
     ]
+    if withheld:
+        return "\n".join([*lines, f"No rank is given: {withheld}."])
     best = max(summaries, key=lambda s: s.accuracy_mean or 0, default=None)
     if best is not None:
         lines.append(
-            f"rank {rank(run, summaries)} beside the {len(summaries)} means of the suite; best "
-            f"{best.optimizer} / {best.schedule}, {percent(best.accuracy_mean)} % (n = {best.n}): "
+            f"rank {rank(run, summaries)} beside the {len(summaries)} means of the suite's other "
+            f"runs; best {best.optimizer} / {best.schedule}, {percent(best.accuracy_mean)} % "
+            f"(n = {best.n}): "
             f"{against(run, best)}"
         )
     return "\n".join(lines)

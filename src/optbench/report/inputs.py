@@ -1,0 +1,24 @@
+"""The files that a report rests on, as `sha256sum` lists and checks them, and one digest of all."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+
+from optbench.report.contents import Contents
+
+FILE = "inputs.sha256"
+
+
+def listing(workloads: Iterable[Contents]) -> str:
+    """A line a file, each once; paths are from the project's root."""
+    files: Mapping[str, str] = {path: own for c in workloads for path, own in c.inputs.items()}
+    return "".join(f"{own}  {path}\n" for path, own in files.items())
+
+
+def digest(workloads: Iterable[Contents]) -> str:
+    """The sha256 of the listing, which every artefact carries."""
+    return hashlib.sha256(listing(workloads).encode()).hexdigest()
+
+
+def stamp(workloads: Iterable[Contents]) -> str:
+    """The digest in words."""
+    return f"Inputs: sha256 {digest(workloads)} of {FILE}"
