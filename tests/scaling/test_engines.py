@@ -15,6 +15,7 @@ from tests.conftest import ENVIRONMENT, ROOT, Project
 from tests.faults.sites import is_running, wait_until
 from tests.faults.test_pipeline_faults import CELL, TRAIN, cell_files
 from tests.scaling.test_repro import began, slow
+from tests.scaling.trivial import CELL as TRIVIAL_CELL
 from tests.scaling.trivial import TrivialPipeline, optbench, start
 
 from optbench.training.keeper import VARIABLE
@@ -87,6 +88,41 @@ def test_dask_gives_the_cell_of_a_killed_worker_to_another_that_goes_on(longer, 
     kill_the_worker_of_a_training(longer, process)
     assert cell_files(longer) == longer.expected
     assert longer.run("dvc", "status", STAGE).stdout.count("changed") == 0
+
+
+def run_a_cell_that_kills(folder: Path, *, workers: int) -> tuple[int, int, str]:
+    """Three cells on two workers of Dask, which bears one death; cell 0 kills so many workers.
+
+    Gives how often cell 0 was started, the exit code, and what is printed.
+    """
+    kill = f"test $(wc -l < began/0) -gt {workers} || {{ kill -9 $PPID; exit 1; }}"
+    command = "mkdir -p began; echo start >> began/${item.cell};"
+    command += f" test ${{item.cell}} != 0 || {kill}; {TRIVIAL_CELL}"
+    pipeline = TrivialPipeline(folder, cells=3, command=command)
+    allowed = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
+    process = start(pipeline, "--jobs", "2", "--engine", "dask", **allowed)
+    output, _ = process.communicate(timeout=60)
+    return (folder / "began/0").read_text().count("start"), process.returncode, output
+
+
+def test_dask_alone_tries_a_cell_again_that_kills_every_worker(tmp_path):
+    starts, code, output = run_a_cell_that_kills(tmp_path / "pipeline", workers=99)
+    assert starts == 2, output
+    assert code == 1
+    assert "2 done, 1 failed, 1 skipped" in output
+    told = "failed: train@0: Dask gives up after the death of 2 of its workers, the last one"
+    log = r"tcp://[\d.:]+: see the workers' own logs\n +logs/stages/train@0.log"
+    assert re.search(rf"^{told} {log}$", output, re.MULTILINE), output
+    assert "is tried again" not in output
+    assert "Traceback" not in output
+    assert "Dask gives up" in (tmp_path / "pipeline/logs/stages/train@0.log").read_text()
+
+
+def test_control_a_cell_that_kills_no_more_workers_than_dask_allows_is_done(tmp_path):
+    starts, code, output = run_a_cell_that_kills(tmp_path / "pipeline", workers=1)
+    assert starts == 2, output
+    assert code == 0
+    assert "4 done" in output
 
 
 def start_submitit(project: Project, cluster: str, *targets: str) -> subprocess.Popen:

@@ -70,7 +70,10 @@ class Engine:
         try:
             return int(future.result())
         except KilledWorker as error:
-            raise UsageError(f"Dask gives up: {error}") from error
+            raise UsageError(
+                f"Dask gives up after the death of {error.allowed_failures + 1} of its workers, "
+                f"the last one {error.last_worker.address}: see the workers' own logs"
+            ) from None  # the cause would be told too, and says the same
         except CancelledError:
             return 128 + signal.SIGTERM
         finally:
