@@ -26,7 +26,7 @@ def cpu_s() -> float:
 def test_first_run_trained_every_cell_and_rendered_the_report(project: Project):
     folder = project.folder / "reports/digits-cnn"
     table = (folder / "results.md").read_text()
-    assert all(f"| {name} " in table for name in ("sgd", "adam"))
+    assert all(f"| [{name}](" in table for name in ("sgd", "adam"))
     for name in ("learning_curves", "final_accuracy", "schedule_shapes"):
         assert (folder / f"figures/{name}.svg").stat().st_size > 1000
         assert (folder / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
@@ -49,7 +49,7 @@ def test_the_committed_results_are_valid_and_a_no_op_is_quick(tmp_path: Path):
     status = json.loads(project.run("dvc", "status", "--json").stdout)
     suite = [stage for stage in status if not stage.startswith("searches/")]  # on demand
     assert not [stage for stage in suite if "digits-cnn" in stage]
-    trained = [stage for stage in status if "cifar10-resnet9/dvc.yaml:train" in stage]
+    trained = [stage for stage in status if "cifar10-resnet9/dvc.yaml:train@" in stage]
     for stage in trained:  # of their deps only the data is not there yet
         (changes,) = status[stage]
         assert changes == {"changed deps": {"data/raw/cifar10": "deleted"}}
@@ -170,7 +170,7 @@ def test_training_code_retrains_every_cell(project: Project):
 def test_removing_an_optimizer_runs_evaluate_and_report_alone(project: Project):
     project.set("suite.digits-cnn.optimizers", ["sgd"])
     assert set(project.repro()) == {"validate", *REPORTING}
-    assert "| adam " not in (project.folder / "reports/digits-cnn/results.md").read_text()
+    assert "| [adam](" not in (project.folder / "reports/digits-cnn/results.md").read_text()
 
 
 def test_a_suite_without_seeds_still_scores_the_single_run(project: Project):
@@ -178,6 +178,17 @@ def test_a_suite_without_seeds_still_scores_the_single_run(project: Project):
     assert set(project.repro()) == {"validate", *REPORTING}
     assert "Not run" in (project.folder / "reports/digits-cnn/results.md").read_text()
     assert project.json("reports/run.json")["suite_size"] == 0
+
+
+def test_a_baseline_outside_of_its_band_gives_the_single_run_no_rank(project: Project):
+    file = project.folder / "claims.yaml"
+    band = "  digits-cnn: {optimizer: sgd, schedule: cosine, low: 0.998, high: 0.999, source: x}\n"
+    file.write_text(file.read_text().replace("baselines:\n", f"baselines:\n{band}"))
+    assert project.json("reports/run.json")["rank"] is not None  # the control
+    output = project.run("dvc", "repro").stdout
+    assert executed(output) == ["report", "score@digits-cnn"]
+    assert "No rank is given: the baseline sgd / cosine has a mean of " in output
+    assert project.json("reports/run.json")["rank"] is None
 
 
 def test_evaluate_names_a_missing_cell(project: Project):

@@ -39,11 +39,7 @@ def changed_stages(workload: str) -> Mapping[str, Any]:
 def pending_runs(params: Params, changed: Mapping[str, Any]) -> dict[str, Run]:
     """The runs whose stages must be executed, by the last part of the stage's name."""
     workload = params.workload
-    planned = {
-        f"{stage}@{cell.cell}": cell
-        for cell in params.cells(workload)
-        for stage in ("train", "train-also")
-    }
+    planned = {f"train@{cell.cell}": cell for cell in params.cells(workload)}
     planned["run"] = params.single_run(workload)
     pending = {}
     for stage, changes in changed.items():

@@ -10,7 +10,6 @@ import yaml
 from optbench.core.run import read_params
 from optbench.params.load import load_params
 from optbench.params.messages import ParamsError
-from optbench.params.schema import Also, Suite
 
 GOOD = read_params()
 
@@ -40,17 +39,6 @@ def test_the_projects_own_params_are_valid():
     assert len(params.cells("digits-cnn")) == 6 * 3 * 10
 
 
-def test_also_adds_schedules_for_some_optimizers():
-    suite = Suite(
-        optimizers=("sgd", "adam", "ngd"),
-        schedules=("cosine",),
-        seeds=(0, 1),
-        also=Also(optimizers=("sgd", "adam"), schedules=("one_cycle", "step")),
-    )
-    under_all = [(name, s) for name in ("sgd", "adam") for s in ("cosine", "one_cycle", "step")]
-    assert suite.arms == (*under_all, ("ngd", "cosine"))
-
-
 BAD_VALUES = [
     ("optimizer", "radma", "unknown optimizer 'radma': did you mean 'radam'? known: adam"),
     ("schedule", "cosin", "unknown schedule 'cosin': did you mean 'cosine'?"),
@@ -69,11 +57,6 @@ BAD_VALUES = [
     ("suite/digits-cnn/seeds", [0, 0], "suite.digits-cnn.seeds: 0 stands twice"),
     ("suite/digits-cnn/optimizers", ["sdg"], "unknown optimizer 'sdg': did you mean 'sgd'?"),
     ("suite/digits-cnn/optimizers", "sgd", "must be a valid array"),
-    ("suite/digits-cnn/also/optimizers", ["sdg"], "unknown optimizer 'sdg': did you mean 'sgd'?"),
-    ("suite/digits-cnn/also/schedules", ["step"], "all optimizers have 'step' already"),
-    ("suite/cifar10-resnet9/also/schedules", ["step"] * 2, "also.schedules: 'step' stands twice"),
-    ("suite/cifar10-resnet9/optimizers", ["kfac"], "also.optimizers: 'sgd' is not among suite.cif"),
-    ("suite/digits-cnn/also", {"optimizers": []}, "suite.digits-cnn.also.schedules is missing"),
     ("workloads/digits-cnn/epochs", 0, "epochs: got 0: must be greater than 0"),
     ("workloads/digits-cnn/epochs", 1.5, "epochs: got 1.5: must be a valid integer"),
     ("workloads/digits-cnn/precision", "fp16", "must be 'fp32' or 'bf16'"),

@@ -1,5 +1,6 @@
 """Advice for a budget, from the committed digits results."""
 
+import dataclasses
 from itertools import combinations
 from statistics import fmean
 
@@ -62,6 +63,19 @@ def test_one_seed_gives_no_advice():
     lone = read_contents(load_params(), "cifar10-resnet9")
     if len(lone.suite.seeds) == 1:
         assert "no spread is known" in advise(lone, Budget()).sentences[-1]
+
+
+def test_an_option_of_which_every_run_diverged_is_named(contents):
+    cells = [
+        dataclasses.replace(cell, test_accuracy=None, diverged_at_step=3)
+        if (cell.optimizer, cell.schedule) == ("adam", "step")
+        else cell
+        for cell in contents.cells
+    ]
+    advice = advise(dataclasses.replace(contents, cells=cells), Budget())
+    assert "Not compared, since all of its runs diverged: adam / step." in advice.sentences
+    assert not [row for row in advice.rows if row[0] == "adam / step"]
+    assert "diverged" not in " ".join(advise(contents, Budget()).sentences)  # the control
 
 
 def test_what_was_not_measured_is_refused(contents):

@@ -8,7 +8,9 @@ PYTHON = ("env", "PYTHONPATH=src", "python")
 def tunings(project: Project) -> set[str]:
     """The last column of the results table of each row."""
     lines = (project.folder / "reports/digits-cnn/results.md").read_text().splitlines()
-    return {line.split("|")[-2].strip() for line in lines if line.startswith(("| sgd", "| adam"))}
+    return {
+        line.split("|")[-2].strip() for line in lines if line.startswith(("| [sgd]", "| [adam]"))
+    }
 
 
 def test_search_tune_and_evaluate(project: Project):

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from optbench.core.run import Override, Workload
 from optbench.params import schema, signatures
 from optbench.params.messages import sentence, unknown
-from optbench.params.schema import Document, Suite
+from optbench.params.schema import Document, Grid
 from optbench.search.space import DIMENSIONS, Search, Space, decades, ranges
 from optbench.search.winners import WINNERS, read_winners
 
@@ -165,7 +165,7 @@ class Checker:
         if override and override.batch_size and workload:
             self.batch_size("override.batch_size", workload, override.batch_size)
 
-    def suite(self, name: str, suite: Suite, document: Document) -> None:
+    def suite(self, name: str, suite: Grid, document: Document) -> None:
         """Names exist, nothing stands twice, and each cell has hyper-parameters."""
         if not self.choice("workload", name, f"suite.{name}", document.workloads):
             return
@@ -173,8 +173,6 @@ class Checker:
             "optimizers": suite.optimizers,
             "schedules": suite.schedules,
             "seeds": suite.seeds,
-            "also.optimizers": suite.also.optimizers,
-            "also.schedules": suite.also.schedules,
         }
         for key, values in lists.items():
             twice = [value for i, value in enumerate(values) if value in values[:i]]
@@ -182,21 +180,9 @@ class Checker:
                 self.problems.append(f"suite.{name}.{key}: {twice[0]!r} stands twice: remove one")
             for value in values:
                 if isinstance(value, str):
-                    self.name(key.removeprefix("also."), value, f"suite.{name}.{key}")
+                    self.name(key, value, f"suite.{name}.{key}")
         for seed in suite.seeds:
             self.seed(f"suite.{name}.seeds", seed)
-        for optimizer in suite.also.optimizers:
-            if optimizer not in suite.optimizers:
-                self.problems.append(
-                    f"suite.{name}.also.optimizers: {optimizer!r} is not among "
-                    f"suite.{name}.optimizers: add it there, or remove it here"
-                )
-        for schedule in suite.also.schedules:
-            if schedule in suite.schedules:
-                self.problems.append(
-                    f"suite.{name}.also.schedules: all optimizers have {schedule!r} already, by "
-                    f"suite.{name}.schedules: remove one"
-                )
         for optimizer, schedule in dict.fromkeys(suite.arms):
             self.cell(document, name, optimizer, schedule)
 
@@ -223,7 +209,7 @@ class Checker:
                 "hyper-parameters, for example {lr: 0.001, weight_decay: 0.0}"
             )
 
-    def search(self, name: str, search: Search, suite: Suite | None, document: Document) -> None:
+    def search(self, name: str, search: Search, suite: Grid | None, document: Document) -> None:
         """Schedule and stages exist, and each optimizer of the suite has a space of one size."""
         path = ("search", name, "space")
         if not self.choice("workload", name, f"search.{name}", document.workloads):

@@ -11,7 +11,7 @@ from optbench.core.run import PARAMS, Override, Run, Workload, resolve
 from optbench.params.check import Checker
 from optbench.params.document import UniqueKeys, read_yaml
 from optbench.params.messages import ParamsError, unknown
-from optbench.params.schema import Document, Evaluation, Suite
+from optbench.params.schema import Document, Evaluation, Grid
 from optbench.search.space import Search
 
 VALUES_MAX = 100_000
@@ -22,7 +22,7 @@ class Params:
     """A validated params.yaml."""
 
     raw: Mapping[str, Any]
-    suites: Mapping[str, Suite]
+    suites: Mapping[str, Grid]
     workloads: Mapping[str, Workload]
     evaluations: Mapping[str, Evaluation]
     searches: Mapping[str, Search]
@@ -72,7 +72,7 @@ def _check(raw: Mapping[str, Any], checker: Checker) -> Params | None:
         return None
     override = checker.override(document.override)
     workloads = checker.parse_each(Workload, "workloads", document.workloads)
-    suites = checker.parse_each(Suite, "suite", document.suite)
+    suites = checker.parse_each(Grid, "suite", document.suite)
     evaluations = checker.parse_each(Evaluation, "evaluation", document.evaluation)
     searches = checker.parse_each(Search, "search", document.search)
     for name, workload in workloads.items():

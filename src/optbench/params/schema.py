@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
+from itertools import product
 from typing import Annotated, Any, TypeVar, cast, get_args, get_type_hints
 
 from annotated_types import Gt, Le
@@ -23,35 +24,10 @@ class Grid:
     schedules: tuple[str, ...]
     seeds: tuple[int, ...]
 
-
-@dataclass(frozen=True, kw_only=True)
-class Also:
-    """Some optimizers of a suite x schedules that the others are not trained under."""
-
-    optimizers: tuple[str, ...]
-    schedules: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Suite(Grid):
-    """What is trained of a workload: a grid, and `also` with the same seeds."""
-
-    also: Also
-
     @property
     def arms(self) -> tuple[tuple[str, str], ...]:
-        """Each optimizer with each schedule that it is trained under, in order."""
-        return tuple(
-            (optimizer, schedule)
-            for optimizer in self.optimizers
-            for schedule in self.all_schedules
-            if schedule in self.schedules or optimizer in self.also.optimizers
-        )
-
-    @property
-    def all_schedules(self) -> tuple[str, ...]:
-        """All that any optimizer is trained under."""
-        return self.schedules + self.also.schedules
+        """Each optimizer with each schedule, in order."""
+        return tuple(product(self.optimizers, self.schedules))
 
 
 @dataclass(frozen=True, kw_only=True)

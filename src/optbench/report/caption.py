@@ -10,7 +10,7 @@ from optbench.evaluation.power import detectable_difference, probability_reprodu
 from optbench.evaluation.summary import ONE_NETWORK, OVER_SEEDS
 from optbench.evaluation.tuning import OTHER, UNTUNED
 from optbench.evaluation.verdict import LEVEL
-from optbench.params.schema import Suite
+from optbench.params.schema import Grid
 from optbench.report.contents import Contents
 from optbench.report.text import percent, short
 
@@ -57,20 +57,9 @@ def gate(contents: Contents) -> list[str]:
     ] * bool(contents.cells)
 
 
-def coverage(suite: Suite) -> str:
-    """How many optimizers, under which schedules, and which of them under some alone."""
-    under: dict[tuple[str, ...], list[str]] = {}
-    for optimizer in suite.optimizers:
-        own = tuple(schedule for name, schedule in suite.arms if name == optimizer)
-        under.setdefault(own, []).append(optimizer)
-    some = [
-        f"{', '.join(names)}: {', '.join(own)} only"
-        for own, names in under.items()
-        if own != suite.all_schedules
-    ]
-    exceptions = f" ({'; '.join(some)})" if some else ""
-    listed = ", ".join(suite.all_schedules)
-    return f"{counted(len(suite.optimizers), 'optimizer')} under {listed}{exceptions}"
+def coverage(suite: Grid) -> str:
+    """How many optimizers, under which schedules."""
+    return f"{counted(len(suite.optimizers), 'optimizer')} under {', '.join(suite.schedules)}"
 
 
 def intervals(contents: Contents) -> list[str]:

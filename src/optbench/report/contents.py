@@ -16,7 +16,7 @@ from optbench.core.run import Run, Workload
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import Summary
 from optbench.params.load import Params
-from optbench.params.schema import Evaluation, Suite
+from optbench.params.schema import Evaluation, Grid
 from optbench.search.trials import SEARCHES, Trial
 from optbench.search.winners import Winners, read_winners
 
@@ -29,7 +29,7 @@ class Contents:
 
     workload: str
     settings: Workload
-    suite: Suite
+    suite: Grid
     evaluation: Evaluation
     winners: Winners
     schedule_args: Mapping[str, Mapping[str, Any]]
@@ -104,7 +104,7 @@ def read_contents(params: Params, workload: str) -> Contents:
         suite=suite,
         evaluation=params.evaluations[workload],
         winners={n: w for n, w in read_winners()[workload].items() if n in suite.optimizers},
-        schedule_args={name: params.raw["schedules"][name] for name in suite.all_schedules},
+        schedule_args={name: params.raw["schedules"][name] for name in suite.schedules},
         runs=runs,
         cells=rows.from_csv(Metrics, folder / "cells.csv") if runs else [],
         summaries=rows.from_csv(Summary, folder / "summary.csv") if runs else [],

@@ -26,14 +26,13 @@ BASELINE = "sgd"
 
 def learning_curves(contents: Contents) -> Figure:
     """Held-out accuracy against epochs, a panel a schedule, a line an optimizer."""
-    schedules = contents.suite.all_schedules
+    schedules = contents.suite.schedules
     figure = Figure(figsize=(3.2 * len(schedules) + 0.4, 3.3), layout="constrained")
     panels = figure.subplots(1, len(schedules), sharey=True, squeeze=False)[0]
     for panel, schedule in zip(panels, schedules, strict=True):
         for index, optimizer in enumerate(contents.suite.optimizers):
-            if (optimizer, schedule) in contents.suite.arms:
-                histories = finished(contents, optimizer, schedule)
-                _curve(panel, contents, optimizer, LINES[index % len(LINES)], histories)
+            histories = finished(contents, optimizer, schedule)
+            _curve(panel, contents, optimizer, LINES[index % len(LINES)], histories)
         target = 100 * contents.evaluation.target_accuracy
         panel.axhline(target, color="#555555", linewidth=0.9, dashes=(6, 3), zorder=0)
         panel.set(title=schedule, xlabel="epoch")
@@ -127,7 +126,7 @@ def rows_of_groups(
     suite = contents.suite
     looks = [
         (colour(optimizer, suite.optimizers),
-         MARKERS[suite.all_schedules.index(schedule) % len(MARKERS)])
+         MARKERS[suite.schedules.index(schedule) % len(MARKERS)])
         for optimizer, schedule in groups
     ]  # fmt: skip
     return figure, axes, looks
@@ -139,7 +138,7 @@ def schedule_shapes(contents: Contents) -> Figure:
     rates, momenta = figure.subplots(1, 2)
     steps = 500
     progress = [100 * step / steps for step in range(steps)]
-    for index, name in enumerate(contents.suite.all_schedules):
+    for index, name in enumerate(contents.suite.schedules):
         factor = registry.load("schedules", name).factor
         own = {
             k: v for k, v in contents.schedule_args[name].items() if k not in SHARED_SCHEDULE_ARGS
@@ -177,7 +176,7 @@ def cost_against_accuracy(contents: Contents) -> Figure:
             mean,
             xerr=[[ratio - min(q1, ratio)], [max(q3, ratio) - ratio]],
             yerr=[[mean - low], [high - mean]],
-            fmt=MARKERS[suite.all_schedules.index(summary.schedule) % len(MARKERS)],
+            fmt=MARKERS[suite.schedules.index(summary.schedule) % len(MARKERS)],
             color=colour(summary.optimizer, suite.optimizers),
             markersize=5,
             elinewidth=0.7,
@@ -195,7 +194,7 @@ def cost_against_accuracy(contents: Contents) -> Figure:
     ]
     shapes = [
         Line2D([], [], color="#555555", marker=MARKERS[i % len(MARKERS)], linestyle="", label=name)
-        for i, name in enumerate(suite.all_schedules)
+        for i, name in enumerate(suite.schedules)
     ]
     figure.legend(handles=[*names, *shapes], loc="outside right upper")
     return figure
@@ -207,7 +206,7 @@ def accuracy_differences(contents: Contents) -> Figure:
     others = [
         ((optimizer, schedule), (BASELINE, schedule))
         for optimizer, schedule in contents.suite.arms
-        if optimizer != BASELINE and (BASELINE, schedule) in contents.suite.arms
+        if optimizer != BASELINE and BASELINE in contents.suite.optimizers
     ]
     rest = dict.fromkeys(pair for pair in others if {*pair} not in [{*own} for own in named])
     counts = [max(len(named), 1), max(len(rest), 1)]
@@ -250,7 +249,7 @@ def _forest(
         if found is None:
             continue
         shade = colour(first[0], contents.suite.optimizers)
-        marker = MARKERS[contents.suite.all_schedules.index(first[1]) % len(MARKERS)]
+        marker = MARKERS[contents.suite.schedules.index(first[1]) % len(MARKERS)]
         if found.low is not None and found.high is not None:
             axes.hlines(row, 100 * found.low, 100 * found.high, color=shade, linewidth=1.4)
         axes.plot(100 * found.difference, row, marker, color=shade, markersize=6)
