@@ -26,7 +26,7 @@ def make(folder: Path, *, threads: int, epochs: int) -> None:
     file = folder / "params.yaml"
     params = yaml.safe_load(file.read_text())
     params["suite"][WORKLOAD] |= {"optimizers": ["sgd", "adam"], "schedules": ["cosine"]}
-    params["suite"][WORKLOAD] |= {"seeds": [100, 101], "also": {"optimizers": [], "schedules": []}}
+    params["suite"][WORKLOAD] |= {"seeds": [100, 101]}
     params["workloads"][WORKLOAD] |= {"threads": threads, "epochs": epochs}
     file.write_text(yaml.safe_dump(params))
 
