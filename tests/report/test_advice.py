@@ -84,6 +84,13 @@ def test_what_was_not_measured_is_refused(contents):
         "best of 24 trials: validation %, 10 epochs"
         in advise(contents, Budget(trials=24), trials).headers
     )
+    (told,) = [s for s in advise(contents, Budget(trials=2), trials).sentences if "trials" in s]
+    names = [part.split()[0] for part in told.split("split: ")[1].split(", ")]
+    bests = [expected_best(trials, name, 2) for name in names]
+    assert bests == sorted(bests, reverse=True)
+    assert {*names} == {*contents.suite.optimizers}
+    all_of_them = advise(contents, Budget(trials=24), trials).sentences
+    assert not [s for s in all_of_them if "trials" in s]  # the control
     with pytest.raises(UsageError, match="trials: got 25: must be at most 24"):
         advise(contents, Budget(trials=25), trials)
     with pytest.raises(UsageError, match="epochs: got 11: must be at most 10"):

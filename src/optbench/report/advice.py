@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from optbench.core.errors import UsageError
@@ -71,7 +71,10 @@ def advise(contents: Contents, budget: Budget, trials: Sequence[Trial] = ()) -> 
         ]
         for option in choice.options
     ]
-    return Advice(sentences=[*sentences, *recommendation(choice)], headers=headers, rows=rows)
+    sentences += recommendation(choice)
+    if budget.trials is not None:
+        sentences += searched(bests, budget.trials, available)
+    return Advice(sentences=sentences, headers=headers, rows=rows)
 
 
 def _require(name: str, asked: int | None, *, at_most: int) -> None:
@@ -103,6 +106,20 @@ def recommendation(choice: Choice) -> list[str]:
     if diverged := [f"{o.optimizer} / {o.schedule}" for o in choice.options if o.diverged]:
         sentences.append(f"Runs that diverged are not in the loss: {', '.join(diverged)}.")
     return sentences
+
+
+def searched(bests: Mapping[str, float | None], count: int, available: int) -> list[str]:
+    """What a search of so few trials is expected to find, where that is fewer than there were."""
+    found = {name: best for name, best in bests.items() if best is not None}
+    if count >= available or not found:
+        return []
+    listed = sorted(found, key=lambda name: -found[name])
+    return [
+        f"The accuracies are those of hyper-parameters that {available} trials found. Of {count} "
+        f"trials the best reaches on average, on the validation split: "
+        + ", ".join(f"{name} {percent(found[name])} %" for name in listed)
+        + "."
+    ]
 
 
 def fits(contents: Contents, optimizer: str, budget: Budget) -> bool:

@@ -214,7 +214,9 @@ def accuracy_differences(contents: Contents) -> Figure:
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=counts)
     _forest(above, contents, named, title="named beforehand, p after Holm's correction")
     _forest(below, contents, rest, title="exploratory, uncorrected")
-    below.set_xlabel("difference of mean test accuracy (pp), 95 % interval (Welch's t)")
+    below.set_xlabel(
+        "difference of mean test accuracy (pp), 95 % interval (Welch's t); ticks: equal seeds"
+    )
     return figure
 
 
@@ -252,6 +254,8 @@ def _forest(
         marker = MARKERS[contents.suite.schedules.index(first[1]) % len(MARKERS)]
         if found.low is not None and found.high is not None:
             axes.hlines(row, 100 * found.low, 100 * found.high, color=shade, linewidth=1.4)
+        by_seed = [100 * (own[seed] - other[seed]) for seed in sorted(own.keys() & other.keys())]
+        axes.plot(by_seed, [row] * len(by_seed), "|", color=shade, markersize=9, alpha=0.6)
         axes.plot(100 * found.difference, row, marker, color=shade, markersize=6)
     axes.axvline(0, color="#555555", linewidth=0.9, dashes=(6, 3), zorder=0)
     axes.set_title(f"{contents.workload}: {title}{'' if pairs else ' (none)'}", loc="left")
