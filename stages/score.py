@@ -29,11 +29,12 @@ def main() -> None:
     name = parser.parse_args().workload
     params = load_params(workload=name)
     target = params.evaluations[name].target_accuracy
-    run = score_at("run", params.single_run(name), target_accuracy=target)
+    single = params.single_run(name)
+    run = score_at("run", single, target_accuracy=target)
     cells = rows.from_csv(Metrics, Path("reports") / name / "cells.csv")
     baseline = load_claims(workloads=params.workloads).baselines.get(name)
     why = withheld(cells, baseline) if cells else None
-    others = summarise(without(cells, run, params.override))
+    others = summarise(without(cells, params.cells(name), single))
     metrics = {key: value for key, value in asdict(run).items() if key not in NAMES}
     metrics |= {"rank": None if why else rank(run, others), "suite_size": len(others)}
     publish(Path("reports/run.json"), json.dumps(metrics, indent=2) + "\n")

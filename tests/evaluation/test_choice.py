@@ -1,10 +1,18 @@
 import math
+from itertools import combinations
 
 import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from optbench.evaluation.choice import DRAWS, Choice, choose, simulate
+from optbench.evaluation.choice import (
+    DRAWS,
+    Choice,
+    chances_of_best,
+    choose,
+    choose_by_search,
+    simulate,
+)
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.verdict import Spread, pooled_spread
 
@@ -110,3 +118,24 @@ def test_the_spread_that_is_given_decides():
     )
     assert narrow == pytest.approx(1, abs=ERROR)
     assert wide == pytest.approx(0.5, abs=2 * ERROR)
+
+
+def test_the_best_of_some_trials_is_that_of_all_choices():
+    scores = [0.3, 0.9, 0.5, 0.8]
+    for count in (1, 2, 3, 4):
+        best = [max(choice) for choice in combinations(scores, count)]
+        expected = [best.count(score) / len(best) for score in sorted(scores)]
+        assert chances_of_best(4, count) == pytest.approx(expected)
+
+
+def test_two_searches_by_hand():
+    """Best of two of (1, 2, 3): 2 in a third of the choices, else 3; of (2.5, 2.5, 2.5): 2.5."""
+    wide, flat = choose_by_search({"wide": [1.0, 3.0, 2.0], "flat": [2.5] * 3}, 2)
+    assert (wide.optimizer, flat.optimizer) == ("wide", "flat")
+    assert wide.mean == pytest.approx(8 / 3)
+    assert wide.best == pytest.approx(2 / 3, abs=ERROR)
+    assert wide.expected_loss == pytest.approx(0.5 / 3, abs=0.01)
+    assert flat.expected_loss == pytest.approx(1 / 3, abs=0.01)
+    # The control: with one trial each, the sure one.
+    first, _ = choose_by_search({"wide": [1.0, 3.0, 2.0], "flat": [2.5] * 3}, 1)
+    assert first.optimizer == "flat"

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -72,3 +73,9 @@ def test_a_diverged_run_has_no_scores():
     metrics = score(diverged, **NAMES, target_accuracy=0.5)
     assert metrics.test_accuracy is None
     assert metrics.diverged_at_step == 3
+
+
+def test_a_run_that_diverges_after_the_target_has_not_reached_it():
+    assert score(OUTCOME, **NAMES, target_accuracy=0.5).epochs_to_target == 1  # the control
+    diverged = dataclasses.replace(OUTCOME, diverged_at_step=12)
+    assert score(diverged, **NAMES, target_accuracy=0.5).epochs_to_target is None

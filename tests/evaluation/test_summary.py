@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from optbench.evaluation.metrics import Metrics
-from optbench.evaluation.summary import ONE_NETWORK, OVER_SEEDS, summarise
+from optbench.evaluation.summary import NONE, ONE_NETWORK, OVER_SEEDS, summarise
 
 RUN = Metrics(
     optimizer="sgd", schedule="step", seed=0, test_accuracy=0.9, test_accuracy_low=0.89,
@@ -30,6 +30,12 @@ def test_t_interval_over_seeds_by_hand():
     assert summary.accuracy_low == pytest.approx(0.92 - half)
     assert summary.accuracy_high == pytest.approx(0.92 + half)
     assert summary.interval == OVER_SEEDS
+
+
+def test_equal_runs_know_no_spread_and_have_no_interval():
+    (summary,) = summarise(runs(0.9, 0.9, 0.9), TUNINGS)
+    assert (summary.n, summary.accuracy_mean) == (3, pytest.approx(0.9))
+    assert (summary.accuracy_low, summary.accuracy_high, summary.interval) == (None, None, NONE)
 
 
 def test_one_run_has_its_binomial_interval_and_no_spread():

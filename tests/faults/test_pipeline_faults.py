@@ -133,12 +133,12 @@ def test_a_closed_cache_is_told_and_costs_one_run(project: Project):
 @pytest.mark.slow
 def test_two_pipelines_at_once_leave_one_another_alone(project: Project):
     """DVC's own lock or the trainer's: the second ends with a message, the first succeeds."""
-    project.set("workloads.digits-cnn.epochs", 12)
+    project.set("workloads.digits-cnn.epochs", 60)
     first = start_repro(project)
     scratch = project.folder / "scratch"
     wait_until(lambda: any(scratch.glob(f"checkpoints/{CELL}/*/*.checkpoint")), 60)
-    second = project.run("dvc", "repro", check=False)
     alone = project.run(*TRAIN, check=False)
+    second = project.run("dvc", "repro", check=False)
     assert second.returncode != 0
     assert alone.returncode == 75
     assert first.wait() == 0

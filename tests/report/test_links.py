@@ -25,7 +25,7 @@ def test_every_name_of_an_arm_is_a_link(contents):
 
 
 def test_on_its_own_page_it_is_an_anchor(contents):
-    links = Links([contents], in_html, folder="")
+    links = Links([contents], in_html, page="")
     assert links("sgd / step", "digits-cnn") == '<a href="#cells-sgd-step">sgd / step</a>'
 
 

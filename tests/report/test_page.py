@@ -51,7 +51,7 @@ def run(contents) -> list[Contents]:
 @pytest.fixture(scope="module")
 def folder(contents, run, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("project") / "reports"
-    for name in ("src", "costs", "searches"):
+    for name in ("src", "costs", "searches", "results"):
         (folder.parent / name).symlink_to(Path(name).resolve())
     claims = load_claims(workloads=load_params().workloads)
     for own in run:

@@ -45,6 +45,7 @@ def test_rendering_twice_gives_the_same_bytes(contents, tmp_path):
         assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes()
 
 
+KINDS = ("svg", "png", "pdf")
 ARTEFACTS = ("results.md", "results.csv", "results.tex", "report.html", "claims.json", "claims.md",
              "inputs.sha256")  # fmt: skip
 
@@ -66,6 +67,33 @@ def test_the_committed_index_is_not_stale(tmp_path):
     names = ("index.html", "claims.json", "claims.md", "claims.schema.json", "inputs.sha256")
     for name in (*names, "figures/performance_profile.svg"):
         assert (tmp_path / name).read_text() == Path("reports", name).read_text()
+
+
+def test_the_indexs_artefacts_carry_the_digest_of_theirs():
+    digest = hashlib.sha256(Path("reports/inputs.sha256").read_bytes()).hexdigest()
+    for name in ("index.html", *(f"figures/performance_profile.{kind}" for kind in KINDS)):
+        assert digest.encode() in Path("reports", name).read_bytes(), name
+
+
+@pytest.mark.parametrize("workload", ["digits-cnn", "cifar10-resnet9"])
+def test_links_of_the_committed_markdown_lead_somewhere(workload):
+    for path in (Path(f"reports/{workload}/claims.md"), Path(f"reports/{workload}/results.md"),
+                 Path("reports/claims.md")):  # fmt: skip
+        links = re.findall(r"\]\(([^)]+)\)", path.read_text())
+        assert links
+        for link in dict.fromkeys(links):
+            target, _, fragment = link.partition("#")
+            file = path.parent / target
+            assert file.is_file(), (path, link)
+            assert not fragment or f'id="{fragment}"' in file.read_text(), (path, link)
+
+
+def test_another_target_is_another_digest(contents):
+    scores = "reports/digits-cnn/cells.csv"
+    assert scores in contents.inputs
+    other = {**contents.inputs, scores: "0" * 64}
+    changed = dataclasses.replace(contents, inputs=other)
+    assert inputs.digest([changed]) != inputs.digest([contents])
 
 
 def test_every_artefact_carries_the_digest_of_its_inputs(contents, tmp_path):
@@ -172,8 +200,21 @@ def test_the_forests_p_is_the_ledgers(contents):
         for contrast in transfer.contrasts
     ]
     corrected = {contrast.name: contrast.p_corrected for contrast in judged}
-    for (first, second), p in named_contrasts(contents).items():
+    for (first, second), (p, _) in named_contrasts(contents).items():
         assert p == corrected[f"{' / '.join(first)} over {' / '.join(second)}"]
+
+
+def test_the_forest_shows_a_claims_own_contrast_before_transfer_on_the_same_arms(contents):
+    """As if these were the runs of the workload that the claims are made for."""
+    unbanded = dataclasses.replace(claims(), baselines={})
+    own = dataclasses.replace(contents, workload="cifar10-resnet18", claims=unbanded)
+    entries = {entry.id: entry.judgement for entry in ledger(unbanded, [own]).entries}
+    (contrast,) = entries["finding-cosine"].contrasts
+    p, seeds = named_contrasts(own)[("adamw", "cosine"), ("adamw", "step")]
+    assert seeds == (0, 1, 2, 3, 4)
+    assert p == contrast.p_corrected
+    texts = [text.get_text() for text in accuracy_differences(own).axes[0].texts]
+    assert any(text.startswith("n = 5, 5; ") for text in texts)
 
 
 def test_without_the_baseline_there_is_no_difference_from_it(contents):

@@ -32,6 +32,10 @@ class Evidence:
             if (run.optimizer, run.schedule) == arm and (seeds is None or run.seed in seeds)
         ]
 
+    def lacks(self, arm: Arm, seeds: Collection[int]) -> bool:
+        """Whether any of these seeds of an arm was not run, or none is asked for and there."""
+        return not self.runs(arm) or not {run.seed for run in self.runs(arm)} >= {*seeds}
+
     def environment(self, run: Metrics) -> Fingerprint:
         """The fingerprint of a run."""
         return self.fingerprints[run.optimizer, run.schedule, run.seed]
@@ -61,18 +65,13 @@ class Evidence:
         return pooled_spread(groups.values())
 
 
-def notes(evidence: Evidence, runs: Sequence[Metrics], seeds: Collection[int]) -> list[str]:
-    """What must be known of the runs behind a judgement; `seeds`: those that it needs."""
+def notes(evidence: Evidence, runs: Sequence[Metrics]) -> list[str]:
+    """What must be known of the runs behind a judgement."""
     found = [f"Trained on the split '{evidence.settings.train_split}', not on 'full'."] * (
         evidence.settings.train_split != "full"
     )
     if diverged := [run.name for run in runs if run.diverged_at_step is not None]:
         found.append(f"Diverged, and without an accuracy: {', '.join(diverged)}.")
-    for optimizer, schedule in dict.fromkeys((run.optimizer, run.schedule) for run in runs):
-        own = {run.seed for run in evidence.runs((optimizer, schedule))}
-        if missing := sorted(set(seeds) - own):
-            listed = ", ".join(map(str, missing))
-            found.append(f"Not run: seeds {listed} of {optimizer} / {schedule}.")
     return found + pooled_environments(evidence, runs, what="This")
 
 

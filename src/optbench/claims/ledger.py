@@ -87,11 +87,11 @@ class Bench:
         """A mean against the claimed accuracy."""
         (optimizer,), (schedule,) = claim.runs.optimizers, claim.runs.schedules
         arm, evidence = (optimizer, schedule), self.run.get(claim.workload)
-        runs = evidence.runs(arm, claim.runs.seeds) if evidence else []
-        if evidence is None or not runs:
+        if evidence is None or evidence.lacks(arm, claim.runs.seeds):
             return not_run(claim, words.unrun(claim.workload, [arm] if evidence else []))
+        runs = evidence.runs(arm, claim.runs.seeds)
         accuracies = list(evidence.scores(arm, claim.quantity, claim.runs.seeds).values())
-        remarks = notes(evidence, runs, claim.runs.seeds)
+        remarks = notes(evidence, runs)
         if not accuracies:
             reason = f"All {len(runs)} runs diverged: there is no accuracy to compare."
             return Judgement(
@@ -125,11 +125,11 @@ class Bench:
         transfer = self.transfer(claim)
         own = [question for question in questions(claim) if not question.transfer]
         evidence, arms = self.run.get(claim.workload), arms_of(own)
-        lacking = [a for a in arms if evidence and not evidence.runs(a, claim.runs.seeds)]
+        lacking = [a for a in arms if evidence and evidence.lacks(a, claim.runs.seeds)]
         if evidence is None or lacking:
             return replace(not_run(claim, words.unrun(claim.workload, lacking)), transfer=transfer)
         runs = [run for arm in arms for run in evidence.runs(arm, claim.runs.seeds)]
-        remarks = notes(evidence, runs, claim.runs.seeds)
+        remarks = notes(evidence, runs)
         if why := self.withheld[claim.workload]:
             return Judgement(
                 claim=claim.id,
@@ -199,7 +199,7 @@ class Bench:
             finding=AS_TRANSFER[overall],
             contrasts=[replace(c, finding=AS_TRANSFER[c.finding]) for c in contrasts],
             notes=[
-                *notes(evidence, runs, ()),
+                *notes(evidence, runs),
                 *([f"No ranking is given: {why}."] if why else []),
             ],
         )
@@ -262,7 +262,7 @@ class Bench:
         evidence = self.evidence.get(claim.workload)
         cost = evidence.costs.get(claim.optimizer) if evidence else None
         if cost is None:
-            return None, f"The cost of {claim.optimizer} on {claim.workload} was not measured."
+            return None, f"No cost of {claim.optimizer} on {claim.workload} is looked at here."
         device = cost["fingerprint"]["device"]
         if claim.device not in device:
             return None, f"It was measured on {device}; the claim is of {claim.device}."

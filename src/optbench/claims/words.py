@@ -16,7 +16,7 @@ def unrun(workload: str, arms: Sequence[Arm]) -> str:
     if not arms:
         return f"{workload} was not run."
     listed = ", ".join(" / ".join(arm) for arm in arms)
-    return f"{workload} has no runs of {listed} with the seeds that the claim needs."
+    return f"{workload} lacks runs of {listed}: every seed that the claim names must be there."
 
 
 def value_reason(claim: ValueClaim, found: ValueResult) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from optbench.core import records
 from optbench.core.errors import UsageError
 from optbench.core.records import Epoch
-from optbench.core.run import Override, Run
+from optbench.core.run import Run
 from optbench.evaluation.metrics import Metrics, score
 from optbench.evaluation.summary import Summary
 
@@ -61,12 +61,12 @@ def history_at(place: str, workload: str) -> Sequence[Epoch]:
     return records.read(RESULTS / workload / place).history
 
 
-def without(cells: Sequence[Metrics], run: Metrics, override: Override) -> list[Metrics]:
-    """The cells of a suite but the one that is this very run, with nothing overridden."""
-    if any(value is not None for value in vars(override).values()):
-        return list(cells)
+def without(metrics: Sequence[Metrics], cells: Sequence[Run], run: Run) -> list[Metrics]:
+    """The metrics of a suite's cells but those of the one that is this very run, if one is."""
+    if run not in cells:
+        return list(metrics)
     own = (run.optimizer, run.schedule, run.seed)
-    return [cell for cell in cells if (cell.optimizer, cell.schedule, cell.seed) != own]
+    return [one for one in metrics if (one.optimizer, one.schedule, one.seed) != own]
 
 
 def rank(run: Metrics, summaries: Sequence[Summary]) -> int | None:

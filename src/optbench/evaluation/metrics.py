@@ -23,7 +23,7 @@ class Metrics:
     test_accuracy_high: float | None
     test_loss: float | None
     calibration_error: float | None
-    epochs_to_target: int | None  # first epoch whose held-out accuracy reaches the target
+    epochs_to_target: int | None  # first epoch at the held-out target; None: missed or diverged
     diverged_at_step: int | None
 
     @property
@@ -51,7 +51,9 @@ def score(
         calibration_error=calibration_error(predictions) if count else None,
         epochs_to_target=next(
             (e.epoch for e in outcome.history if e.heldout_accuracy >= target_accuracy), None
-        ),
+        )
+        if outcome.diverged_at_step is None
+        else None,
         diverged_at_step=outcome.diverged_at_step,
     )
 

@@ -85,6 +85,8 @@ def accuracy_interval(runs: Sequence[Metrics]) -> tuple[float | None, float | No
     if len(runs) == 1:
         return runs[0].test_accuracy_low, runs[0].test_accuracy_high, ONE_NETWORK
     accuracies = _present(run.test_accuracy for run in runs)
+    if len({*accuracies}) == 1:  # then no spread is known
+        return None, None, NONE
     return *t_interval(accuracies), OVER_SEEDS
 
 

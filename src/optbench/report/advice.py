@@ -1,16 +1,17 @@
 """Which optimizer should I use? Answered from a workload's measurements, for a budget."""
 
-import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from optbench.core.errors import UsageError
-from optbench.evaluation.choice import THIN_BELOW, Choice, choose
+from optbench.evaluation.choice import THIN_BELOW, Choice, choose, choose_by_search
 from optbench.evaluation.metrics import Metrics
 from optbench.report.contents import Contents
 from optbench.report.text import percent
 from optbench.search.trials import Trial
+
+UNEQUAL = 1.5  # times the sd that is taken for all, from which an option's own is told
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,47 +35,90 @@ class Advice:
 def advise(contents: Contents, budget: Budget, trials: Sequence[Trial] = ()) -> Advice:
     """The options that fit a budget, and what choosing each may cost.
 
-    `trials`: those of the workload's search. The report does without them, since a stage that
-    depended on a search would run it.
+    `trials`: those of the workload's search, by which a budget of fewer trials is judged.
 
     Raises:
-        UsageError: the budget asks for more epochs or trials than there were.
+        UsageError: the budget asks for more epochs or trials than there were, or for both.
     """
     available = min(Counter(trial.optimizer for trial in trials).values(), default=0)
     _require("epochs", budget.epochs, at_most=contents.settings.epochs)
     _require("trials", budget.trials, at_most=available)
+    if not contents.cells:
+        return no_advice(f"{contents.workload} was not run")
     if contents.withheld:
-        return Advice(sentences=[f"No advice: {contents.withheld}."], headers=(), rows=())
+        return no_advice(contents.withheld)
     fitting = [name for name in contents.suite.optimizers if fits(contents, name, budget)]
-    cells = at_epoch(contents, budget.epochs)
+    if not fitting:
+        return no_advice("no option fits into this memory")
+    if budget.trials is not None and budget.trials < available:
+        return by_search(contents, budget, fitting, trials)
+    cells = [cell for cell in at_epoch(contents, budget.epochs) if cell.optimizer in fitting]
     spread = replace(contents.evidence, metrics=cells).spread()
     choice = choose(cells, allowed=fitting, spread=spread)
     sentences = limits(contents, fitting, budget)
     if choice is None:
-        lack = "no option fits" if not fitting else "no option has two seeds, so no spread is known"
-        return Advice(sentences=[*sentences, f"No advice: {lack}."], headers=(), rows=())
-    count = budget.trials or available
-    bests = {name: expected_best(trials, name, count) for name in fitting}
-    found = any(best is not None for best in bests.values())
-    headers = ["optimizer / schedule", "mean %", "n", "P(best)", "expected loss pp"]
-    if found:
-        after = max(trial.epochs for trial in trials)
-        headers.append(f"best of {count} trials: validation %, {after} epochs")
+        return no_advice("no option has two seeds, so no spread is known")
     rows = [
         [
             f"{option.optimizer} / {option.schedule}",
             percent(option.mean),
+            percent(option.sd),
             str(option.n),
             f"{option.best:.2f}",
             f"{100 * option.expected_loss:.2f}",
-            *([percent(bests[option.optimizer])] if found else []),
         ]
         for option in choice.options
     ]
-    sentences += recommendation(choice)
-    if budget.trials is not None:
-        sentences += searched(bests, budget.trials, available)
-    return Advice(sentences=sentences, headers=headers, rows=rows)
+    return Advice(
+        sentences=[*sentences, *recommendation(choice)],
+        headers=["optimizer / schedule", "mean %", "sd pp", "n", "P(best)", "expected loss pp"],
+        rows=rows,
+    )
+
+
+def no_advice(why: str) -> Advice:
+    """Nothing to recommend, and why."""
+    return Advice(sentences=[f"No advice: {why}."], headers=(), rows=())
+
+
+def by_search(
+    contents: Contents, budget: Budget, fitting: Sequence[str], trials: Sequence[Trial]
+) -> Advice:
+    """What to take where only a few trials of a search can be afforded.
+
+    A trial that diverged scores 0.
+
+    Raises:
+        UsageError: the budget names epochs too.
+    """
+    first = trials[0]
+    if budget.epochs is not None:
+        raise UsageError(
+            f"epochs: got {budget.epochs} beside trials: trials were scored after {first.epochs} "
+            "epochs alone: ask for one of the two"
+        )
+    scores = {
+        name: [t.validation_accuracy or 0.0 for t in trials if t.optimizer == name]
+        for name in fitting
+    }
+    found = choose_by_search(scores, budget.trials or 0)
+    best = found[0]
+    rows = [
+        [one.optimizer, percent(one.mean), f"{one.best:.2f}", f"{100 * one.expected_loss:.2f}"]
+        for one in found
+    ]
+    return Advice(
+        sentences=[
+            *limits(contents, fitting, budget),
+            f"With {budget.trials} trials of a search take {best.optimizer}: the best of them has "
+            f"the smallest expected loss, {100 * best.expected_loss:.2f} pp, and is the best of "
+            f"all optimizers' with probability {best.best:.2f}.",
+            f"This is by validation accuracy after {first.epochs} epochs under {first.schedule}, "
+            "one seed a trial, whose own noise is not in it.",
+        ],
+        headers=["optimizer", "best trial %", "P(best)", "expected loss pp"],
+        rows=rows,
+    )
 
 
 def _require(name: str, asked: int | None, *, at_most: int) -> None:
@@ -87,9 +131,8 @@ def recommendation(choice: Choice) -> list[str]:
     """The option to take, how sure that is, and what is as good."""
     first = choice.options[0]
     sentences = [
-        f"Take {first.optimizer} / {first.schedule}: of all that fit it has the smallest expected "
-        f"loss, {100 * first.expected_loss:.2f} pp, and is the best with probability "
-        f"{first.best:.2f}."
+        f"Take {first.optimizer} / {first.schedule}: its expected loss is the smallest, "
+        f"{100 * first.expected_loss:.2f} pp, and it is the best with probability {first.best:.2f}."
     ]
     close = [
         f"{option.optimizer} / {option.schedule}"
@@ -98,6 +141,12 @@ def recommendation(choice: Choice) -> list[str]:
     ]
     if close:
         sentences.append(f"Nearly as good, at up to twice its expected loss: {', '.join(close)}.")
+    own = [option.sd for option in choice.options if option.sd is not None]
+    if max(own, default=0.0) > UNEQUAL * choice.sd:
+        sentences.append(
+            f"The chances are rough: one sd, {percent(choice.sd)} pp, is taken for all, and the "
+            f"options' own range from {percent(min(own))} to {percent(max(own))} pp."
+        )
     if choice.thin:
         sentences.append(f"This is thin: some option has fewer than {THIN_BELOW} seeds.")
     if choice.left_out:
@@ -106,20 +155,6 @@ def recommendation(choice: Choice) -> list[str]:
     if diverged := [f"{o.optimizer} / {o.schedule}" for o in choice.options if o.diverged]:
         sentences.append(f"Runs that diverged are not in the loss: {', '.join(diverged)}.")
     return sentences
-
-
-def searched(bests: Mapping[str, float | None], count: int, available: int) -> list[str]:
-    """What a search of so few trials is expected to find, where that is fewer than there were."""
-    found = {name: best for name, best in bests.items() if best is not None}
-    if count >= available or not found:
-        return []
-    listed = sorted(found, key=lambda name: -found[name])
-    return [
-        f"The accuracies are those of hyper-parameters that {available} trials found. Of {count} "
-        f"trials the best reaches on average, on the validation split: "
-        + ", ".join(f"{name} {percent(found[name])} %" for name in listed)
-        + "."
-    ]
 
 
 def fits(contents: Contents, optimizer: str, budget: Budget) -> bool:
@@ -152,16 +187,3 @@ def at_epoch(contents: Contents, epoch: int | None) -> list[Metrics]:
         accuracy = history[epoch - 1].heldout_accuracy if len(history) >= epoch else None
         found.append(replace(cell, test_accuracy=accuracy))
     return found
-
-
-def expected_best(trials: Sequence[Trial], optimizer: str, count: int) -> float | None:
-    """The mean, over all choices of `count` of an optimizer's trials, of the best of them.
-
-    A trial that diverged scores 0. None where there are fewer trials.
-    """
-    scores = sorted(t.validation_accuracy or 0.0 for t in trials if t.optimizer == optimizer)
-    if not 0 < count <= len(scores):
-        return None
-    ways = math.comb(len(scores), count)
-    # The i-th smallest is the best of C(i, count - 1) choices.
-    return sum(math.comb(i, count - 1) * score for i, score in enumerate(scores)) / ways

@@ -31,8 +31,8 @@ def caption(contents: Contents) -> list[str]:
         f"Epochs to target: the first epoch at {evaluation.target_accuracy:.0%} held-out accuracy "
         "(median; a dash: not reached).",
         "Step time: median and quartiles of the ratio to an SGD step beside it in the same "
-        "process, curvature work included; SGD's own row shows the noise. Peak: tensors alive at "
-        "once in a step.",
+        "process, curvature work included, each kind of step weighted by how often it comes; "
+        "SGD's own row shows the noise. Peak: tensors alive at once in a step.",
         *health(contents),
         *tuning(contents),
         *(f"Run with {describe(fingerprint)}." for fingerprint in contents.environments),

@@ -42,7 +42,7 @@ class Contents:
     health: Mapping[str, Mapping[str, Sequence[float]]]  # by optimizer and name: a run each
     costs: Mapping[str, Mapping[str, Any]]  # by optimizer
     fingerprints: Mapping[tuple[str, str, int], Fingerprint]  # of each cell
-    inputs: Mapping[str, str]  # sha256 by path: each cell's SHA256SUMS, costs, claims.yaml
+    inputs: Mapping[str, str]  # sha256 by path: of cells, scores, costs and claims
     claims: Claims
 
     @property
@@ -118,6 +118,7 @@ def read_contents(params: Params, workload: str) -> Contents:
             str(path): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in (
                 *(sums_of(run) for run in runs),
+                *(folder / name for name in ("cells.csv", "summary.csv") if runs),
                 *(Path("costs") / workload / f"{name}.json" for name in suite.optimizers),
                 CLAIMS,
             )

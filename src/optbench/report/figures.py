@@ -2,7 +2,7 @@
 
 import statistics
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -14,6 +14,7 @@ from optbench.claims.ledger import Bench
 from optbench.claims.schema import Arm
 from optbench.core import registry
 from optbench.core.records import Epoch
+from optbench.evaluation.summary import Summary
 from optbench.evaluation.time_to_target import Profile, epochs_to_target, mean_interval
 from optbench.evaluation.time_to_target import performance_profile as profiled
 from optbench.evaluation.verdict import advantage
@@ -64,11 +65,10 @@ def final_accuracy(contents: Contents) -> Figure:
     groups = [(summary.optimizer, summary.schedule) for summary in summaries]
     figure, axes, looks = rows_of_groups(contents, groups)
     for row, (summary, (shade, marker)) in enumerate(zip(summaries, looks, strict=True)):
-        if summary.accuracy_mean is None or summary.accuracy_low is None:
+        if summary.accuracy_mean is None:
             axes.annotate("diverged", (0.02, row), xycoords=("axes fraction", "data"), va="center")
             continue
-        low, high = 100 * summary.accuracy_low, 100 * min(summary.accuracy_high or 1.0, 1.0)
-        axes.hlines(row, low, high, color=shade, linewidth=1.4)
+        axes.hlines(row, *interval_percent(summary), color=shade, linewidth=1.4)
         seeds = [
             100 * cell.test_accuracy
             for cell in contents.cells
@@ -112,6 +112,13 @@ def time_to_target(contents: Contents) -> Figure:
     spread = "mean, 95 % interval (t over seeds); discs: seeds" if n > 1 else "n = 1 seed"
     axes.set_title(f"{contents.workload}: {spread}", loc="left")
     return figure
+
+
+def interval_percent(summary: Summary) -> tuple[float, float]:
+    """The ends of an interval in per cent, at most 100; the mean itself where it has none."""
+    mean = summary.accuracy_mean or 0.0
+    low, high = summary.accuracy_low, summary.accuracy_high
+    return 100 * (mean if low is None else low), 100 * min(mean if high is None else high, 1.0)
 
 
 def rows_of_groups(
@@ -165,12 +172,12 @@ def cost_against_accuracy(contents: Contents) -> Figure:
     axes = figure.subplots()
     suite = contents.suite
     for summary in contents.summaries:
-        if summary.accuracy_mean is None or summary.accuracy_low is None:
+        if summary.accuracy_mean is None:
             continue
         cost = contents.costs[summary.optimizer]
         ratio, q1, q3 = (cost[f"step_time_ratio{end}"] for end in ("", "_q1", "_q3"))
-        mean, low = 100 * summary.accuracy_mean, 100 * summary.accuracy_low
-        high = 100 * min(summary.accuracy_high or 1.0, 1.0)
+        mean = 100 * summary.accuracy_mean
+        low, high = interval_percent(summary)
         axes.errorbar(
             ratio,
             mean,
@@ -208,7 +215,7 @@ def accuracy_differences(contents: Contents) -> Figure:
         for optimizer, schedule in contents.suite.arms
         if optimizer != BASELINE and BASELINE in contents.suite.optimizers
     ]
-    rest = dict.fromkeys(pair for pair in others if {*pair} not in [{*own} for own in named])
+    rest = {pair: (None, None) for pair in others if {*pair} not in [{*own} for own in named]}
     counts = [max(len(named), 1), max(len(rest), 1)]
     figure = Figure(figsize=(6.6, 0.27 * sum(counts) + 2.2), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=counts)
@@ -220,21 +227,27 @@ def accuracy_differences(contents: Contents) -> Figure:
     return figure
 
 
-def named_contrasts(contents: Contents) -> dict[tuple[Arm, Arm], float | None]:
-    """The ledger's contrasts in accuracy on this workload, each with Holm's p."""
+Named = Mapping[tuple[Arm, Arm], tuple[float | None, Collection[int] | None]]
+
+
+def named_contrasts(contents: Contents) -> Named:
+    """The ledger's contrasts in accuracy on this workload: Holm's p, and the seeds that count.
+
+    A claim that is made for the workload goes before transfer evidence on the same two arms.
+    """
     bench = Bench(contents.claims, {contents.workload: contents.evidence})
+    asked = sorted(contents.questions, key=lambda question: question.transfer, reverse=True)
     return {
-        question.arms: bench.corrected.get(question)
-        for question, found in bench.answers.items()
-        if found is not None
-        and (question.workload, question.quantity) == (contents.workload, "test_accuracy")
+        question.arms: (bench.corrected.get(question), question.seeds)
+        for question in asked
+        if question.quantity == "test_accuracy" and bench.answers[question] is not None
     }
 
 
 def _forest(
     axes: Axes,
     contents: Contents,
-    pairs: Mapping[tuple[Arm, Arm], float | None],
+    pairs: Named,
     *,
     title: str,
 ) -> None:
@@ -243,8 +256,10 @@ def _forest(
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(max(len(labels), 1) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
-    for row, ((first, second), p) in enumerate(pairs.items()):
-        own, other = (contents.evidence.scores(arm, "test_accuracy") for arm in (first, second))
+    for row, ((first, second), (p, seeds)) in enumerate(pairs.items()):
+        own, other = (
+            contents.evidence.scores(arm, "test_accuracy", seeds) for arm in (first, second)
+        )
         found = advantage(own, other)
         text = f"n = {len(own)}, {len(other)}" + ("" if p is None else f"; p = {p:.2g}")
         axes.annotate(text, (1.01, row), xycoords=("axes fraction", "data"), va="center", size=7)

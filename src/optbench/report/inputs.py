@@ -1,4 +1,4 @@
-"""The files that a report rests on, as `sha256sum` lists and checks them, and one digest of all."""
+"""The measured files that a report is made of, as `sha256sum` checks them, and their digest."""
 
 import hashlib
 from collections.abc import Iterable, Mapping

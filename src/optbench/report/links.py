@@ -7,7 +7,6 @@ from html import escape
 from optbench.report.contents import Contents
 
 Form = Callable[[str, str], str]  # of a name and what it leads to
-PAGE = "report.html"
 
 
 def anchor(optimizer: str, schedule: str) -> str:
@@ -28,12 +27,14 @@ def in_markdown(name: str, target: str) -> str:
 class Links:
     """Turns each `optimizer / schedule` of a workload's plan into a link to its cells."""
 
-    def __init__(self, workloads: Iterable[Contents], form: Form, folder: str = "{}/") -> None:
-        """`folder`: from where a text is read to the workload named {}; empty: on its page."""
+    def __init__(
+        self, workloads: Iterable[Contents], form: Form, page: str = "{}/report.html"
+    ) -> None:
+        """`page`: the way to the page of the workload named {}; empty: the text is on it."""
         self.form = form
         self.targets: Mapping[str, Mapping[str, str]] = {
             own.workload: {
-                " / ".join(arm): f"{page_of(own.workload, folder)}#{anchor(*arm)}"
+                " / ".join(arm): f"{page.format(own.workload)}#{anchor(*arm)}"
                 for arm in own.suite.arms
             }
             for own in workloads
@@ -46,8 +47,3 @@ class Links:
             return text
         names = "|".join(re.escape(name) for name in sorted(targets, key=len, reverse=True))
         return re.sub(rf"(?<!\w)(?:{names})(?!\w)", lambda m: self.form(m[0], targets[m[0]]), text)
-
-
-def page_of(workload: str, folder: str) -> str:
-    """The way to a workload's page."""
-    return f"{folder.format(workload)}{PAGE}" if folder else ""

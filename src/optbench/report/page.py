@@ -27,6 +27,8 @@ from optbench.report.ledger import Ledger
 from optbench.report.links import Links, anchor, in_html
 
 TEMPLATES = Path(__file__).parent / "templates"
+TARGET_HEADERS = ("optimizer / schedule", "runs that reached it", "mean epochs", "95 % interval")
+COST_HEADERS = ("optimizer", "step time / SGD", "by kind of step", "state MB", "peak MB")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,7 @@ class Group:
     title: str
     args: str
     rows: Sequence[Sequence[str]]  # a seed each
+    files: Sequence[str]  # the SHA256SUMS of each
 
 
 def report_page(
@@ -59,7 +62,7 @@ def report_page(
     power: Sequence[str],
 ) -> str:
     """The page of a workload."""
-    return template("report.html", Links([contents], in_html, folder="")).render(
+    return template("report.html", Links([contents], in_html, page="")).render(
         contents=contents,
         headline=headline(contents),
         claimed=contents.claimed,
@@ -68,7 +71,9 @@ def report_page(
         figures=figures,
         ledger=ledger,
         targets=target_rows(contents),
+        target_headers=TARGET_HEADERS,
         costs=cost_rows(contents),
+        cost_headers=COST_HEADERS,
         advice=advice,
         notes=[note.replace("\\*", "*") for note in caption(contents)],
         power=power,
@@ -80,6 +85,7 @@ def report_page(
         inputs=inputs.FILE,
         stamp=stamp([contents]),
         searched=bool(contents.winners),
+        example=example(contents),
     )
 
 
@@ -123,6 +129,13 @@ def headline(contents: Contents) -> str:
     )
 
 
+def example(contents: Contents) -> str:
+    """A smaller budget to ask about: half of the epochs, and not memory enough for all."""
+    peaks = sorted(cost["peak_memory_bytes"] / 1e6 for cost in contents.costs.values())
+    middle = (peaks[0] + peaks[-1]) / 2
+    return f"--epochs {max(1, contents.settings.epochs // 2)} --memory-mb {middle:.3g}"
+
+
 def groups(contents: Contents) -> list[Group]:
     """Every cell, by optimizer and schedule, in the order of params.yaml."""
     metrics = {(m.optimizer, m.schedule, m.seed): m for m in contents.cells}
@@ -141,6 +154,7 @@ def groups(contents: Contents) -> list[Group]:
                 )
                 for run in runs
             ],
+            files=[f"../../{sums_of(run)}" for run in runs],
         )
         for key, runs in members.items()
     ]

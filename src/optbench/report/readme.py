@@ -6,9 +6,9 @@ from optbench.report import tables
 from optbench.report.caption import coverage, gate, intervals, pooled, tuning
 from optbench.report.contents import Contents
 from optbench.report.ledger import Ledger
-from optbench.report.links import in_markdown, page_of
+from optbench.report.links import in_markdown
 
-FOLDER = "reports/{}/"  # of a workload's report, from README
+PAGE = "reports/{}/report.html"  # of a workload, from README
 
 
 def with_generated(readme: str, parts: Mapping[str, str]) -> str:
@@ -26,7 +26,7 @@ def generated(contents: Contents, ledger: Ledger) -> dict[str, str]:
     notes = [
         *gate(contents), seeds, *intervals(contents), *tuning(contents), *pooled(contents),
     ]  # fmt: skip
-    page = page_of(contents.workload, FOLDER)
+    page = PAGE.format(contents.workload)
     return {
         "verdicts": verdicts(ledger),
         "results": "\n\n".join([tables.markdown(contents, page=page), *notes]),
@@ -40,7 +40,7 @@ def verdicts(ledger: Ledger) -> str:
         + ", ".join(
             in_markdown(
                 f"{found.workload} {found.finding}",
-                f"{page_of(found.workload, FOLDER)}#claim-{entry.id}",
+                f"{PAGE.format(found.workload)}#claim-{entry.id}",
             )
             for found in entry.judgement.transfer
         )

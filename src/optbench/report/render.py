@@ -20,10 +20,11 @@ from optbench.report.figures import (
 )
 from optbench.report.ledger import Ledger, as_json, ledger, schema
 from optbench.report.ledger import in_markdown as claims_page
-from optbench.report.links import PAGE, Links, in_markdown
+from optbench.report.links import Links, in_markdown
 from optbench.report.page import Drawn, index_page, inline, report_page
 from optbench.report.style import render, style
 
+PAGE = "report.html"
 ALT_TEXT = {
     "final_accuracy": "Test accuracy of each optimizer and schedule with its 95 % interval",
     "learning_curves": "Held-out accuracy against epochs, a panel a schedule, a line an optimizer",
@@ -52,7 +53,7 @@ def render_report(contents: Contents, claims: Claims, folder: Path) -> None:
         svg = publish_figure(figure, folder, name, [contents])
         drawn.append(drawn_by(draw, svg))
     judged = ledger(claims, [contents])
-    publish_claims(judged, folder, Links([contents], in_markdown, folder=PAGE))
+    publish_claims(judged, folder, Links([contents], in_markdown, PAGE))
     page = report_page(
         contents,
         figures=drawn,
@@ -60,7 +61,7 @@ def render_report(contents: Contents, claims: Claims, folder: Path) -> None:
         advice=advise(contents, Budget()),
         power=power(contents),
     )
-    publish(folder / "report.html", page)
+    publish(folder / PAGE, page)
 
 
 def render_index(workloads: Sequence[Contents], claims: Claims, folder: Path) -> None:
@@ -72,7 +73,7 @@ def render_index(workloads: Sequence[Contents], claims: Claims, folder: Path) ->
         figures[contents.workload] = drawn_by(final_accuracy, svg, name=name)
     with style():
         profile = performance_profile(run)
-    svg = publish_figure(profile, folder, performance_profile.__name__, run)
+    svg = publish_figure(profile, folder, performance_profile.__name__, workloads)
     judged = ledger(claims, workloads)
     publish_claims(judged, folder, Links(run, in_markdown))
     publish(folder / inputs.FILE, inputs.listing(workloads))
