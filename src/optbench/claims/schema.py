@@ -108,7 +108,8 @@ class AdviceClaim(Claim):
     """Advice that no single run decides; contrasts on other workloads may speak for it or not."""
 
     kind: Literal["advice"]
-    needs: Annotated[str, MinLen(1)]  # what would decide it
+    workload: Setting
+    needs: Annotated[str, MinLen(1)]  # what would decide it there
     quantity: Compared = "test_accuracy"
     margin: Annotated[float, Ge(0)] = 0.0
     contrasts: tuple[Contrast, ...] = ()
