@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from distributed import Client
 from tests.conftest import ENVIRONMENT, ROOT, Project
 from tests.faults.sites import is_running, wait_until
 from tests.faults.test_pipeline_faults import CELL, TRAIN, cell_files
@@ -44,7 +45,10 @@ def dask(tmp_path: Path) -> Iterator[dict[str, str]]:
     worker = ("worker", "--scheduler-file", str(file), "--nthreads", "1", "--no-dashboard")
     processes += [command(*worker, "--no-nanny", "--local-directory", str(tmp_path / "dask"))
                   for _ in range(2)]  # fmt: skip
-    yield {"DASK_SCHEDULER_ADDRESS": json.loads(file.read_text())["address"]}
+    address = json.loads(file.read_text())["address"]
+    with Client(address) as client:
+        client.wait_for_workers(2, timeout=60)
+    yield {"DASK_SCHEDULER_ADDRESS": address}
     for process in processes:
         process.kill()
         process.wait()
@@ -62,7 +66,9 @@ def parent_of(pid: int) -> int:
 
 def kill_the_worker_of_a_training(project: Project, process: subprocess.Popen) -> str:
     """Kills it once there is a checkpoint; gives what the command then prints to its end."""
-    wait_until(lambda: any(project.folder.glob(f"scratch/checkpoints/{CELL}/*/*.checkpoint")), 120)
+    kept = f"scratch/checkpoints/{CELL}/*/*.checkpoint"
+    wait_until(lambda: process.poll() is not None or any(project.folder.glob(kept)), 120)
+    assert process.poll() is None, process.communicate()[0]
     trainer = trainer_of(project)
     os.kill(parent_of(trainer), signal.SIGKILL)
     wait_until(lambda: not is_running(trainer), 15)
