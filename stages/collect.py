@@ -1,13 +1,12 @@
 """Stage `collect`: all trials of a workload in one table, and a figure of them."""
 
 import argparse
-import hashlib
 
 from optbench.core import rows
 from optbench.core.files import publish
 from optbench.core.process import as_stage
 from optbench.core.run import look_up, read_params
-from optbench.report.style import render, style
+from optbench.report.style import render, stamp, style
 from optbench.search.sensitivity import lr_sensitivity
 from optbench.search.space import Search
 from optbench.search.trials import SEARCHES, Trial
@@ -26,11 +25,13 @@ def main() -> None:
     table = [trial for own in trials.values() for trial in own]
     text = rows.to_csv(Trial, table)
     publish(folder / "trials.csv", text)
-    stamp = f"Inputs: sha256 {hashlib.sha256(text.encode()).hexdigest()} of trials.csv"
     with style():
         figure = lr_sensitivity(name, trials, Search(**look_up(params, "search", name)).space)
     for extension in ("svg", "png", "pdf"):
-        publish(folder / f"lr_sensitivity.{extension}", render(figure, extension, stamp=stamp))
+        publish(
+            folder / f"lr_sensitivity.{extension}",
+            render(figure, extension, stamp=stamp(text, "trials.csv")),
+        )
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ class Evidence:
         ]
 
     def lacks(self, arm: Arm, seeds: Collection[int]) -> bool:
-        """Whether any of these seeds of an arm was not run, or none is asked for and there."""
+        """Whether an arm was not run at all, or not with every one of these seeds."""
         return not self.runs(arm) or not {run.seed for run in self.runs(arm)} >= {*seeds}
 
     def environment(self, run: Metrics) -> Fingerprint:

@@ -3,9 +3,9 @@
 A claimed value (`decide`): our mean of k runs less the claim's mean of k0 is normal with sd
 s sqrt(1/k + 1/k0); the pooled sd is independent of it, s chi(df)/sqrt(df).
 
-An ordering (`welch`), of two arms of k runs each: the sum of their variances has 2 (k - 1) degrees
-of freedom; independent of it is the share u of the first, Beta((k - 1)/2, (k - 1)/2), by which
-Welch takes Student's t with (k - 1) / (u^2 + (1 - u)^2) degrees of freedom.
+An ordering (`welch`; Welch 1947), of two arms of k runs each: the sum of their variances has
+2 (k - 1) degrees of freedom; independent of it is the share u of the first, Beta((k - 1)/2,
+(k - 1)/2), by which Welch takes Student's t with (k - 1) / (u^2 + (1 - u)^2) degrees of freedom.
 """
 
 import math
@@ -59,7 +59,7 @@ def probability_at(
 def probability_found(difference: float, *, k: int, s: float, level: float = LEVEL) -> float:
     """P(Welch's two-sided p is at most `level`) where the true means differ by `difference`.
 
-    Two arms of `k` runs each, of the true sd `s`.
+    Two arms of `k` runs each, of the true sd `s`, in the unit of `difference`.
 
     Raises:
         ValueError: an arm has no two runs, so there is no spread to judge by.
@@ -87,7 +87,13 @@ def _limits(k: int, level: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def detectable_difference(*, k: int, s: float, level: float = LEVEL, chance: float = 0.8) -> float:
-    """The true difference of two arms that is found with a probability of `chance`; as `s`."""
+    """The true difference of two arms that is found with a probability of `chance`.
+
+    In the unit of `s`, to within 1e-4 of it; arguments as for `probability_found`.
+
+    Raises:
+        ValueError: an arm has no two runs, so there is no spread to judge by.
+    """
 
     def lack(difference: float) -> float:
         return probability_found(difference, k=k, s=1.0, level=level) - chance

@@ -1,7 +1,7 @@
 """What runs say of a claim: the decision rules, apart from where numbers come from.
 
-Quantiles are SciPy's; the rules are ours, and simulation tests them. Equivalence is
-by two one-sided tests (Schuirmann 1987), orderings by Welch's t (Welch 1947).
+Quantiles are SciPy's; the rules are ours, and simulation tests them. Equivalence is by two
+one-sided tests (Schuirmann 1987), orderings by Welch's t (Welch 1947).
 """
 
 import math

@@ -51,7 +51,7 @@ def advise(contents: Contents, budget: Budget, trials: Sequence[Trial] = ()) -> 
     if not fitting:
         return no_advice("no option fits into this memory")
     if budget.trials is not None and budget.trials < available:
-        return by_search(contents, budget, fitting, trials)
+        return by_search(contents, budget, fitting, trials, count=budget.trials)
     cells = [cell for cell in at_epoch(contents, budget.epochs) if cell.optimizer in fitting]
     spread = replace(contents.evidence, metrics=cells).spread()
     choice = choose(cells, allowed=fitting, spread=spread)
@@ -82,9 +82,14 @@ def no_advice(why: str) -> Advice:
 
 
 def by_search(
-    contents: Contents, budget: Budget, fitting: Sequence[str], trials: Sequence[Trial]
+    contents: Contents,
+    budget: Budget,
+    fitting: Sequence[str],
+    trials: Sequence[Trial],
+    *,
+    count: int,
 ) -> Advice:
-    """What to take where only a few trials of a search can be afforded.
+    """What to take where only `count` of a search's trials can be afforded.
 
     A trial that diverged scores 0.
 
@@ -101,7 +106,7 @@ def by_search(
         name: [t.validation_accuracy or 0.0 for t in trials if t.optimizer == name]
         for name in fitting
     }
-    found = choose_by_search(scores, budget.trials or 0)
+    found = choose_by_search(scores, count)
     best = found[0]
     rows = [
         [one.optimizer, percent(one.mean), f"{one.best:.2f}", f"{100 * one.expected_loss:.2f}"]
@@ -110,7 +115,7 @@ def by_search(
     return Advice(
         sentences=[
             *limits(contents, fitting, budget),
-            f"With {budget.trials} trials of a search take {best.optimizer}: the best of them has "
+            f"With {count} trials of a search take {best.optimizer}: the best of them has "
             f"the smallest expected loss, {100 * best.expected_loss:.2f} pp, and is the best of "
             f"all optimizers' with probability {best.best:.2f}.",
             f"This is by validation accuracy after {first.epochs} epochs under {first.schedule}, "

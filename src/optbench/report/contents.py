@@ -114,10 +114,10 @@ def read_contents(params: Params, workload: str) -> Contents:
             name: _read_json(Path("costs") / workload / f"{name}.json") for name in suite.optimizers
         },
         fingerprints={cell: outcome.fingerprint for cell, outcome in outcomes.items()},
-        inputs={
+        inputs={str(sums_of(run)): records.digest(sums_of(run).parent) for run in runs}
+        | {
             str(path): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in (
-                *(sums_of(run) for run in runs),
                 *(folder / name for name in ("cells.csv", "summary.csv") if runs),
                 *(Path("costs") / workload / f"{name}.json" for name in suite.optimizers),
                 CLAIMS,

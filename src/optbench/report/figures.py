@@ -244,13 +244,7 @@ def named_contrasts(contents: Contents) -> Named:
     }
 
 
-def _forest(
-    axes: Axes,
-    contents: Contents,
-    pairs: Named,
-    *,
-    title: str,
-) -> None:
+def _forest(axes: Axes, contents: Contents, pairs: Named, *, title: str) -> None:
     """A row a pair, the first on top: the first's mean less the second's; its p and n beside it."""
     labels = [difference_of(*pair) for pair in pairs]
     axes.set_yticks(range(len(labels)), labels)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 
+from optbench.report import style
 from optbench.report.contents import Contents
 
 FILE = "inputs.sha256"
@@ -21,4 +22,4 @@ def digest(workloads: Iterable[Contents]) -> str:
 
 def stamp(workloads: Iterable[Contents]) -> str:
     """The digest in words."""
-    return f"Inputs: sha256 {digest(workloads)} of {FILE}"
+    return style.stamp(listing(workloads), FILE)
