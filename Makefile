@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 INSTALLED := $(VENV)/installed
+OPTBENCH := $(VENV)/bin/optbench
 
 .DEFAULT_GOAL := help
 .PHONY: help setup reproduce tune readme paper test test-slow lint bench audit lock
@@ -10,20 +11,20 @@ INSTALLED := $(VENV)/installed
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-setup: $(INSTALLED) ## Make the virtual environment and install the locked packages
+setup: $(INSTALLED) $(OPTBENCH) ## Make the virtual environment and install the locked packages
 
 reproduce: setup ## Bring the chosen workload up to date: train what changed, report; JOBS=4: at once
-	@PYTHONPATH=src python stages/plan.py
+	@optbench plan
 	$(if $(JOBS),optbench repro --jobs $(JOBS),dvc repro)
 
 tune: setup ## Take the winners of the searches (README: Search) into params.yaml
-	PYTHONPATH=src python stages/tune.py
+	optbench tune
 
 readme: setup ## Put the current verdicts and results table into README
-	PYTHONPATH=src python stages/readme.py
+	optbench readme
 
 paper: setup ## Set a short paper (PDF) from the reports that are there
-	PYTHONPATH=src python stages/paper.py
+	optbench paper
 
 test: lint ## Lint, check types, run the tests
 	pytest -n auto -m "not slow and not slurm"
@@ -31,10 +32,11 @@ test: lint ## Lint, check types, run the tests
 test-slow: setup ## Run the slow tests: real data, minutes of training
 	pytest -m "slow and not slurm"
 
-lint: setup ## Lint (ruff) and check types (mypy)
+lint: setup ## Lint (ruff), check types (mypy) and that imports run one way
 	ruff check .
 	ruff format --check .
 	mypy
+	@PYTHONPATH=src lint-imports
 
 bench: export PYTHONPATH = src:.
 bench: setup ## Images per second, K-FAC's step, checkpoints, many cells; needs CIFAR-10
@@ -59,7 +61,10 @@ $(INSTALLED): requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 	  -r requirements.lock
-	@printf '#!/bin/sh\nPYTHONPATH=src exec "$$(dirname "$$0")/python" -m optbench "$$@"\n' \
-	  > $(VENV)/bin/optbench
-	@chmod +x $(VENV)/bin/optbench
 	@touch $@
+
+# It runs the code of the project that the caller stands in.
+$(OPTBENCH): $(INSTALLED)
+	@printf '#!/bin/sh\nexec "%s" "%s" "$$@"\n' "$(CURDIR)/$(VENV)/bin/python" \
+	  "$(CURDIR)/src/optbench/cli/launch.py" > $@
+	@chmod +x $@

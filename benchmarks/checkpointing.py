@@ -7,15 +7,18 @@ import argparse
 import shutil
 import statistics
 import time
+from itertools import islice
 from pathlib import Path
 
+from benchmarks.runs import arm_run, room_of
 from tabulate import tabulate
 
-from optbench.core.run import Run, read_params, resolve
-from optbench.estimate import estimate_s
+from optbench.core.arm import Arm
+from optbench.core.run import Run
+from optbench.cost.estimate import estimate_s
+from optbench.supervision.checkpoint import Checkpoints
+from optbench.supervision.keeper import DEFAULT_EVERY_S, SHARE
 from optbench.training.assembly import prepare
-from optbench.training.checkpoint import Checkpoints
-from optbench.training.keeper import DEFAULT_EVERY_S, SHARE
 from optbench.training.loop import Training
 
 FOLDER = Path("scratch/benchmark")
@@ -27,11 +30,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("workload", nargs="?", default="cifar10-resnet9")
     workload = parser.parse_args().workload
-    params = read_params()
-    rows = []
-    for optimizer in params["suite"][workload]["optimizers"]:
-        run = resolve(params, workload=workload, optimizer=optimizer, schedule="cosine", seed=0)
-        rows.append([optimizer, *measured(run)])
+    room, _ = room_of(workload)
+    rows = [
+        [optimizer, *measured(arm_run(workload, Arm(optimizer, "cosine")))]
+        for optimizer in room.suite.optimizers
+    ]
     print(f"{workload}: medians of {WRITES} writes")
     print(tabulate(rows, headers=["optimizer", "MB", "s a checkpoint", "share of a run"]))
 
@@ -50,20 +53,24 @@ def measured(run: Run) -> tuple[str, str, str]:
     size = file.stat().st_size
     shutil.rmtree(FOLDER)
     write_s = statistics.median(times)
+    share = share_of(run, write_s, points=len(training.points))
+    return f"{size / 1e6:.0f}", f"{write_s:.3f}", share
+
+
+def share_of(run: Run, write_s: float, *, points: int) -> str:
+    """What writing takes of a run: once a minute, and at each point of its history."""
     run_s = estimate_s(run)
     if run_s is None:
-        return f"{size / 1e6:.0f}", f"{write_s:.3f}", "no step time in costs/"
-    count = run.settings.epochs + run_s / DEFAULT_EVERY_S
-    share = min(count * write_s / run_s, SHARE)
-    return f"{size / 1e6:.0f}", f"{write_s:.3f}", f"{share:.2%}"
+        return "no step time in costs/"
+    count = points + run_s / DEFAULT_EVERY_S
+    return f"{min(count * write_s / run_s, SHARE):.2%}"
 
 
 def take(training: Training, steps: int) -> None:
     """The first steps of a training."""
-    batches = training.train.epoch(0)
-    for step in range(steps):
+    for step, batch in enumerate(islice(training.train.epoch(0), steps)):
         training.scheduler.apply(step)
-        training.learner.step(*next(batches))
+        training.learner.step(batch)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,26 @@ def children_s() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
+def compare(commands: dict[str, list[str]], cells: int, rounds: int) -> None:
+    """Prints the medians of each command, and the ratios of the first to the second."""
+    times: dict[str, list[tuple[float, ...]]] = {name: [] for name in commands}
+    for _ in range(rounds):
+        for name, command in commands.items():
+            times[name].append(measure(command, cells))
+    medians = {
+        name: [statistics.median(column) for column in zip(*measured, strict=True)]
+        for name, measured in times.items()
+    }
+    for name, (first, first_cpu, second, second_cpu) in medians.items():
+        print(
+            f"{cells} cells, {name}: from scratch {first:.1f} s ({first / cells:.3f} a cell; "
+            f"processors {first_cpu:.1f}), nothing to do {second:.1f} s ({second_cpu:.1f})"
+        )
+    pairs = zip(*medians.values(), strict=True)
+    ratios = ", ".join(f"{serial / parallel:.1f}" for serial, parallel in pairs)
+    print(f"{cells} cells: dvc / optbench {ratios}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cells", type=int, nargs="*", default=[50, 200])
@@ -44,22 +64,7 @@ def main() -> None:
         "optbench repro": optbench("--jobs", str(arguments.jobs), "--oversubscribe"),
     }
     for cells in arguments.cells:
-        times: dict[str, list[tuple[float, ...]]] = {name: [] for name in commands}
-        for _ in range(arguments.rounds):
-            for name, command in commands.items():
-                times[name].append(measure(command, cells))
-        medians = {
-            name: [statistics.median(column) for column in zip(*rounds, strict=True)]
-            for name, rounds in times.items()
-        }
-        for name, (first, first_cpu, second, second_cpu) in medians.items():
-            print(
-                f"{cells} cells, {name}: from scratch {first:.1f} s ({first / cells:.3f} a cell; "
-                f"processors {first_cpu:.1f}), nothing to do {second:.1f} s ({second_cpu:.1f})"
-            )
-        serial, parallel = medians.values()
-        ratios = [f"{one / other:.1f}" for one, other in zip(serial, parallel, strict=True)]
-        print(f"{cells} cells: dvc / optbench {', '.join(ratios)}", flush=True)
+        compare(commands, cells, arguments.rounds)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ Steps alternate in one process. A row of parts is seconds a step, each part as o
 the floating-point operations beside it are counted, but for inverses, which take n^3 each.
 """
 
+import argparse
 import statistics
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -14,18 +14,18 @@ from dataclasses import replace
 from typing import Any
 from unittest import mock
 
+from benchmarks.runs import probe_run
 from torch.utils.flop_counter import FlopCounterMode
 
-from optbench.core.images import ImageData
-from optbench.core.run import Run, read_params
-from optbench.cost.measure import Kind, Stepper, kinds_of, measure, probe
+from optbench.core.run import Run
+from optbench.cost.kinds import Kind, kinds_of
+from optbench.cost.measure import Stepper, measure
+from optbench.cost.record import Cost
 from optbench.curvature import kronecker, layers
 from optbench.optimizers import kfac
-from optbench.training.assembly import load_data
+from optbench.training.assembly import build_task
 from optbench.training.device import set_up_process
 
-WORKLOAD = "cifar10-resnet18"
-BATCH_SIZES = (256, 512)
 PAIRS = 12
 REPEATS = 3
 # The parts of a K-FAC step, and the functions that do the work.
@@ -35,12 +35,6 @@ PARTS: dict[str, tuple[Any, str]] = {
     "inverses": (kfac.KFAC, "update_inverses"),
     "preconditioning": (kronecker, "solve"),
 }
-
-
-def a_probe(optimizer: str, batch_size: int, **args: object) -> Run:
-    run = probe(read_params(), WORKLOAD, optimizer)
-    settings = replace(run.settings, batch_size=batch_size)
-    return replace(run, settings=settings, optimizer_args={**run.optimizer_args, **args})
 
 
 @contextmanager
@@ -94,41 +88,50 @@ def flops(stepper: Stepper, kinds: list[Kind]) -> float:
     return total
 
 
-def report(data: ImageData, batch_size: int, solve: str) -> None:
-    """Prints K-FAC beside SGD for one batch size and solve."""
-    own, sgd = a_probe("kfac", batch_size, solve=solve), a_probe("sgd", batch_size)
-    cost = measure(own, sgd, pairs=PAIRS)
-    kinds_text = ", ".join(f"{kind} {ratio:.2f}" for kind, ratio in cost.ratio_by_kind.items())
-    device = set_up_process(own.settings)
-    stepper, reference = Stepper(own, data, device), Stepper(sgd, data, device)
+def print_cost(name: str, run: Run, sgd: Run) -> Cost:
+    """Measures and prints the cost of a step."""
+    cost = measure(run, sgd, pairs=PAIRS)
+    print(
+        f"{name}, batch {run.settings.batch_size}: {cost.step_time_ratio:.3f} "
+        f"({cost.step_time_ratio_q1:.3f} to {cost.step_time_ratio_q3:.3f}) times SGD's "
+        f"{cost.sgd_step_time_s:.3f} s; peak {cost.peak_memory_bytes / 1e6:.0f} MB, state "
+        f"{cost.optimizer_state_bytes / 1e6:.0f} MB"
+    )
+    return cost
+
+
+def print_kfac(run: Run, sgd: Run) -> None:
+    """Prints K-FAC's cost, its kinds of steps, and its parts."""
+    cost = print_cost(f"kfac ({run.optimizer_args['solve']})", run, sgd)
+    device = set_up_process(run.settings)
+    task = build_task(run.settings, run.seed, device)
+    stepper, reference = Stepper(run, task, device), Stepper(sgd, task, device)
     for each in (stepper, reference):
         each.step()
     kinds = kinds_of(stepper.learner.optimizer)
     counted = flops(stepper, kinds) / flops(reference, kinds_of(reference.learner.optimizer))
-    print(
-        f"K-FAC ({solve}), batch {batch_size}: {cost.step_time_ratio:.3f} "
-        f"({cost.step_time_ratio_q1:.3f} to {cost.step_time_ratio_q3:.3f}) times SGD's "
-        f"{cost.sgd_step_time_s:.3f} s; {kinds_text}; operations {counted:.3f} times; peak "
-        f"{cost.peak_memory_bytes / 1e6:.0f} MB, state {cost.optimizer_state_bytes / 1e6:.0f} MB"
-    )
-    listed = parts(stepper, kinds).items()
-    print("  parts: " + ", ".join(f"{name} {seconds:.4f} s" for name, seconds in listed))
-    sys.stdout.flush()
+    listed = ", ".join(f"{kind} {ratio:.2f}" for kind, ratio in cost.ratio_by_kind.items())
+    print(f"  times SGD's: {listed}; operations {counted:.3f}")
+    seconds = parts(stepper, kinds).items()
+    print("  parts: " + ", ".join(f"{name} {s:.4f} s" for name, s in seconds), flush=True)
 
 
 def main() -> None:
-    data = load_data(a_probe("sgd", BATCH_SIZES[0]).settings)
-    for batch_size in BATCH_SIZES:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("workload", nargs="?", default="cifar10-resnet18")
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[256, 512])
+    arguments = parser.parse_args()
+    for batch_size in arguments.batch_sizes:
+        probes = {
+            name: probe_run(arguments.workload, name, batch_size=batch_size)
+            for name in ("sgd", "adamw", "kfac")
+        }
         for name in ("sgd", "adamw"):
-            cost = measure(a_probe(name, batch_size), a_probe("sgd", batch_size), pairs=PAIRS)
-            print(
-                f"{name}, batch {batch_size}: {cost.step_time_ratio:.3f} "
-                f"({cost.step_time_ratio_q1:.3f} to {cost.step_time_ratio_q3:.3f}) times SGD's; "
-                f"peak {cost.peak_memory_bytes / 1e6:.0f} MB, state "
-                f"{cost.optimizer_state_bytes / 1e6:.0f} MB"
-            )
+            print_cost(name, probes[name], probes["sgd"])
         for solve in ("cholesky", "eigen"):
-            report(data, batch_size, solve)
+            run = probes["kfac"]
+            args = {**run.optimizer_args, "solve": solve}
+            print_kfac(replace(run, optimizer_args=args), probes["sgd"])
 
 
 if __name__ == "__main__":

@@ -53,4 +53,4 @@ def run(folder: Path, *command: str) -> None:
 
 def optbench(*arguments: str) -> list[str]:
     """The command line of `optbench repro`."""
-    return [sys.executable, "-m", "optbench", "repro", *arguments]
+    return [sys.executable, "-m", "optbench.cli.main", "repro", *arguments]

@@ -1,13 +1,12 @@
 """Stage `cost`: times an optimizer's step beside SGD's, and measures its memory."""
 
 import argparse
-import json
-from pathlib import Path
 
 from optbench.core.files import publish
-from optbench.core.process import as_stage
-from optbench.core.run import read_params
-from optbench.cost.measure import measure, probe
+from optbench.core.run import from_dict, plan_of, read_json
+from optbench.cost.measure import measure
+from optbench.cost.record import cost_path
+from optbench.supervision.process import as_stage
 
 
 def main() -> None:
@@ -16,11 +15,9 @@ def main() -> None:
     parser.add_argument("workload")
     parser.add_argument("optimizer")
     args = parser.parse_args()
-    params = read_params()
-    run, sgd = (probe(params, args.workload, name) for name in (args.optimizer, "sgd"))
-    cost = measure(run, sgd)
-    content = json.dumps(cost.as_dict(), indent=2) + "\n"
-    publish(Path("costs") / args.workload / f"{args.optimizer}.json", content)
+    pair = read_json(plan_of(args.workload) / "cost" / f"{args.optimizer}.json")
+    cost = measure(from_dict(pair["run"]), from_dict(pair["reference"]))
+    publish(cost_path(args.workload, args.optimizer), cost.to_json())
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from optbench.core.process import as_stage
 from optbench.download.obtain import obtain
+from optbench.supervision.process import as_stage
 
 
 def main() -> None:

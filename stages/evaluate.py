@@ -5,13 +5,14 @@ from pathlib import Path
 
 from optbench.core import rows
 from optbench.core.files import publish
-from optbench.core.process import as_stage
 from optbench.evaluation.evaluate import score_cells
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import Summary, summarise
 from optbench.evaluation.tuning import tunings
-from optbench.params.load import load_params
+from optbench.params.load import load_params, load_room
+from optbench.params.plan import cells
 from optbench.search.winners import read_winners
+from optbench.supervision.process import as_stage
 
 
 def main() -> None:
@@ -19,13 +20,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("workload")
     name = parser.parse_args().workload
-    params = load_params(workload=name)
-    target = params.evaluations[name].target_accuracy
-    cells = params.cells(name)
-    scored = score_cells(cells, target_accuracy=target)
-    summaries = summarise(scored, tunings(cells, read_winners()[name]))
+    room = load_room(name, load_params())
+    planned = cells(room)
+    metrics = score_cells(planned, target=room.target)
+    summaries = summarise(metrics, score=room.score, tunings=tunings(planned, read_winners(name)))
     folder = Path("reports") / name
-    publish(folder / "cells.csv", rows.to_csv(Metrics, scored))
+    publish(folder / "cells.csv", rows.to_csv(Metrics, metrics))
     publish(folder / "summary.csv", rows.to_csv(Summary, summaries))
 
 

@@ -3,11 +3,10 @@
 import argparse
 from pathlib import Path
 
-from optbench.claims.schema import load_claims
-from optbench.core.process import as_stage
-from optbench.params.load import load_params
-from optbench.report.contents import read_contents
+from optbench.params.load import load_params, load_room
+from optbench.report.contents import read_claims, read_contents
 from optbench.report.render import render_report
+from optbench.supervision.process import as_stage
 
 
 def main() -> None:
@@ -15,9 +14,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("workload")
     name = parser.parse_args().workload
-    params, folder = load_params(workload=name), Path("reports") / name
-    claims = load_claims(workloads=params.workloads)
-    render_report(read_contents(params, name), claims, folder)
+    params, folder = load_params(), Path("reports") / name
+    room = load_room(name, params)
+    render_report(read_contents(room, read_claims()), folder)
     print(f"{name}: see {folder / 'report.html'}")
 
 

@@ -4,26 +4,24 @@ import argparse
 
 from optbench.core import rows
 from optbench.core.files import publish, require_writable
-from optbench.core.process import as_stage
-from optbench.core.run import read_params
 from optbench.search.carry_out import carry_out, kept_at
-from optbench.search.trials import SEARCHES, Trial, trial_runs
-from optbench.training.lock import sole
+from optbench.search.trials import Trial, folder_of, planned_trials
+from optbench.supervision.lock import exclusive
+from optbench.supervision.process import as_stage
 
 
 def main() -> None:
-    """Writes searches/<workload>/trials/<optimizer>.csv."""
+    """Writes workloads/<workload>/search/trials/<optimizer>.csv."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("workload")
     parser.add_argument("optimizer")
     args = parser.parse_args()
-    runs = trial_runs(read_params(), args.workload, args.optimizer)
-    path = SEARCHES / args.workload / "trials" / f"{args.optimizer}.csv"
-    with sole(f"{args.workload}/search/{args.optimizer}"):
+    runs, values = planned_trials(args.workload, args.optimizer)
+    path = folder_of(args.workload) / "trials" / f"{args.optimizer}.csv"
+    with exclusive(f"{args.workload}/search/{args.optimizer}"):
         require_writable(path.parent)
         kept = kept_at(runs)
-        trials = carry_out(runs, kept)
-        publish(path, rows.to_csv(Trial, trials))
+        publish(path, rows.to_csv(Trial, carry_out(runs, values, kept)))
         kept.unlink()
 
 

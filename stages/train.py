@@ -1,16 +1,18 @@
-"""Stage `train`: trains one cell of a suite, or with --run the single run and its overrides."""
+"""Stage `train`: trains a cell of a suite; without an arm, stage `run`: the single run."""
 
 import argparse
 import logging
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from optbench.core import records
-from optbench.core.files import require_writable
-from optbench.core.process import as_stage
-from optbench.core.run import Override, read_params, resolve
-from optbench.training.lock import sole
-from optbench.training.train import save_weights, train
+from optbench.core.files import publish, require_writable
+from optbench.core.run import plan_of, read_plan
+from optbench.supervision.lock import exclusive
+from optbench.supervision.process import as_stage
+from optbench.supervision.supervise import train
+from optbench.training.train import weights
 
 CHECKPOINTS = Path("scratch/checkpoints")
 
@@ -21,25 +23,24 @@ def main() -> None:
     Checkpoints are in scratch/ until then, so that the same command goes on where it was killed.
     """
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("workload", "optimizer", "schedule"):
-        parser.add_argument(name)
-    parser.add_argument("seed", type=int)
-    parser.add_argument("--run", action="store_true", help="the single run: apply `override`")
-    names = vars(parser.parse_args())
-    is_single_run = names.pop("run")
+    parser.add_argument("workload")
+    parser.add_argument("arm", nargs="?", help="as in adamw-cosine; none: the single run")
+    parser.add_argument("seed", nargs="?", type=int, help="of the cell")
+    args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    params = read_params()
-    run = resolve(params, **names)
-    place = "run" if is_single_run else f"suite/{run.cell}"
-    if is_single_run:
-        run = Override(**params["override"]).apply(run)
+    plan = plan_of(args.workload)
+    if args.arm is None:
+        run, place = read_plan(plan / "run.json"), "run"
+    else:
+        run = replace(read_plan(plan / "suite" / f"{args.arm}.json"), seed=args.seed)
+        place = f"suite/{run.cell}"
     name = f"{run.workload}/{place}"
     results, kept = Path("results") / name, CHECKPOINTS / name
-    with sole(name):
+    with exclusive(name):
         require_writable(results)
         outcome, model = train(run, name, kept)
-        if is_single_run:
-            save_weights(model, Path("models") / f"{run.workload}.safetensors")
+        if args.arm is None:
+            publish(Path("models") / f"{run.workload}.safetensors", weights(model))
         records.write(outcome, results)
         shutil.rmtree(kept, ignore_errors=True)
     if outcome.diverged_at_step is not None:

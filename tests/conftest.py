@@ -1,5 +1,6 @@
 """A small pipeline in a temporary clone, run once and copied for each test that changes it."""
 
+import contextlib
 import json
 import os
 import re
@@ -7,14 +8,19 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
 from filelock import FileLock
 
-from optbench.core.run import Run, read_params, resolve
+from optbench.core.arm import Arm
+from optbench.core.run import Budget, Run
 from optbench.download.obtain import obtain
+from optbench.params.code import digests
+from optbench.params.load import Params, Room, load_params, load_room
+from optbench.params.plan import resolve
 from optbench.training import assembly
 
 ROOT = Path(__file__).parents[1]
@@ -29,23 +35,31 @@ ENVIRONMENT = {
 
 
 @pytest.fixture
-def params(tmp_path_factory, monkeypatch, tmp_path) -> dict:
-    """params.yaml, the digits to train on, and a folder of its own for what is written."""
+def digits(tmp_path_factory, monkeypatch, tmp_path) -> Path:
+    """The digits to train on, and a folder of its own, which it gives, for what is written."""
     root = tmp_path_factory.getbasetemp() / "raw"
     obtain("digits", root / "digits")
     monkeypatch.setattr(assembly, "DATA", root)
-    params = read_params()
     monkeypatch.chdir(tmp_path)
-    return params
+    return tmp_path
 
 
-def digits_run(params, optimizer="sgd", schedule="one_cycle", seed=0, args=None, **settings) -> Run:
+@cache
+def digits_room() -> tuple[Room, Params]:
+    """The room digits-cnn, and the project's params."""
+    with contextlib.chdir(ROOT):
+        params = load_params()
+        return load_room("digits-cnn", params), params
+
+
+def digits_run(optimizer="sgd", schedule="one_cycle", seed=0, args=None, **settings) -> Run:
     """A run of digits-cnn, of two epochs unless told otherwise."""
-    names = {"workload": "digits-cnn", "optimizer": optimizer, "schedule": schedule}
-    run = resolve(params, **names, seed=seed)
+    room, params = digits_room()
+    code = dict.fromkeys(digests(), "0" * 64)
+    run = resolve(room, params, Arm(optimizer, schedule), seed=seed, code=code)
     return replace(
         run,
-        settings=replace(run.settings, **{"epochs": 2, **settings}),
+        settings=replace(run.settings, **{"budget": Budget(epochs=2), **settings}),
         optimizer_args={**run.optimizer_args, **(args or {})},
     )
 
@@ -75,21 +89,27 @@ class Project:
         """The stages that `dvc repro` executes; those from the run-cache are not among them."""
         return executed(self.run("dvc", "repro", *arguments).stdout)
 
-    def read_params(self) -> dict:
-        return yaml.safe_load((self.folder / "params.yaml").read_text())
+    def read_params(self, workload: str | None = None) -> dict:
+        """params.yaml of the project, or of a room."""
+        return yaml.safe_load(self._params(workload).read_text())
 
-    def write_params(self, params: dict) -> None:
-        (self.folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    def write_params(self, params: dict, workload: str | None = None) -> None:
+        # No aliases: DVC resolves them, a person would not write them.
+        plain = json.loads(json.dumps(params))
+        self._params(workload).write_text(yaml.safe_dump(plain, sort_keys=False))
 
-    def set(self, path: str, value: object) -> None:
-        """Sets one value of params.yaml, named by its dotted path."""
-        params = self.read_params()
+    def set(self, path: str, value: object, workload: str | None = None) -> None:
+        """Sets a value of params.yaml, named by its dotted path, of the project or of a room."""
+        params = self.read_params(workload)
         *parents, last = path.split(".")
         place = params
         for key in parents:
             place = place[key]
         place[last] = value
-        self.write_params(params)
+        self.write_params(params, workload)
+
+    def _params(self, workload: str | None) -> Path:
+        return self.folder / (f"workloads/{workload}" if workload else "") / "params.yaml"
 
     def edit(self, path: str, addition: str) -> None:
         """Adds text to the end of a file."""
@@ -105,11 +125,15 @@ class Project:
 
 
 def executed(output: str) -> list[str]:
-    """The names of the stages that DVC says it runs, without their file where it is a suite's."""
-    return [
-        stage.removeprefix("suites/digits-cnn/dvc.yaml:").removeprefix("data/dvc.yaml:")
-        for stage in re.findall(r"Running stage '([^']+)'", output)
-    ]
+    """The names of the stages that DVC says it runs, those of digits-cnn without their file."""
+    prefixes = ("workloads/digits-cnn/dvc.yaml:", "data/dvc.yaml:")
+    stages = re.findall(r"Running stage '([^']+)'", output)
+    for prefix in prefixes:
+        stages = [
+            f"{'room-' if stage == f'{prefix}validate' else ''}{stage.removeprefix(prefix)}"
+            for stage in stages
+        ]
+    return stages
 
 
 def copy_tracked_files(target: Path) -> None:
@@ -125,41 +149,46 @@ def copy_tracked_files(target: Path) -> None:
 
 
 def shrink(project: Project) -> None:
-    """Leaves two small workloads of digits: 2 optimizers x 2 schedules x 1 seed, one epoch."""
-    for folder in ("suites", "searches"):
-        template = (project.folder / folder / "digits-cnn/dvc.yaml").read_text()
-        shutil.rmtree(project.folder / folder)
-        for workload in ("digits-cnn", SECOND_WORKLOAD):
-            file = project.folder / folder / workload / "dvc.yaml"
-            file.parent.mkdir(parents=True)
-            file.write_text(template.replace("digits-cnn", workload))
+    """Leaves two small workloads of digits: 2 optimizers x 2 schedules x 1 seed, an epoch."""
     for folder in ("results", "reports", "costs"):
-        shutil.rmtree(project.folder / folder)
+        for path in (project.folder / folder).glob("*"):
+            if path.name != "dvc.yaml":
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
     for lock in project.folder.rglob("dvc.lock"):
         lock.unlink()
-    winners = f"digits-cnn: {{}}\n{SECOND_WORKLOAD}: {{}}\n"
-    (project.folder / "searches/winners.yaml").write_text(winners)
-    params = project.read_params()
-    params["workload"], params["schedule"] = "digits-cnn", "cosine"
-    suite = {"optimizers": ["sgd", "adam"], "schedules": ["cosine", "step"], "seeds": [0]}
-    params["suite"] = {"digits-cnn": suite, SECOND_WORKLOAD: {**suite, "seeds": [1]}}
-    small = {**params["workloads"]["digits-cnn"], "epochs": 1}
-    params["workloads"] = {"digits-cnn": small, SECOND_WORKLOAD: {**small, "batch_size": 128}}
-    search = {**params["search"]["digits-cnn"], "trials": 2, "epochs": 1}
-    params["search"] = {"digits-cnn": search, SECOND_WORKLOAD: search}
-    evaluation = params["evaluation"]["digits-cnn"]
-    params["evaluation"] = {"digits-cnn": evaluation, SECOND_WORKLOAD: evaluation}
-    for block in params["optimizers"].values():
-        for name in [name for name in block if name not in ("settings", "digits-cnn")]:
-            del block[name]
-        block[SECOND_WORKLOAD] = block["digits-cnn"]
+    rooms = project.folder / "workloads"
+    for room in rooms.iterdir():
+        if room.name != "digits-cnn":
+            shutil.rmtree(room)
+    for name in ("plan", "search/trials"):
+        shutil.rmtree(rooms / "digits-cnn" / name, ignore_errors=True)
+    for path in (rooms / "digits-cnn/search").glob("[tl]*"):
+        path.unlink()
+    (rooms / "digits-cnn/search/winners.yaml").write_text("{}\n")
+    project.set("workload", "digits-cnn")
+    project.set("schedule", "cosine")
+    room = project.read_params("digits-cnn")
+    grid = {"optimizers": ["sgd", "adam"], "schedules": ["cosine", "step"], "arms": []}
+    room["suite"] = {**grid, "seeds": [0]}
+    room["settings"]["budget"] = {"epochs": 1}
+    room["search"] |= {"trials": 2, "budget": {"epochs": 1}}
+    for name in [name for name in room["optimizers"] if name not in grid["optimizers"]]:
+        del room["optimizers"][name], room["search"]["space"][name]
+    project.write_params(room, "digits-cnn")
+    shutil.copytree(rooms / "digits-cnn", rooms / SECOND_WORKLOAD)
+    room["name"], room["suite"]["seeds"] = SECOND_WORKLOAD, [1]
+    room["settings"]["batch_size"] = 128
+    project.write_params(room, SECOND_WORKLOAD)
+    index, listed = project.folder / "reports/dvc.yaml", "    - reports/digits-cnn\n"
+    text = index.read_text()
+    index.write_text(text.replace(listed, f"{listed}    - reports/{SECOND_WORKLOAD}\n"))
     claims = yaml.safe_load((project.folder / "claims.yaml").read_text())
+    known = ("digits-cnn", SECOND_WORKLOAD)
     for claim in claims["claims"]:
         if "transfer" in claim:
-            claim["transfer"] = [name for name in claim["transfer"] if name in params["workloads"]]
+            claim["transfer"] = [name for name in claim["transfer"] if name in known]
+    claims["unbuilt"] |= {"cifar10-resnet18": "image_classification"}
     (project.folder / "claims.yaml").write_text(yaml.safe_dump(claims, sort_keys=False))
-    # No aliases: DVC resolves them, a person would not write them.
-    project.write_params(json.loads(json.dumps(params)))
 
 
 @pytest.fixture(scope="session")

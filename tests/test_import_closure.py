@@ -1,4 +1,4 @@
-"""A stage's code deps are what it imports: no more, so that no needless edit retrains; no less."""
+"""What a result depends on is what its process imports: no less, else results would be stale."""
 
 import ast
 import subprocess
@@ -8,47 +8,36 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[1]
-STAGES = {
+from optbench.core.registry import module_name, score_module_name
+from optbench.params.code import STAGES, WITHOUT_EFFECT, closure
+from tests.conftest import ROOT
+
+DECLARED = {
     name: stage
-    for file in ("dvc.yaml", "suites/digits-cnn/dvc.yaml", "searches/digits-cnn/dvc.yaml")
-    for name, stage in yaml.safe_load((ROOT / file).read_text())["stages"].items()
+    for folder in (".", "workloads/digits-cnn", "workloads/digits-cnn/search", "reports")
+    for name, stage in yaml.safe_load((ROOT / folder / "dvc.yaml").read_text())["stages"].items()
 }
-SECOND_ORDER = ("kfac", "ngd")
-QUICK = ("validate", "score", "evaluate", "report", "collect")
-NAMES = {
-    "${workloads.digits-cnn.dataset}": "digits",
-    "${workloads.digits-cnn.network}": "cnn",
-    "${item.schedule}": "step",
-    "${schedule}": "step",
-    "${search.digits-cnn.schedule}": "step",
+PARTS = {
+    "datasets": "digits",
+    "models": "cnn",
+    "schedules": "step",
+    "tasks": "image_classification",
 }
 
 
-def declared(stage: str, optimizer: str = "radam") -> set[str]:
-    """The files of the project that a stage's deps name, folders unfolded."""
-    files: set[str] = set()
-    names = {**NAMES, "${item.optimizer}": optimizer, "${optimizer}": optimizer}
-    for dep in STAGES[stage]["deps"]:
-        for template, name in names.items():
-            dep = dep.replace(template, name)
-        path = ROOT / dep
-        if path.suffix == ".py":
-            files.add(dep)
-        elif dep.startswith("src/"):
-            files |= {str(file.relative_to(ROOT)) for file in path.rglob("*.py")}
-    return {file for file in files if not file.endswith("__init__.py")}
+def digested(stage: str, optimizer: str) -> set[str]:
+    """The files whose code a run's plan has digests of."""
+    files, _ = closure(*STAGES[stage], *parts(optimizer))
+    return {str(file.relative_to(ROOT)) for file in files}
 
 
-def imported(stage: str, optimizer: str = "radam") -> set[str]:
-    """The files of the project that a stage's script has imported when it has done its work."""
-    script = "train" if stage in ("train", "run") else stage
+def imported(script: str, modules: tuple[str, ...] = ()) -> set[str]:
+    """The files of the package that a stage's script has imported when it has done its work."""
     code = f"""
-import importlib, sys
+import importlib, runpy, sys
 sys.path[:0] = ["src"]
-import runpy
 runpy.run_path("stages/{script}.py", run_name="imported")
-for name in {parts(stage, optimizer)!r}:
+for name in {modules!r}:
     importlib.import_module(name)
 for module in list(sys.modules.values()):
     if (file := getattr(module, "__file__", None)):
@@ -58,44 +47,57 @@ for module in list(sys.modules.values()):
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     files = {Path(line) for line in output.splitlines() if line.endswith(".py")}
-    own = {str(f.relative_to(ROOT)) for f in files if f.is_relative_to(ROOT / "src")}
-    return {f for f in own if not f.endswith("__init__.py")} | {f"stages/{script}.py"}
+    inside = {str(f.relative_to(ROOT)) for f in files if f.is_relative_to(ROOT / "src")}
+    return {file for file in inside if not file.endswith("__init__.py")}
 
 
-def parts(stage: str, optimizer: str) -> list[str]:
-    """What the stage loads by name at run time."""
-    if stage in QUICK:
-        return []
-    modules = ["datasets.digits", "models.cnn", f"optimizers.{optimizer}"]
-    other = "optimizers.sgd" if stage == "cost" else "schedules.step"
-    return [f"optbench.{module}" for module in [*modules, other]]
+def parts(optimizer: str) -> tuple[str, ...]:
+    """What a training loads by name at run time."""
+    names = {**PARTS, "optimizers": optimizer}
+    return (*(module_name(kind, name) for kind, name in names.items()),
+            score_module_name(PARTS["tasks"]))  # fmt: skip
 
 
-@pytest.mark.parametrize("stage", ["train", "run", "cost", "search"])
-@pytest.mark.parametrize("optimizer", ["radam", *SECOND_ORDER])
-def test_deps_are_the_import_closure(stage, optimizer):
-    """But for one folder: deps cannot go by the optimizer, so all cells depend on `curvature`."""
-    assert not imported(stage, optimizer) - declared(stage, optimizer)
-    needless = declared(stage, optimizer) - imported(stage, optimizer)
-    assert all(file.startswith("src/optbench/curvature/") for file in needless)
+@pytest.mark.parametrize(
+    ("script", "stage"), [("train", "training"), ("cost", "cost"), ("search", "search")]
+)
+@pytest.mark.parametrize("optimizer", ["radam", "kfac", "ngd"])
+def test_the_plan_has_digests_of_all_that_is_imported(script, stage, optimizer):
+    """But for what changes no bit: supervision, and the words of a script."""
+    found = imported(script, parts(optimizer))
+    without_effect = WITHOUT_EFFECT.replace(".", "/")
+    left_out = {file for file in found - digested(stage, optimizer) if without_effect not in file}
+    assert left_out <= WORDS[stage]
+    if optimizer == "radam":
+        assert not [file for file in digested(stage, optimizer) if "/curvature/" in file]
 
 
-def test_second_order_needs_all_of_the_shared_folder():
-    shared = {file for file in declared("train") if "/curvature/" in file}
+WORDS = {
+    "training": set(),
+    "cost": set(),
+    "search": {"src/optbench/search/carry_out.py", "src/optbench/core/duration.py",
+               "src/optbench/cost/estimate.py", "src/optbench/cost/record.py"},
+}  # fmt: skip
+
+
+def test_second_order_has_digests_of_the_shared_folder():
+    shared = {str(f.relative_to(ROOT)) for f in (ROOT / "src/optbench/curvature").glob("[a-z]*.py")}
     assert shared
-    assert shared <= set.union(*(imported("train", name) for name in SECOND_ORDER))
+    assert shared <= digested("training", "kfac") | digested("training", "ngd")
 
 
-@pytest.mark.parametrize("stage", QUICK)
-def test_deps_of_quick_stages_hold_the_import_closure(stage):
-    """They may hold more: a needless rerun takes seconds."""
-    assert imported(stage) <= declared(stage)
+def test_control_a_module_that_is_not_digested_is_noticed():
+    assert "src/optbench/report/style.py" in imported("report") - digested("training", "radam")
 
 
-def test_control_a_missing_dep_is_noticed(monkeypatch):
-    deps = [dep for dep in STAGES["train"]["deps"] if dep != "src/optbench/core"]
-    monkeypatch.setitem(STAGES["train"], "deps", deps)
-    assert imported("train") - declared("train")
+@pytest.mark.parametrize("stage", ["evaluate", "report", "score", "index", "collect", "validate"])
+def test_digests_of_quick_stages_hold_the_import_closure(stage):
+    """Each has the digest of its own code as a dep, and that of the task that is loaded by name."""
+    files, _ = closure(*STAGES[stage])
+    found = {file for file in imported(stage) if WITHOUT_EFFECT.replace(".", "/") not in file}
+    assert found <= {str(file.relative_to(ROOT)) for file in files}
+    if stage != "validate":  # it depends on all that there is
+        assert f"reports/code/{stage}.sha256" in DECLARED[stage]["deps"]
 
 
 @pytest.mark.parametrize("stage", ["train", "report"])
@@ -112,7 +114,7 @@ def test_training_starts_without_heavy_packages(stage):
 
 
 def test_no_import_is_hidden_in_a_function():
-    """Else the closure above would not see it; the registry imports by name, and is allowed for."""
+    """Else digests would not see it; the registry imports by name, and is allowed for."""
     for file in [*(ROOT / "src").rglob("*.py"), *(ROOT / "stages").glob("*.py")]:
         tree = ast.parse(file.read_text())
         hidden = [
@@ -126,11 +128,12 @@ def test_no_import_is_hidden_in_a_function():
 
 
 def test_package_files_are_empty():
-    """They are no deps, so they must hold nothing."""
+    """They have no digests, so they must hold nothing."""
     for file in (ROOT / "src").rglob("__init__.py"):
         assert file.read_text() == ""
 
 
 def test_training_never_sees_evaluation_or_report():
-    for stage in ("train", "search"):
-        assert not [f for f in imported(stage) if "/evaluation/" in f or "/report/" in f]
+    for stage, script in (("training", "train"), ("search", "search")):
+        files = imported(script) | digested(stage, "radam")
+        assert not [f for f in files if "/evaluation/" in f or "/report/" in f]

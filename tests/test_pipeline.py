@@ -14,7 +14,10 @@ REFUSAL_LIMIT_S = 3.0
 NO_OP_LIMIT_S = 4.0
 CELLS = {f"train@{optimizer}-{schedule}-0" for optimizer in ("sgd", "adam")
          for schedule in ("cosine", "step")}  # fmt: skip
+VALIDATION = {"validate", "room-validate"}
 REPORTING = {"evaluate", "report", "score@digits-cnn"}
+ROOM = "digits-cnn"
+FILE = f"workloads/{ROOM}/params.yaml"
 
 
 def cpu_s() -> float:
@@ -27,7 +30,7 @@ def test_first_run_trained_every_cell_and_rendered_the_report(project: Project):
     folder = project.folder / "reports/digits-cnn"
     table = (folder / "results.md").read_text()
     assert all(f"| [{name}](" in table for name in ("sgd", "adam"))
-    for name in ("learning_curves", "final_accuracy", "schedule_shapes"):
+    for name in ("learning_curves", "final_score", "schedule_shapes"):
         assert (folder / f"figures/{name}.svg").stat().st_size > 1000
         assert (folder / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
 
@@ -37,24 +40,16 @@ def test_second_repro_runs_nothing(project: Project):
 
 
 def test_the_committed_results_are_valid_and_a_no_op_is_quick(tmp_path: Path):
-    """The project itself, as somebody gets it; the time is that of a suite of 90 cells."""
+    """The project itself, as somebody gets it; the time is that of a suite of 180 cells."""
     project = Project(tmp_path)
     copy_tracked_files(tmp_path)
     project.run("git", "init", "-q")
     project.commit()
-    project.set("workload", "digits-cnn")
     stages = project.repro()
     assert "run" in stages
-    assert set(stages) <= {"validate", "download@digits", "run", *REPORTING}
+    assert set(stages) <= {"download@digits", "run", "score@digits-cnn"}
     status = json.loads(project.run("dvc", "status", "--json").stdout)
-    suite = [stage for stage in status if not stage.startswith("searches/")]  # on demand
-    assert not [stage for stage in suite if "digits-cnn" in stage]
-    trained = [stage for stage in status if "cifar10-resnet9/dvc.yaml:train@" in stage]
-    for stage in trained:  # of their deps only the data is not there yet
-        (changes,) = status[stage]
-        assert changes == {"changed deps": {"data/raw/cifar10": "deleted"}}
-    project.set("suite.digits-cnn.seeds", [0, 1, 2, 3, 4])
-    assert set(project.repro()) <= {"validate", *REPORTING}
+    assert not [stage for stage in status if stage.startswith(f"workloads/{ROOM}/dvc.yaml")]
     start = cpu_s()
     assert project.repro() == []
     assert cpu_s() - start < NO_OP_LIMIT_S
@@ -63,14 +58,14 @@ def test_the_committed_results_are_valid_and_a_no_op_is_quick(tmp_path: Path):
 def test_fresh_clone_downloads_and_trains_the_single_run_alone(fresh_clone: Project):
     stages = fresh_clone.repro()
     assert {"download@digits", "run"} <= set(stages)
-    assert not CELLS & set(stages)
-    assert set(stages) <= {"download@digits", "run", *REPORTING}
+    assert set(stages) <= {"download@digits", "run", "score@digits-cnn"}
     assert fresh_clone.run("git", "status", "--porcelain").stdout == ""  # the same bits
 
 
 def test_exp_run_trains_one_run_and_gives_a_row_with_its_accuracy(project: Project):
     output = project.run("dvc", "exp", "run", "-n", "try-radam", "-S", "optimizer=radam").stdout
-    assert executed(output) == ["validate", "run", "evaluate", "report", "score@digits-cnn"]
+    # Nothing is evaluated or rendered anew that has not changed.
+    assert executed(output) == ["validate", "room-validate", "run", "score@digits-cnn"]
     assert "radam / cosine / seed 0: test accuracy" in output
     table = json.loads(project.run("dvc", "exp", "show", "--json").stdout)
     rows = [
@@ -81,7 +76,7 @@ def test_exp_run_trains_one_run_and_gives_a_row_with_its_accuracy(project: Proje
         if experiment["name"] == "try-radam"
     ]
     metrics = rows[0]["metrics"]["reports/run.json"]["data"]
-    assert metrics["test_accuracy"] == project.json("reports/run.json")["test_accuracy"]
+    assert metrics["test_score"] == project.json("reports/run.json")["test_score"]
     assert rows[0]["params"]["params.yaml"]["data"]["optimizer"] == "radam"
 
 
@@ -92,18 +87,22 @@ def test_exp_run_trains_one_run_and_gives_a_row_with_its_accuracy(project: Proje
         ("schedule=cosin", "unknown schedule 'cosin': did you mean 'cosine'?"),
         ("workload=digits-cn", "unknown workload 'digits-cn': did you mean 'digits-cnn'?"),
         ("override.lr=-0.1", "override.lr: got -0.1: must be greater than 0"),
-        ("optimizers.sgd.digits-cnn.cosine.lr=-1", "optimizers.sgd.digits-cnn.cosine.lr: got -1"),
+        ("override.device=cuda:999", "override.device: got 'cuda:999': must be auto, cpu"),
+        (f"{FILE}:optimizers.sgd.lr=-1", "optimizers.sgd.lr: got -1: must be greater than 0"),
+        (f"{FILE}:suite.optimizers=[]", "suite.optimizers: got none"),
+        (f"{FILE}:settings.network_args.width=0", "settings.network_args.width: got 0"),
     ],
 )
 def test_a_bad_value_is_refused_before_anything_runs(project: Project, override, message):
+    file = override.partition(":")[0] if override.startswith(FILE) else "params.yaml"
     start = cpu_s()
     refused = project.run("dvc", "exp", "run", "-S", override, check=False)
     assert cpu_s() - start < REFUSAL_LIMIT_S
     assert refused.returncode != 0
     assert message in refused.stdout
-    assert "git restore params.yaml" in refused.stdout
-    assert "train" not in refused.stdout
-    project.run("git", "restore", "params.yaml")
+    assert f"git restore {file}" in refused.stdout
+    assert not {"run", *CELLS} & set(executed(refused.stdout))
+    project.run("git", "restore", file)
     assert project.repro() == []
 
 
@@ -118,19 +117,39 @@ def test_a_one_off_override_trains_the_run_and_no_cell(project: Project):
 
 
 def test_a_hyper_parameter_reruns_its_cells_and_going_back_runs_nothing(project: Project):
-    path = "optimizers.adam.digits-cnn.cosine.lr"
-    before = project.read_params()["optimizers"]["adam"]["digits-cnn"]["cosine"]["lr"]
-    project.set(path, 0.0123)
-    assert set(project.repro()) == {"validate", "train@adam-cosine-0", *REPORTING}
-    project.set(path, before)
+    before = project.read_params(ROOM)["optimizers"]["adam"]["lr"]
+    project.set("optimizers.adam.lr", 0.0123, ROOM)
+    cells = {"train@adam-cosine-0", "train@adam-step-0"}
+    assert set(project.repro()) == {"room-validate", *cells, *REPORTING}
+    project.set("optimizers.adam.lr", before, ROOM)
     assert project.repro() == []
     assert project.run("git", "diff", "HEAD", "--stat", "--", "results").stdout == ""
 
 
+def test_an_exception_reruns_its_arm_alone(project: Project):
+    project.set("exceptions.adam-step", {"lr": 0.0123}, ROOM)
+    assert set(project.repro()) == {"room-validate", "train@adam-step-0", *REPORTING}
+    run = project.json(f"results/{ROOM}/suite/adam-step-0/run.json")
+    assert run["optimizer_args"]["lr"] == 0.0123
+
+
+def test_a_room_s_own_value_is_reached_by_an_experiment(project: Project):
+    output = project.run("dvc", "exp", "run", "-S", f"{FILE}:optimizers.sgd.lr=0.5").stdout
+    assert {"run", "train@sgd-cosine-0", "train@sgd-step-0"} <= set(executed(output))
+
+
 def test_a_schedule_reruns_its_cells(project: Project):
     project.set("schedules.step.gamma", 0.2)
-    expected = {"validate", "train@sgd-step-0", "train@adam-step-0", *REPORTING}
+    expected = {*VALIDATION, "train@sgd-step-0", "train@adam-step-0", *REPORTING}
     assert set(project.repro()) == expected
+
+
+def test_an_arm_by_name_is_trained_beside_the_grid(project: Project):
+    project.set("suite.arms", ["adam-one_cycle"], ROOM)
+    assert set(project.repro()) == {"room-validate", "train-arm@adam-one_cycle-0", *REPORTING}
+    assert "one_cycle" in (project.folder / "reports/digits-cnn/results.md").read_text()
+    project.set("suite.arms", ["sgd-one_cycle", "adam-one_cycle"], ROOM)  # inserted before it
+    assert set(project.repro()) == {"room-validate", "train-arm@sgd-one_cycle-0", *REPORTING}
 
 
 def test_switching_the_workload_there_and_back_runs_nothing(project: Project):
@@ -149,33 +168,47 @@ def test_a_comment_runs_nothing(project: Project):
 
 
 def test_plotting_and_evaluation_code_retrain_nothing(project: Project):
-    project.edit("src/optbench/report/style.py", "\n# a remark\n")
-    assert set(project.repro()) <= {"report", "score@digits-cnn"}
-    project.edit("src/optbench/evaluation/summary.py", "\n# a remark\n")
-    assert set(project.repro()) <= REPORTING
+    project.edit("src/optbench/report/style.py", "\nEDITED = 1\n")
+    assert set(project.repro()) <= {"validate", "report", "score@digits-cnn"}
+    project.edit("src/optbench/evaluation/summary.py", "\nEDITED = 1\n")
+    assert set(project.repro()) <= {"validate", *REPORTING}
+
+
+@pytest.mark.parametrize(
+    ("file", "edit"),
+    [
+        ("training/loop.py", "# a remark"),
+        ("curvature/fisher.py", "EDITED = 1"),
+        ("supervision/progress.py", "EDITED = 1"),
+        ("params/messages.py", "EDITED = 1"),
+        ("download/http.py", "EDITED = 1"),
+    ],
+)
+def test_what_changes_no_result_of_these_optimizers_retrains_nothing(project: Project, file, edit):
+    project.edit(f"src/optbench/{file}", f"\n{edit}\n")
+    assert not {"run", "cost@sgd", *CELLS} & set(project.repro())
 
 
 def test_the_target_accuracy_retrains_nothing(project: Project):
-    project.set("evaluation.digits-cnn.target_accuracy", 0.5)
-    assert set(project.repro()) == {"validate", *REPORTING}
+    project.set("target", 0.5, ROOM)
+    assert set(project.repro()) == {"room-validate", *REPORTING}
 
 
 def test_training_code_retrains_every_cell(project: Project):
     """The control: an edit that must retrain does."""
-    project.edit("src/optbench/training/loop.py", "\n# a remark\n")
-    status = json.loads(project.run("dvc", "status", "--json").stdout)
-    assert {f"suites/digits-cnn/dvc.yaml:{cell}" for cell in CELLS} <= set(status)
+    project.edit("src/optbench/training/loop.py", "\nEDITED = 1\n")
+    assert {"run", *CELLS} <= set(project.repro())
 
 
 def test_removing_an_optimizer_runs_evaluate_and_report_alone(project: Project):
-    project.set("suite.digits-cnn.optimizers", ["sgd"])
-    assert set(project.repro()) == {"validate", *REPORTING}
+    project.set("suite.optimizers", ["sgd"], ROOM)
+    assert set(project.repro()) == {"room-validate", *REPORTING}
     assert "| [adam](" not in (project.folder / "reports/digits-cnn/results.md").read_text()
 
 
 def test_a_suite_without_seeds_still_scores_the_single_run(project: Project):
-    project.set("suite.digits-cnn.seeds", [])
-    assert set(project.repro()) == {"validate", *REPORTING}
+    project.set("suite.seeds", [], ROOM)
+    assert set(project.repro()) == {"room-validate", *REPORTING}
     assert "Not run" in (project.folder / "reports/digits-cnn/results.md").read_text()
     assert project.json("reports/run.json")["suite_size"] == 0
 
@@ -200,15 +233,33 @@ def test_evaluate_names_a_missing_cell(project: Project):
     assert "Traceback" not in done.stdout
 
 
+def test_evaluate_refuses_a_result_that_is_not_the_planned_run(project: Project):
+    file = project.folder / "workloads/digits-cnn/plan/suite/adam-step.json"
+    planned = json.loads(file.read_text())
+    planned["optimizer_args"]["lr"] *= 2
+    file.write_text(json.dumps(planned))
+    command = ("env", "PYTHONPATH=src", "python", "stages/evaluate.py", "digits-cnn")
+    refused = project.run(*command, check=False)
+    assert refused.returncode == 1
+    assert "digits-cnn/adam-step-0" in refused.stdout
+    lr = planned["optimizer_args"]["lr"]
+    assert f"{lr / 2:g}" in refused.stdout
+    assert f"{lr:g}" in refused.stdout
+    assert "dvc repro" in refused.stdout
+    assert "Traceback" not in refused.stdout
+    project.run("git", "restore", ".")
+    assert project.run(*command).returncode == 0  # the control
+
+
 def test_the_plan_says_what_will_train(project: Project):
-    command = ("env", "PYTHONPATH=src", "python", "stages/plan.py")
-    assert "nothing will train" in project.run(*command).stdout
-    project.set("optimizers.adam.digits-cnn.cosine.lr", 0.0123)
-    assert "no single run and 1 of 4 cells will train: about" in project.run(*command).stdout
+    assert "nothing will train" in project.run("optbench", "plan").stdout
+    project.set("optimizers.adam.lr", 0.0123, ROOM)
+    output = project.run("optbench", "plan").stdout
+    assert "no single run and 2 of 4 cells will train: about" in output
 
 
 def test_the_plan_of_a_fresh_clone_counts_the_single_run_alone(fresh_clone: Project):
-    output = fresh_clone.run("env", "PYTHONPATH=src", "python", "stages/plan.py").stdout
+    output = fresh_clone.run("optbench", "plan").stdout
     assert "the single run and 0 of 4 cells will train: about" in output
 
 
@@ -230,7 +281,7 @@ def test_queued_experiments_succeed_whatever_is_edited_meanwhile(project: Projec
 def test_metrics_params_plots_and_dag_work(project: Project):
     project.run("dvc", "exp", "run", "-S", "optimizer=adam")
     metrics = json.loads(project.run("dvc", "metrics", "diff", "--json").stdout)
-    assert "test_accuracy" in metrics["reports/run.json"]
+    assert "test_score" in metrics["reports/run.json"]
     params = json.loads(project.run("dvc", "params", "diff", "--json").stdout)
     assert params["params.yaml"]["optimizer"] == {"old": "sgd", "new": "adam"}
     target = "results/digits-cnn/run/history.csv"

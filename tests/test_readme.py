@@ -1,42 +1,55 @@
 """README tells the truth: its example runs, its table is the current one."""
 
 import re
-from pathlib import Path
 
+import pytest
 import yaml
 
-from optbench.claims.schema import load_claims
 from optbench.params.load import load_params
-from optbench.report.contents import read_all
-from optbench.report.ledger import ledger
+from optbench.report.contents import read_all, read_claims
+from optbench.report.ledger import ledger_of
 from optbench.report.readme import generated, with_generated
-from tests.conftest import Project
+from tests.conftest import ROOT, Project
 
-README = Path(__file__).parents[1] / "README.md"
+README = ROOT / "README.md"
+ROOM = "digits-cnn"
+NEW_ROOM = "photos-perceptron"
+LINES_MAX = 30  # of the reader's own code, for a workload on data and a network of their own
 
 
 def block(language: str, beginning: str) -> str:
     """The fenced block of a language that begins with this text."""
     blocks = re.findall(r"^```(\w*)\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
-    (found,) = [text for lang, text in blocks if lang == language and text.startswith(beginning)]
-    return found
+    (text,) = [text for lang, text in blocks if lang == language and text.startswith(beginning)]
+    return text
+
+
+def commands(beginning: str) -> list[list[str]]:
+    """The commands of a block of shell, their remarks left out."""
+    lines = block("sh", beginning).splitlines()
+    return [line.partition("#")[0].split() for line in lines if not line.startswith("#")]
+
+
+def add_lion(project: Project, *, row: str | None = None) -> None:
+    """Lion as README has it: its file, its row, its space."""
+    (project.folder / "src/optbench/optimizers/lion.py").write_text(block("python", '"""Lion'))
+    room = project.read_params(ROOM)
+    room["optimizers"] |= yaml.safe_load(row or block("yaml", "  lion:"))
+    room["search"]["space"] |= yaml.safe_load(block("yaml", "    lion:"))
+    project.write_params(room, ROOM)
 
 
 def test_adding_the_readmes_optimizer_runs_only_its_cells(project: Project):
-    file = project.folder / "src/optbench/optimizers/lion.py"
-    file.write_text(block("python", '"""Lion'))
-    params = project.folder / "params.yaml"
-    text = params.read_text()
-    params.write_text(text.replace("\noptimizers:\n", f"\noptimizers:\n{block('yaml', '  lion:')}"))
-    space = yaml.safe_load(block("yaml", "      lion:"))["lion"]
-    project.set("search.digits-cnn.space.lion", space)
-    names = project.read_params()["suite"]["digits-cnn"]["optimizers"]
-    project.set("suite.digits-cnn.optimizers", [*names, "lion"])
+    add_lion(project)
+    names = project.read_params(ROOM)["suite"]["optimizers"]
+    project.set("suite.optimizers", [*names, "lion"], ROOM)
     assert set(project.repro()) == {
-        "validate", "train@lion-cosine-0", "train@lion-step-0", "cost@lion",
+        "validate", "room-validate", "train@lion-cosine-0", "train@lion-step-0", "cost@lion",
         "evaluate", "report", "score@digits-cnn",
     }  # fmt: skip
     assert "| [lion](" in (project.folder / "reports/digits-cnn/results.md").read_text()
+    run = project.json("results/digits-cnn/suite/lion-step-0/run.json")
+    assert run["optimizer_args"] == {"lr": 0.001, "betas": [0.9, 0.99], "weight_decay": 0.01}
     cost = project.json("costs/digits-cnn/lion.json")
     assert (
         cost["optimizer_state_bytes"]
@@ -45,23 +58,81 @@ def test_adding_the_readmes_optimizer_runs_only_its_cells(project: Project):
     assert project.repro() == []
 
 
-def test_a_wrong_argument_of_a_new_optimizer_is_told(project: Project):
+def test_a_wrong_argument_of_a_new_optimizer_is_named(project: Project):
+    add_lion(project, row="lion: {lr: 0.001, beta: [0.9, 0.99]}")
+    refused = project.run("dvc", "repro", check=False)
+    assert refused.returncode != 0
+    assert "optimizers.lion.beta: unknown key 'beta': did you mean 'betas'?" in refused.stdout
+
+
+@pytest.mark.parametrize(
+    ("form", "shown"),
+    [('WEIGHT_DECAY = "decoupled"', "decoupled"), ('WEIGHT_DECAY = "L2"', "L2")],
+)
+def test_the_form_of_weight_decay_is_what_the_file_declares(project: Project, form, shown):
+    """And the report says it; the control is another declaration."""
+    add_lion(project)
     file = project.folder / "src/optbench/optimizers/lion.py"
-    file.write_text(block("python", '"""Lion'))
-    yaml_block = block("yaml", "  lion:").replace("betas", "beta")
-    params = project.folder / "params.yaml"
-    text = params.read_text()
-    params.write_text(text.replace("\noptimizers:\n", f"\noptimizers:\n{yaml_block}"))
-    done = project.run("dvc", "repro", "validate", check=False)
-    assert "optimizers.lion.settings.beta: unknown key 'beta': did you mean 'betas'?" in done.stdout
+    file.write_text(file.read_text().replace('WEIGHT_DECAY = "decoupled"', form))
+    project.set("suite.arms", ["lion-cosine"], ROOM)
+    project.repro()
+    page = (project.folder / "reports/digits-cnn/report.html").read_text()
+    section = page[page.index('id="cells-lion-cosine"') :]
+    assert f"decay {shown}" in section[:2000]
+
+
+def test_an_importable_optimizer_is_two_commands(project: Project):
+    new, experiment = commands("optbench new optimizer")
+    project.run(*new)
+    output = project.run(*experiment).stdout
+    assert "nadam / cosine / seed 0: test accuracy" in output
+    run = project.json("results/digits-cnn/run/run.json")
+    assert run["optimizer_args"]["momentum_decay"] == 0.004  # torch's own default
+    assert run["packages"].keys() == {"torch"}
+
+
+def test_a_workload_on_known_data_is_a_copy_of_a_room(project: Project):
+    new, repro = commands("optbench new workload digits-long")
+    project.run(*new)
+    text = (project.folder / "workloads/digits-long/params.yaml").read_text()
+    file = project.folder / "workloads/digits-long/params.yaml"
+    file.write_text(text.replace("epochs: 1", "epochs: 2"))
+    project.run(*repro)
+    assert (project.folder / "reports/digits-long/report.html").is_file()
+    history = (project.folder / "results/digits-long/suite/sgd-cosine-0/history.csv").read_text()
+    assert history.splitlines()[-1].startswith("44,2.0,")
+    assert project.repro() == []  # the chosen workload is as it was
+    project.run("dvc", "repro", "reports/dvc.yaml")
+    assert "digits-long/report.html" in (project.folder / "reports/index.html").read_text()
+
+
+def test_a_workload_on_data_and_a_network_of_one_s_own(project: Project):
+    """From nothing to a report, with the reader's two files and one edit of the room."""
+    photos, network = block("python", '"""Patches'), block("python", '"""A perceptron')
+    code = [line for line in (photos + network).splitlines() if line.strip()]
+    assert len(code) <= LINES_MAX
+    package = project.folder / "src/optbench"
+    (package / "datasets/photos.py").write_text(photos)
+    (package / "models/perceptron.py").write_text(network)
+    for command in commands("optbench new dataset"):
+        project.run(*command)
+    room = project.read_params(NEW_ROOM)
+    room["settings"] |= yaml.safe_load(block("yaml", "  dataset: photos"))
+    project.write_params(room, NEW_ROOM)
+    output = project.run("dvc", "exp", "run", "-S", f"workload={NEW_ROOM}").stdout
+    assert "sgd / cosine / seed 0: test accuracy" in output
+    page = (project.folder / f"reports/{NEW_ROOM}/report.html").read_text()
+    assert "perceptron on photos" in page
+    changed = project.run("git", "status", "--porcelain", "-uall").stdout
+    written = {line[3:] for line in changed.splitlines() if line[3:].startswith(("src", "stages"))}
+    assert written == {"src/optbench/datasets/photos.py", "src/optbench/models/perceptron.py"}
 
 
 def test_verdicts_and_table_are_the_current_ones():
     params = load_params()
-    contents = read_all(params)
-    claims = load_claims(workloads=params.workloads)
-    judged = ledger(claims, contents.values())
-    parts = generated(contents["cifar10-resnet9"], judged)
+    claims = read_claims()
+    contents = read_all(params, claims)
+    parts = generated(contents[params.workload], ledger_of(claims, list(contents.values())))
     assert with_generated(README.read_text(), parts) == README.read_text()
     stale = README.read_text().replace("| [adamw]", "| [adamx]")
     assert with_generated(stale, parts) == README.read_text()
@@ -71,9 +142,9 @@ def test_every_link_and_folder_exists():
     text = README.read_text()
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
         assert (README.parent / target).exists(), target
-    for name in re.findall(r"^  ([a-z_]+)(?:/|\.py) ", block("", "params.yaml"), re.MULTILINE):
-        package = README.parent / "src/optbench"
-        assert (package / name).is_dir() or (package / f"{name}.py").is_file(), name
+    package = README.parent / "src/optbench"
+    named = re.findall(r"^  ([a-z_]+)/ ", block("", "params.yaml"), re.MULTILINE)
+    assert sorted(named) == sorted(path.parent.name for path in package.glob("*/__init__.py"))
 
 
 def test_every_make_target_is_explained():

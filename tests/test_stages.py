@@ -11,14 +11,13 @@ from tests.conftest import ROOT
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("train digits-cn sgd cosine 0", "has no 'digits-cn' in workloads; there: digits-cnn"),
-        ("train digits-cnn sgdd cosine 0", "has no 'sgdd' in optimizers; there: sgd, adam"),
-        ("train digits-cnn sgd cosin 0", "has no 'cosin' in optimizers.sgd.digits-cnn"),
-        ("cost digits-cnn sgdd", "has no 'sgdd' in optimizers"),
-        ("cost digits-cn sgd", "has no 'digits-cn' in workloads"),
-        ("search digits-cnn sgdd", "params.yaml has no 'sgdd'"),
-        ("search digits-cn sgd", "has no 'digits-cn' in search"),
-        ("collect digits-cn", "has no 'digits-cn' in suite"),
+        ("train digits-cn sgd-cosine 0", "workloads/digits-cn/plan/suite/sgd-cosine.json cannot"),
+        ("train digits-cnn sgdd-cosine 0", "plan/suite/sgdd-cosine.json cannot be read"),
+        ("train digits-cn", "workloads/digits-cn/plan/run.json cannot be read"),
+        ("cost digits-cnn sgdd", "plan/cost/sgdd.json cannot be read"),
+        ("search digits-cnn sgdd", "plan/search/sgdd.json cannot be read"),
+        ("collect digits-cn", "unknown workload 'digits-cn': did you mean 'digits-cnn'?"),
+        ("validate digits-cn", "unknown workload 'digits-cn': did you mean 'digits-cnn'?"),
         ("evaluate digits-cn", "unknown workload 'digits-cn': did you mean 'digits-cnn'?"),
         ("report digits-cn", "unknown workload 'digits-cn': did you mean 'digits-cnn'?"),
         ("score digits-cn", "unknown workload 'digits-cn': did you mean 'digits-cnn'?"),
@@ -28,13 +27,22 @@ from tests.conftest import ROOT
 def test_an_unknown_name(tmp_path, command, message):
     stage, *arguments = command.split()
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
-    for folder in ("suites", "searches"):
+    for folder in ("workloads", "data"):
         (tmp_path / folder).symlink_to(ROOT / folder)
-    done = subprocess.run(
+    refused = subprocess.run(
         [sys.executable, str(ROOT / f"stages/{stage}.py"), *arguments],
         cwd=tmp_path, env={"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin"}, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
     )  # fmt: skip
-    assert done.returncode == 1
-    assert message in done.stdout
-    assert "Traceback" not in done.stdout
+    assert refused.returncode == 1
+    assert message in refused.stdout
+    assert "Traceback" not in refused.stdout
+
+
+def test_stages_are_thin_and_each_is_a_stage():
+    declared = "".join(
+        file.read_text() for file in ROOT.rglob("dvc.yaml") if ".venv" not in file.parts
+    )
+    for file in (ROOT / "stages").glob("*.py"):
+        assert f"stages/{file.name}" in declared, f"{file.name} is no stage"
+        assert len(file.read_text().splitlines()) <= 60

@@ -28,8 +28,8 @@ def test_an_ordering_of_equals_and_the_control_of_one_spread_for_both():
     ledgers, wrong, control = 1500, 0, 0
     for _ in range(ledgers):
         first, second = rng.normal(0, 3, 5), rng.normal(0, 1, 15)
-        found = advantage(dict(enumerate(first)), dict(enumerate(second)))
-        wrong += judge_ordering(found, p=found.p) != UNDECIDED
+        result = advantage(dict(enumerate(first)), dict(enumerate(second)))
+        wrong += judge_ordering(result, p=result.p) != UNDECIDED
         control += stats.ttest_ind(first, second).pvalue <= LEVEL
     assert at_most(wrong, ledgers, 0.06)  # Welch's approximation is not exact at five runs
     assert not at_most(control, ledgers, 0.1)
@@ -42,9 +42,9 @@ def test_a_ratio_at_its_margin_and_the_control_without_an_interval():
     reproduced = refuted = control = 0
     for _ in range(ledgers):
         q1, ratio, q3 = statistics.quantiles(rng.normal(1.15, 0.05, pairs).tolist(), n=4)
-        found = judge_ratio(ratio, q1=q1, q3=q3, pairs=pairs, claimed=1.1, margin=0.05)
-        reproduced += found.verdict == REPRODUCED
-        refuted += found.verdict.startswith("not reproduced")
+        result = judge_ratio(ratio, q1=q1, q3=q3, pairs=pairs, claimed=1.1, margin=0.05)
+        reproduced += result.verdict == REPRODUCED
+        refuted += result.verdict.startswith("not reproduced")
         control += judge_measured(ratio, claimed=1.1, margin=0.05) == REPRODUCED
     assert at_most(reproduced, ledgers, 0.05)
     assert at_most(refuted, ledgers, 0.025)

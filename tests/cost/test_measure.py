@@ -1,40 +1,22 @@
-"""How the kinds of an optimizer's steps weigh in its cost."""
+"""What a step costs: how kinds of steps weigh, and that nothing but the subject counts."""
 
-import pytest
+from collections import Counter
+
 import torch
+from tests.conftest import digits_run
 from torch import nn
 
 from optbench.cost import measure
-from optbench.cost.measure import Kind, kinds_of
-from optbench.optimizers import kfac, sgd
+from optbench.cost.kinds import Kind
+from optbench.cost.peak_memory import peak_memory_bytes
+from optbench.optimizers import sgd
+from optbench.training.assembly import build_task
+
+TINY = {"lr": 1e-6, "weight_decay": 1e-6}
 
 
-def linear(build, **arguments):
-    model = nn.Linear(3, 2)
-    return build(model, [{"params": list(model.parameters())}], lr=0.1, **arguments)
-
-
-def test_an_ordinary_optimizer_has_one_kind_of_step():
-    assert kinds_of(linear(sgd.build)) == [Kind("step", 1.0, None)]
-
-
-@pytest.mark.parametrize(("t_cov", "t_inv"), [(10, 100), (1, 1), (4, 10)])
-def test_k_facs_kinds_have_the_shares_of_a_long_run(t_cov, t_inv):
-    optimizer = linear(kfac.build, t_cov=t_cov, t_inv=t_inv)
-    start = 20 * optimizer.period
-    later = [optimizer.kind(step) for step in range(start, start + 7 * optimizer.period)]
-    kinds = kinds_of(optimizer)
-    assert sum(kind.share for kind in kinds) == pytest.approx(1)
-    for kind in kinds:
-        assert kind.share == pytest.approx(later.count(kind.name) / len(later))
-        assert optimizer.kind(kind.example) == kind.name
-
-
-def test_control_the_first_steps_have_other_shares():
-    optimizer = linear(kfac.build, t_cov=10, t_inv=100)
-    early = [optimizer.kind(step) for step in range(100)].count(kfac.INVERSION) / 100
-    (share,) = [k.share for k in kinds_of(optimizer) if k.name == kfac.INVERSION]
-    assert early > 2 * share
+def probe(optimizer: str):
+    return digits_run(optimizer, args=TINY, device="cpu")
 
 
 class FakeStepper:
@@ -61,8 +43,44 @@ def test_a_rare_kind_gets_a_third_of_the_pairs_and_a_common_one_its_share():
 
 
 def test_state_bytes_are_those_of_every_tensor():
-    optimizer = linear(sgd.build)
-    for p in optimizer.param_groups[0]["params"]:
+    model = nn.Linear(3, 2)
+    optimizer = sgd.build(model, [{"params": list(model.parameters())}], lr=0.1)
+    for p in model.parameters():
         p.grad = torch.ones_like(p)
     optimizer.step()
-    assert measure.state_bytes(optimizer) == 4 * (3 * 2 + 2)  # one momentum each
+    assert measure.state_bytes(optimizer) == 4 * (3 * 2 + 2)  # a momentum each
+
+
+def test_a_reference_shares_the_data_and_takes_no_part_in_the_memory(digits, monkeypatch):
+    """K-FAC would take three times as much."""
+    run, built = probe("adam"), Counter()
+    task = build_task(run.settings, run.seed, torch.device("cpu"))
+    alone = peak_memory_bytes(run, task, torch.device("cpu"))
+
+    def counting(*args, **kwargs):
+        built["task"] += 1
+        return build_task(*args, **kwargs)
+
+    monkeypatch.setattr(measure, "build_task", counting)
+    costs = [measure.measure(run, probe(name), pairs=4) for name in ("sgd", "kfac")]
+    assert built["task"] == len(costs)
+    assert {cost.peak_memory_bytes for cost in costs} == {alone}
+    for cost in costs:
+        assert cost.pairs == 4
+        assert cost.steps_per_epoch == 1442 // run.settings.batch_size
+        assert set(cost.ratio_by_kind) == {"step"}
+        assert cost.step_time_ratio_q1 <= cost.step_time_ratio <= cost.step_time_ratio_q3
+    control = measure.measure(probe("kfac"), run, pairs=6)
+    assert control.peak_memory_bytes > 2 * alone
+    assert set(control.ratio_by_kind) == {"plain", "curvature", "inversion"}
+
+
+def test_steppers_of_a_task_see_the_same_batches_again_after_an_epoch(digits):
+    run = probe("sgd")
+    task = build_task(run.settings, run.seed, torch.device("cpu"))
+    steppers = [measure.Stepper(run, task, torch.device("cpu")) for _ in range(2)]
+    batches = [[stepper.next_batch() for _ in range(len(task.train) + 1)] for stepper in steppers]
+    for several in zip(*batches, strict=True):
+        assert torch.equal(several[0][0], several[1][0])
+    assert torch.equal(batches[0][0][0], batches[0][-1][0])
+    assert not torch.equal(batches[0][0][0], batches[0][1][0])  # control

@@ -13,7 +13,7 @@ from optbench.core.objective import Objective
 from optbench.curvature import kronecker
 from optbench.curvature.record import Record, record
 from optbench.optimizers.kfac import logit_gradients
-from optbench.training.state import pack, unpack
+from optbench.supervision.state import pack, unpack
 
 CLASSES = 3
 
@@ -117,7 +117,7 @@ def objective(model: nn.Module, images: Tensor, targets: Tensor) -> Objective:
         loss.backward()
         return loss
 
-    return Objective(images, targets, forward=model, backward=backward)
+    return Objective(images, targets, "categorical", forward=model, backward=backward)
 
 
 def jacobian(model: nn.Module, images: Tensor) -> dict[str, Tensor]:

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from optbench.core.errors import UsageError
 from optbench.core.objective import Objective
 from optbench.curvature.preconditioned import Preconditioned
 
@@ -13,6 +14,12 @@ RNG = np.random.default_rng(0)
 START, PLAIN = RNG.normal(size=4), RNG.normal(size=3)
 NOISE = RNG.normal(size=(STEPS, 7))
 MATRIX = np.diag([1.0, 2.0, 0.5, 3.0]) + 0.1
+
+
+def constant_objective(backward, likelihood: str = "categorical") -> Objective:
+    """The closure of a step that looks at gradients alone."""
+    one = torch.ones(1)
+    return Objective(one, one, likelihood, forward=lambda inputs: inputs, backward=backward)
 
 
 class Scaled(Preconditioned):
@@ -44,7 +51,7 @@ def train(kl_clip: float, optimizer_type=Scaled) -> tuple[np.ndarray, list[float
             x.grad, y.grad = (torch.tensor(part) for part in parts)
             return torch.zeros(())
 
-        optimizer.step(Objective(torch.ones(1), torch.ones(1), lambda images: images, backward))
+        optimizer.step(constant_objective(backward))
         factors.append(optimizer.clip_factor)
         g = x.grad.numpy()
         products.append(LR**2 * optimizer.clip_factor**2 * g @ optimizer.matrix @ g)
@@ -110,6 +117,36 @@ def test_a_parameter_without_a_gradient_stays():
         x.grad = torch.ones_like(x)
         return torch.ones(())
 
-    optimizer.step(Objective(torch.ones(1), torch.ones(1), lambda images: images, backward))
+    optimizer.step(constant_objective(backward))
     assert torch.equal(y, torch.tensor(PLAIN))
+    assert not torch.equal(x, torch.tensor(START))
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "Categorical", ""])
+def test_an_unknown_likelihood_is_refused_before_any_work(likelihood):
+    x = nn.Parameter(torch.tensor(START))
+    calls = []
+
+    def backward() -> torch.Tensor:
+        calls.append("backward")
+        x.grad = torch.ones_like(x)
+        return torch.ones(())
+
+    class Watched(Scaled):
+        def direction(self, objective):
+            calls.append("direction")
+            return super().direction(objective)
+
+    optimizer = Watched(
+        [{"params": [x]}], lr=LR, momentum=MOMENTUM, weight_decay=DECAY, kl_clip=1.0
+    )
+    message = f"Watched knows the Fisher matrix of categorical outputs, .* are {likelihood}: choose"
+    with pytest.raises(UsageError, match=message):
+        optimizer.step(constant_objective(backward, likelihood))
+    assert calls == []
+    assert torch.equal(x, torch.tensor(START))
+    assert optimizer.steps == 0
+    assert not optimizer.state
+    optimizer.step(constant_objective(backward))  # the control
+    assert calls == ["backward", "direction"]
     assert not torch.equal(x, torch.tensor(START))

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from optbench.core.images import every_kth_of_class
 from optbench.datasets import cifar10
+from optbench.datasets.images import every_kth_of_class
 from optbench.download.obtain import obtain
 
 pytestmark = pytest.mark.slow
@@ -20,7 +20,7 @@ def data():
 
 
 def test_sizes(data):
-    assert data.train.pixels.shape == (cifar10.TRAIN_IMAGES, 32, 32, 3)
+    assert data.train.pixels.shape == (cifar10.TRAIN_EXAMPLES, 32, 32, 3)
     assert data.test.pixels.shape == (10_000, 32, 32, 3)
     assert np.bincount(data.train.labels).tolist() == [5000] * 10
 

@@ -22,7 +22,7 @@ def test_statistics_are_the_train_sets(root: Path):
 
 def test_the_split_is_stratified_and_complete(root: Path):
     data = digits.load(root)
-    assert len(data.train) == digits.TRAIN_IMAGES
+    assert len(data.train) == digits.TRAIN_EXAMPLES
     assert len(data.train) + len(data.test) == 1797
     for label in range(10):
         share = (data.test.labels == label).sum() / 1797

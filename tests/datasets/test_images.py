@@ -1,6 +1,6 @@
 import numpy as np
 
-from optbench.core.images import every_kth_of_class
+from optbench.datasets.images import every_kth_of_class
 
 
 def test_every_kth_of_class_by_hand():

@@ -178,7 +178,7 @@ def test_when_all_fail_each_reason_and_the_ways_out_are_told(tmp_path, monkeypat
         obtain.obtain("cifar10", tmp_path / "raw/cifar10")
     message = str(refusal.value)
     for part in ("first: offline: no network", "second: truncated: half",
-                 "OPTBENCH_CIFAR10=", "-S workload=digits-cnn"):  # fmt: skip
+                 "OPTBENCH_CIFAR10=", "a workload of other data"):  # fmt: skip
         assert part in message
     assert not (tmp_path / "raw").exists()  # nothing half-written
 

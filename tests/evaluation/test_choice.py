@@ -1,10 +1,14 @@
 import math
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 import pytest
 from scipy import integrate, stats
+from tests.evaluation.examples import ACCURACY, ADAM, ERROR, SGD, runs
 
+from optbench.core.arm import Arm
+from optbench.core.score import Score
 from optbench.evaluation.choice import (
     DRAWS,
     Choice,
@@ -16,28 +20,21 @@ from optbench.evaluation.choice import (
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.verdict import Spread, pooled_spread
 
-ERROR = 4 * 0.5 / math.sqrt(DRAWS)  # of a simulated probability, at most
+DRAWN = 4 * 0.5 / math.sqrt(DRAWS)  # error of a simulated probability, at most
+KFAC = Arm("kfac", "cosine")
+TURNED = replace(ERROR, higher_is_better=True)  # the wrong way round
 
 
-def runs(optimizer: str, *accuracies: float | None, schedule: str = "cosine") -> list[Metrics]:
-    return [
-        Metrics(
-            optimizer=optimizer, schedule=schedule, seed=seed, test_accuracy=accuracy,
-            test_accuracy_low=None, test_accuracy_high=None, test_loss=None,
-            calibration_error=None, epochs_to_target=None,
-            diverged_at_step=None if accuracy is not None else 7,
-        )
-        for seed, accuracy in enumerate(accuracies)
-    ]  # fmt: skip
-
-
-def chosen(metrics: list[Metrics], *, allowed: set[str] | None = None) -> Choice | None:
+def chosen(
+    metrics: list[Metrics], *, allowed: set[str] | None = None, score: Score = ACCURACY
+) -> Choice | None:
     """With the spread pooled over the arms."""
-    arms: dict[tuple[str, str], list[float]] = {}
+    arms: dict[Arm, list[float]] = {}
     for run in metrics:
-        if run.test_accuracy is not None:
-            arms.setdefault((run.optimizer, run.schedule), []).append(run.test_accuracy)
-    return choose(metrics, allowed=allowed or NAMES, spread=pooled_spread(arms.values()))
+        if run.test_score is not None:
+            arms.setdefault(run.arm, []).append(run.test_score)
+    spread = pooled_spread(arms.values())
+    return choose(metrics, allowed=allowed or NAMES, spread=spread, score=score)
 
 
 A, B = (0.950, 0.953, 0.951, 0.952, 0.954), (0.949, 0.952, 0.950, 0.951, 0.953)
@@ -46,11 +43,11 @@ NAMES = {"sgd", "adam", "adamw"}
 
 def test_two_options_by_the_t_distribution():
     """The difference of two means is a t variable with 8 degrees of freedom."""
-    first, second = chosen([*runs("sgd", *B), *runs("adam", *A)]).options
+    first, second = chosen([*runs(SGD, *B), *runs(ADAM, *A)]).options
     scale = math.sqrt(2.5e-6) * math.sqrt(2 / 5)  # both variances are 2.5e-6
     chance = stats.t.cdf(0.001 / scale, 8)
-    assert (first.optimizer, second.optimizer) == ("adam", "sgd")
-    assert first.best == pytest.approx(chance, abs=ERROR)
+    assert (first.arm, second.arm) == (ADAM, SGD)
+    assert first.best == pytest.approx(chance, abs=DRAWN)
     assert first.best + second.best == pytest.approx(1)
     loss = (
         scale
@@ -62,15 +59,27 @@ def test_two_options_by_the_t_distribution():
     assert second.expected_loss - first.expected_loss == pytest.approx(0.001, rel=0.05)
 
 
+def test_of_a_lower_score_the_other_is_the_best_at_the_same_loss():
+    cells = [*runs(SGD, *B), *runs(ADAM, *A)]
+    first, second = chosen(cells, score=ERROR).options
+    assert (first.arm, second.arm) == (SGD, ADAM)
+    assert first.mean == pytest.approx(0.951)
+    scale = math.sqrt(2.5e-6) * math.sqrt(2 / 5)
+    assert first.best == pytest.approx(stats.t.cdf(0.001 / scale, 8), abs=DRAWN)
+    assert 0 < first.expected_loss < second.expected_loss
+    assert second.expected_loss - first.expected_loss == pytest.approx(0.001, rel=0.05)
+    assert chosen(cells, score=TURNED).options[0].arm == ADAM  # the control
+
+
 def test_control_a_known_spread_would_be_surer():
-    (first, _) = chosen([*runs("sgd", *B), *runs("adam", *A)]).options
-    assert stats.norm.cdf(1) - first.best > ERROR
+    (first, _) = chosen([*runs(SGD, *B), *runs(ADAM, *A)]).options
+    assert stats.norm.cdf(1) - first.best > DRAWN
 
 
 def test_equals_share_the_chance():
-    metrics = [*runs("sgd", *A), *runs("adam", *A), *runs("adamw", *A)]
+    metrics = [*runs(SGD, *A), *runs(ADAM, *A), *runs(Arm("adamw", "cosine"), *A)]
     for option in chosen(metrics).options:
-        assert option.best == pytest.approx(1 / 3, abs=ERROR)
+        assert option.best == pytest.approx(1 / 3, abs=DRAWN)
 
 
 def test_without_any_spread_the_best_is_certain_and_ties_are_shared():
@@ -80,44 +89,43 @@ def test_without_any_spread_the_best_is_certain_and_ties_are_shared():
 
 
 def test_what_is_not_allowed_is_no_option_but_tells_of_the_spread():
-    metrics = [*runs("sgd", 0.90), *runs("adam", 0.91), *runs("kfac", *A)]
-    found = chosen(metrics)
-    assert {option.optimizer for option in found.options} == {"sgd", "adam"}
+    metrics = [*runs(SGD, 0.90), *runs(ADAM, 0.91), *runs(KFAC, *A)]
+    choice = chosen(metrics)
+    assert {option.arm for option in choice.options} == {SGD, ADAM}
     assert chosen(metrics[:2]) is None
     assert chosen(metrics, allowed={"ngd"}) is None
 
 
 def test_below_five_seeds_it_is_thin():
-    assert not chosen([*runs("sgd", *A), *runs("adam", *B)]).thin
-    assert chosen([*runs("sgd", *A), *runs("adam", *B[:4])]).thin
+    assert not chosen([*runs(SGD, *A), *runs(ADAM, *B)]).thin
+    assert chosen([*runs(SGD, *A), *runs(ADAM, *B[:4])]).thin
 
 
 def test_schedules_are_options_of_their_own():
-    metrics = [*runs("sgd", *A), *runs("sgd", *B, schedule="step")]
-    found = chosen(metrics).options
-    assert [option.schedule for option in found] == ["cosine", "step"]
+    metrics = [*runs(SGD, *A), *runs(Arm("sgd", "step"), *B)]
+    assert [option.arm.schedule for option in chosen(metrics).options] == ["cosine", "step"]
 
 
 def test_diverged_runs_are_counted_and_left_out():
-    found = chosen([*runs("sgd", *A, None), *runs("adam", None, None)])
-    (sgd,) = found.options
+    choice = chosen([*runs(SGD, *A, None), *runs(ADAM, None, None), *runs(KFAC, None)])
+    (sgd,) = choice.options
     assert (sgd.n, sgd.diverged, sgd.best, sgd.expected_loss) == (5, 1, 1.0, 0.0)
-    assert found.left_out == [("adam", "cosine")]
+    assert choice.left_out == [ADAM]
 
 
 def test_the_same_runs_give_the_same_numbers():
-    metrics = [*runs("sgd", *A), *runs("adam", *B)]
+    metrics = [*runs(SGD, *A), *runs(ADAM, *B)]
     assert chosen(metrics) == chosen(metrics)
 
 
 def test_the_spread_that_is_given_decides():
-    metrics = [*runs("sgd", *B), *runs("adam", *A)]
+    metrics = [*runs(SGD, *B), *runs(ADAM, *A)]
     narrow, wide = (
-        choose(metrics, allowed=NAMES, spread=Spread(sd=sd, df=8)).options[0].best
+        choose(metrics, allowed=NAMES, spread=Spread(sd=sd, df=8), score=ACCURACY).options[0].best
         for sd in (0.0001, 0.1)
     )
-    assert narrow == pytest.approx(1, abs=ERROR)
-    assert wide == pytest.approx(0.5, abs=2 * ERROR)
+    assert narrow == pytest.approx(1, abs=DRAWN)
+    assert wide == pytest.approx(0.5, abs=2 * DRAWN)
 
 
 def test_the_best_of_some_trials_is_that_of_all_choices():
@@ -128,14 +136,49 @@ def test_the_best_of_some_trials_is_that_of_all_choices():
         assert chances_of_best(4, count) == pytest.approx(expected)
 
 
+UNBOUNDED = replace(ACCURACY, low=None, high=None)
+
+
 def test_two_searches_by_hand():
     """Best of two of (1, 2, 3): 2 in a third of the choices, else 3; of (2.5, 2.5, 2.5): 2.5."""
-    wide, flat = choose_by_search({"wide": [1.0, 3.0, 2.0], "flat": [2.5] * 3}, 2)
+    scores = {"wide": [1.0, 3.0, 2.0], "flat": [2.5] * 3}
+    wide, flat = choose_by_search(scores, count=2, score=UNBOUNDED)
     assert (wide.optimizer, flat.optimizer) == ("wide", "flat")
     assert wide.mean == pytest.approx(8 / 3)
-    assert wide.best == pytest.approx(2 / 3, abs=ERROR)
+    assert wide.best == pytest.approx(2 / 3, abs=DRAWN)
     assert wide.expected_loss == pytest.approx(0.5 / 3, abs=0.01)
     assert flat.expected_loss == pytest.approx(1 / 3, abs=0.01)
     # The control: with one trial each, the sure one.
-    first, _ = choose_by_search({"wide": [1.0, 3.0, 2.0], "flat": [2.5] * 3}, 1)
+    first, _ = choose_by_search(scores, count=1, score=UNBOUNDED)
     assert first.optimizer == "flat"
+
+
+def test_two_searches_of_a_lower_score_by_hand():
+    """Best of two of (1, 2, 3): 2 in a third of the choices, else 1; of (1.5, 1.5, 1.5): 1.5."""
+    scores = {"wide": [1.0, 3.0, 2.0], "flat": [1.5] * 3}
+    wide, flat = choose_by_search(scores, count=2, score=ERROR)
+    assert (wide.optimizer, flat.optimizer) == ("wide", "flat")
+    assert (wide.mean, flat.mean) == (pytest.approx(4 / 3), pytest.approx(1.5))
+    assert wide.best == pytest.approx(2 / 3, abs=DRAWN)
+    assert wide.expected_loss == pytest.approx(0.5 / 3, abs=0.01)
+    assert flat.expected_loss == pytest.approx(1 / 3, abs=0.01)
+    # The control: the wrong way round the best of two is 3 or 2.
+    (turned, _) = choose_by_search(scores, count=2, score=TURNED)
+    assert turned.mean == pytest.approx(8 / 3)
+
+
+@pytest.mark.parametrize(
+    ("score", "values", "worst"),
+    [
+        (ACCURACY, [0.9, 0.8], 0.0),  # the bound
+        (ERROR, [0.1, 0.4], 0.4),  # no bound: the worst of all trials
+        (replace(ERROR, high=1.0), [0.1, 0.4], 1.0),
+    ],
+)
+def test_a_trial_that_diverged_counts_as_the_worst_score(score, values, worst):
+    (diverged,) = choose_by_search({"sgd": [*values, None]}, count=1, score=score)
+    assert diverged.mean == pytest.approx((sum(values) + worst) / 3)
+
+
+def test_where_all_trials_diverged_there_is_nothing_to_choose():
+    assert choose_by_search({"sgd": [None, None], "adam": [None, None]}, count=1, score=ERROR) == []

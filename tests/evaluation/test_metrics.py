@@ -1,81 +1,102 @@
-import dataclasses
+import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.evaluation.examples import ACCURACY, ERROR, TASK, diverged, history, outcome, planned
 
-from optbench.core.records import Epoch, Outcome, Predictions
-from optbench.evaluation.metrics import calibration_error, score, wilson_interval
-
-
-def epoch(number: int, accuracy: float) -> Epoch:
-    return Epoch(
-        epoch=number, step=number, train_loss=1.0, heldout_loss=1.0, heldout_accuracy=accuracy,
-        lr=0.1, momentum=None, gradient_norm=1.0,
-    )  # fmt: skip
-
-
-OUTCOME = Outcome(
-    diagnostics=[],
-    history=[epoch(1, 0.5), epoch(2, 0.9), epoch(3, 0.8)],
-    predictions=Predictions(
-        actual=[0, 1, 2, 3], predicted=[0, 1, 2, 0], confidence=[1, 1, 0.9, 0.5]
-    ),
-    test_loss=0.3,
-    test_accuracy=0.75,
-    diverged_at_step=None,
-    steps=3,
-    fingerprint={},
-)
-NAMES = {"optimizer": "sgd", "schedule": "step", "seed": 0}
+from optbench.core import registry
+from optbench.evaluation.metrics import CONFIDENCE, metrics_of, reached_at
 
 
 def test_wilson_interval_by_its_formula():
     p, n, z = 0.951, 10_000, 1.959963984540054
     centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    assert wilson_interval(9510, n) == pytest.approx((centre - half, centre + half), rel=1e-9)
+    columns = {"actual": [0] * n, "predicted": [0] * 9510 + [1] * 490}
+    interval = TASK.interval(columns, CONFIDENCE)
+    assert interval == pytest.approx((centre - half, centre + half), rel=1e-9)
     # The binomial standard error that everyone should know: +/- 0.42 pp at 95 % of 10,000.
     assert half == pytest.approx(0.0042, abs=1e-4)
 
 
-def test_accuracy_and_epochs_to_target():
-    metrics = score(OUTCOME, **NAMES, target_accuracy=0.85)
-    assert metrics.test_accuracy == 0.75
-    assert metrics.epochs_to_target == 2
-    assert score(OUTCOME, **NAMES, target_accuracy=0.95).epochs_to_target is None
+def test_score_and_epochs_to_target():
+    run = metrics_of(outcome(), target=0.85)
+    assert run.test_score == 0.75
+    assert (run.test_score_low, run.test_score_high) == TASK.interval(
+        outcome().predictions, CONFIDENCE
+    )
+    assert run.epochs_to_target == 1.0  # the second point of two an epoch
+    assert metrics_of(outcome(), target=0.95).epochs_to_target is None
+
+
+def test_names_are_the_runs():
+    run, plan = metrics_of(outcome(planned(seed=3)), target=0.5), planned(seed=3)
+    assert (run.arm, run.cell, run.name) == (plan.arm, plan.cell, plan.name)
+
+
+def test_a_target_counts_when_two_points_in_a_row_reach_it():
+    def at(*scores: float) -> float | None:
+        return reached_at(history(*scores), target=0.9, score=ACCURACY)
+
+    assert at(0.5, 0.91, 0.8, 0.9, 0.92) == 2.0  # one point alone is passed over
+    assert at(0.5, 0.91, 0.92) == 1.0  # a fraction of epochs where points are closer than these
+    assert at(0.91, 0.9) == 0.5
+    assert at(0.5, 0.8, 0.95) is None  # the last alone
+    assert at(0.91, 0.8, 0.95, 0.8) is None
+    assert at() is None
+    assert at(0.95) is None
+
+
+def test_a_lower_score_reaches_a_target_from_above():
+    points = history(0.4, 0.2, 0.05, 0.04)
+    assert reached_at(points, target=0.1, score=ERROR) == 1.5
+    assert reached_at(points, target=0.01, score=ERROR) is None
+    # The control: taken the wrong way round, it is there from the start.
+    assert reached_at(points, target=0.1, score=replace(ERROR, higher_is_better=True)) == 0.5
 
 
 def test_calibration_error_by_hand():
     # Bins: (1, 1, right, right) gap 0; (0.9, right) gap 0.1; (0.5, wrong) gap 0.5.
-    assert calibration_error(OUTCOME.predictions) == pytest.approx((0.1 + 0.5) / 4)
+    assert TASK.calibration_error(outcome().predictions) == pytest.approx((0.1 + 0.5) / 4)
+    extras = json.loads(metrics_of(outcome(), target=0.5).extras)
+    assert extras == {"calibration_error": TASK.calibration_error(outcome().predictions)}
 
 
 def test_calibration_error_of_a_calibrated_model_is_small_and_of_an_overconfident_one_is_not():
     rng = np.random.default_rng(0)
     confidence = rng.uniform(0.1, 1, 100_000)
     right = rng.uniform(size=100_000) < confidence
-    actual = np.zeros(100_000, int)
-    calibrated = Predictions(actual=actual, predicted=~right, confidence=confidence)
-    assert calibration_error(calibrated) < 0.01
-    overconfident = Predictions(
-        actual=actual, predicted=~right, confidence=np.minimum(confidence + 0.3, 1)
-    )
-    assert calibration_error(overconfident) > 0.1
+    classes = {"actual": np.zeros(100_000, int), "predicted": ~right}
+    assert TASK.calibration_error({**classes, "confidence": confidence}) < 0.01
+    overconfident = np.minimum(confidence + 0.3, 1)
+    assert TASK.calibration_error({**classes, "confidence": overconfident}) > 0.1
 
 
 def test_a_diverged_run_has_no_scores():
-    diverged = Outcome(
-        diagnostics=[],
-        history=[], predictions=Predictions(actual=[], predicted=[], confidence=[]),
-        test_loss=None, test_accuracy=None, diverged_at_step=3, steps=3, fingerprint={},
-    )  # fmt: skip
-    metrics = score(diverged, **NAMES, target_accuracy=0.5)
-    assert metrics.test_accuracy is None
-    assert metrics.diverged_at_step == 3
+    run = metrics_of(diverged(), target=0.5)
+    assert (run.test_score, run.test_score_low, run.extras) == (None, None, "{}")
+    assert run.diverged_at_step == 12
 
 
 def test_a_run_that_diverges_after_the_target_has_not_reached_it():
-    assert score(OUTCOME, **NAMES, target_accuracy=0.5).epochs_to_target == 1  # the control
-    diverged = dataclasses.replace(OUTCOME, diverged_at_step=12)
-    assert score(diverged, **NAMES, target_accuracy=0.5).epochs_to_target is None
+    assert metrics_of(outcome(), target=0.5).epochs_to_target == 0.5  # the control
+    late = replace(diverged(), history=outcome().history)
+    assert metrics_of(late, target=0.5).epochs_to_target is None
+
+
+def test_a_task_that_knows_no_interval_and_no_extras_has_none(monkeypatch):
+    class Task:
+        SCORE = ERROR
+
+        @staticmethod
+        def recount(columns: dict) -> float:
+            return float(np.mean(np.square(columns["residual"])))
+
+    monkeypatch.setattr(registry, "load_score", lambda task: Task)
+    points, columns = history(0.4, 0.2, 0.05, 0.04), {"residual": [0.1, -0.3]}
+    run = metrics_of(outcome(history=points, predictions=columns, test_score=0.05), target=0.1)
+    assert run.test_score == pytest.approx(0.05)
+    assert (run.test_score_low, run.test_score_high, run.extras) == (None, None, "{}")
+    assert run.epochs_to_target == 1.5

@@ -11,7 +11,7 @@ from scipy import stats
 from optbench.evaluation.power import (
     detectable_difference,
     probability_at,
-    probability_found,
+    probability_detected,
     probability_reproduced,
 )
 
@@ -45,23 +45,23 @@ def test_the_integral_is_what_simulation_gives(k, s, k0, arms):
 
 def test_single_run_claims_at_five_seeds():
     """All 12 arms of four optimizers and three schedules."""
-    found = [probability_reproduced(k=5, s=s, margin=0.5, k0=1, arms=12) for s in SPREADS]
-    assert found == pytest.approx([0.778, 0.455, 0.137, 0.014], abs=5e-4)
+    chances = [probability_reproduced(k=5, s=s, margin=0.5, k0=1, arms=12) for s in SPREADS]
+    assert chances == pytest.approx([0.778, 0.455, 0.137, 0.014], abs=5e-4)
 
 
 def test_endless_seeds_leave_the_noise_of_the_claim():
-    found = [probability_reproduced(k=math.inf, s=s, margin=0.5, k0=1, arms=12) for s in SPREADS]
+    chances = [probability_reproduced(k=math.inf, s=s, margin=0.5, k0=1, arms=12) for s in SPREADS]
     # 2 Phi(margin / s - 1.6449) - 1
     by_hand = [2 * stats.norm.cdf(0.5 / s - 1.644854) - 1 for s in SPREADS]
-    assert found == pytest.approx(by_hand, abs=1e-6)
-    assert found == pytest.approx([0.876, 0.608, 0.278, 0.017], abs=5e-4)
+    assert chances == pytest.approx(by_hand, abs=1e-6)
+    assert chances == pytest.approx([0.876, 0.608, 0.278, 0.017], abs=5e-4)
 
 
 def test_where_the_measured_spread_is_the_true_one():
     """Without averaging over the measured sd, at about 56 degrees of freedom."""
     for k, known in ((5, [0.78, 0.46, 0.12, 0.0]), (math.inf, [0.87, 0.59, 0.26, 0.0])):
-        found = [probability_at(s, k=k, s=s, margin=0.5, k0=1, df=56) for s in SPREADS]
-        assert [round(p, 2) for p in found] == known
+        chances = [probability_at(s, k=k, s=s, margin=0.5, k0=1, df=56) for s in SPREADS]
+        assert [round(p, 2) for p in chances] == known
 
 
 def test_more_of_anything_good_helps():
@@ -81,7 +81,7 @@ def test_one_run_an_arm_is_refused():
     with pytest.raises(ValueError, match="k must be over 1, got 1"):
         probability_reproduced(k=1, s=0.2, margin=0.5, k0=1, arms=12)
     with pytest.raises(ValueError, match="k must be over 1, got 1"):
-        probability_found(0.1, k=1, s=0.2)
+        probability_detected(0.1, k=1, s=0.2)
 
 
 def documented() -> list[tuple[float, float, float, list[float]]]:
@@ -100,8 +100,8 @@ def test_the_documented_table_is_what_is_computed():
     rows = documented()
     assert len(rows) == 18
     for margin, k0, k, cells in rows:
-        found = [probability_reproduced(k=k, s=s, margin=margin, k0=k0, arms=12) for s in SPREADS]
-        assert cells == [round(p, 2) for p in found], (margin, k0, k)
+        chances = [probability_reproduced(k=k, s=s, margin=margin, k0=k0, arms=12) for s in SPREADS]
+        assert cells == [round(p, 2) for p in chances], (margin, k0, k)
 
 
 @pytest.mark.parametrize("k", [2, 3, 10])
@@ -111,21 +111,21 @@ def test_a_detectable_difference_is_found_four_times_in_five(k, contrasts):
     difference = detectable_difference(k=k, s=0.2, level=level)
     first, second = rng.normal(0, 0.2, (2, runs, k))
 
-    def found(true: float) -> float:
+    def detected(true: float) -> float:
         p = stats.ttest_ind(first + true, second, axis=1, equal_var=False).pvalue
         return float((p <= level).mean())
 
     error = math.sqrt(0.8 * 0.2 / runs)
-    assert found(difference) == pytest.approx(0.8, abs=4 * error)
+    assert detected(difference) == pytest.approx(0.8, abs=4 * error)
     # The control: the normal quantiles that a rule of thumb takes, at a known spread.
     rule = 0.2 * math.sqrt(2 / k) * (stats.norm.ppf(1 - level / 2) + stats.norm.ppf(0.8))
-    assert found(rule) < 0.8 - 10 * error
+    assert detected(rule) < 0.8 - 10 * error
 
 
 def test_no_difference_is_found_at_most_at_the_level():
     rng, runs = np.random.default_rng(3), 40_000
     p = stats.ttest_ind(*rng.normal(0, 1, (2, runs, 3)), axis=1, equal_var=False).pvalue
-    exact = probability_found(0.0, k=3, s=1.0)
+    exact = probability_detected(0.0, k=3, s=1.0)
     assert (p <= 0.05).mean() == pytest.approx(exact, abs=4 * math.sqrt(exact / runs))
     assert exact < 0.05  # Welch's test is careful where runs are few
 
@@ -135,8 +135,8 @@ def test_the_documented_differences_are_what_is_computed():
     rows = row.findall(DOCS.read_text(encoding="utf-8"))
     assert len(rows) == 6
     for k, contrasts, cells in rows:
-        found = [
+        differences = [
             f"{detectable_difference(k=int(k), s=s, level=0.05 / int(contrasts)):.2f}"
             for s in SPREADS
         ]
-        assert cells.strip(" |").split(" | ") == found, (k, contrasts)
+        assert cells.strip(" |").split(" | ") == differences, (k, contrasts)

@@ -53,15 +53,15 @@ def test_the_spread_is_pooled_by_degrees_of_freedom():
 
 
 def test_reproduced_by_hand():
-    found = value(0.952)
+    result = value(0.952)
     error = 0.0016 * math.sqrt(1 / 5 + 1)
-    assert found.verdict == REPRODUCED
-    assert found.difference == pytest.approx(0.001)
-    assert found.low == pytest.approx(0.001 - T90_16 * error, abs=1e-8)
-    assert found.high == pytest.approx(0.001 + T90_16 * error, abs=1e-8)
-    assert found.p == pytest.approx(stats.t.sf(0.004 / error, 16))
-    assert found.test == "two one-sided t tests"
-    assert found.decisive_n is None
+    assert result.verdict == REPRODUCED
+    assert result.difference == pytest.approx(0.001)
+    assert result.low == pytest.approx(0.001 - T90_16 * error, abs=1e-8)
+    assert result.high == pytest.approx(0.001 + T90_16 * error, abs=1e-8)
+    assert result.p == pytest.approx(stats.t.sf(0.004 / error, 16))
+    assert result.test == "two one-sided t tests"
+    assert result.decisive_n is None
 
 
 def test_not_reproduced_by_hand():
@@ -78,15 +78,15 @@ def test_not_reproduced_by_hand():
 
 def test_equivalence_comes_first():
     """A real difference that is smaller than the margin reproduces the claim."""
-    found = value(0.953, k0=1000, sd=0.0005)
+    result = value(0.953, k0=1000, sd=0.0005)
     assert T95_16 * 0.0005 * math.sqrt(1 / 5 + 1 / 1000) < 0.002
-    assert found.verdict == REPRODUCED
+    assert result.verdict == REPRODUCED
 
 
 def test_the_smallest_number_that_decides_does_and_one_less_does_not():
-    found = value(0.951 + 0.0015, sd=0.0019)
-    assert found.verdict == INCONCLUSIVE
-    n = int(found.decisive_n)
+    result = value(0.951 + 0.0015, sd=0.0019)
+    assert result.verdict == INCONCLUSIVE
+    n = int(result.decisive_n)
     assert n > 5
 
     def at(runs: int) -> str:
@@ -110,8 +110,8 @@ def test_without_runs_or_spread_there_is_no_verdict():
 
 
 def test_one_run_is_judged_by_the_spread_of_other_arms():
-    found = judge_value([0.951], claimed=0.951, margin=0.005, k0=1, spread=Spread(sd=1e-3, df=8))
-    assert found.verdict == REPRODUCED
+    result = judge_value([0.951], claimed=0.951, margin=0.005, k0=1, spread=Spread(sd=1e-3, df=8))
+    assert result.verdict == REPRODUCED
 
 
 def test_no_spread_at_all_is_certainty():
@@ -130,10 +130,10 @@ def simulate(difference: float, *, k0_assumed: int, seed: int, sd: float = 0.15)
         arms = rng.normal(0, sd, (4, 5))
         claimed = rng.normal(0, sd) + difference
         spread = Spread(sd=float(np.sqrt(arms.var(axis=1, ddof=1).mean())), df=16)
-        found = judge_value(
+        result = judge_value(
             arms[0].tolist(), claimed=claimed, margin=0.5, k0=k0_assumed, spread=spread
         )
-        verdicts.append(found.verdict)
+        verdicts.append(result.verdict)
     return verdicts
 
 
@@ -200,11 +200,11 @@ def test_a_wider_margin_never_loses_a_reproduction(difference, sd, df, k0, n):
 @given(finite, sds, st.integers(1, 60), st.integers(1, 5), st.integers(1, 20))
 @settings(deadline=None)
 def test_a_decisive_number_is_given_only_where_it_is_needed(difference, sd, df, k0, n):
-    found = judge_value(
+    result = judge_value(
         [0.5 + difference] * n, claimed=0.5, margin=0.005, k0=k0, spread=Spread(sd=sd, df=df)
     )
-    assert (found.decisive_n is None) == (found.verdict != INCONCLUSIVE)
-    assert found.decisive_n is None or found.decisive_n > n
+    assert (result.decisive_n is None) == (result.verdict != INCONCLUSIVE)
+    assert result.decisive_n is None or result.decisive_n > n
 
 
 def seeds(*scores: float) -> dict[int, float]:
@@ -216,38 +216,38 @@ A, B = seeds(0.95, 0.97, 0.96), seeds(0.90, 0.94, 0.92)
 
 def test_an_advantage_by_hand():
     # Means 0.96 and 0.92; variances 1e-4 and 4e-4; SE^2 = 5e-4 / 3; Welch's df = 50 / 17.
-    found = advantage(A, B)
+    result = advantage(A, B)
     error, df = math.sqrt(5e-4 / 3), 50 / 17
     half = stats.t.ppf(0.975, df) * error
-    assert found.difference == pytest.approx(0.04)
-    assert (found.low, found.high) == pytest.approx((0.04 - half, 0.04 + half))
-    assert found.p == pytest.approx(2 * stats.t.sf(0.04 / error, df))
-    assert (found.first_n, found.second_n) == (3, 3)
+    assert result.difference == pytest.approx(0.04)
+    assert (result.low, result.high) == pytest.approx((0.04 - half, 0.04 + half))
+    assert result.p == pytest.approx(2 * stats.t.sf(0.04 / error, df))
+    assert (result.first_n, result.second_n) == (3, 3)
     # Differences 0.05, 0.03, 0.04: mean 0.04, sd 0.01; t(0.975, 2) = 4.302653.
-    assert found.paired.low == pytest.approx(0.04 - 4.302653 * 0.01 / math.sqrt(3), abs=1e-8)
-    assert found.paired.correlation == pytest.approx(1.0)
-    assert found.paired.n == 3
+    assert result.paired.low == pytest.approx(0.04 - 4.302653 * 0.01 / math.sqrt(3), abs=1e-8)
+    assert result.paired.correlation == pytest.approx(1.0)
+    assert result.paired.n == 3
 
 
 @pytest.mark.parametrize(("n", "margin"), [((3, 3), 0.0), ((2, 7), 0.01), ((10, 4), -0.02)])
 def test_an_advantage_is_scipys_welch_test(n, margin):
     rng = np.random.default_rng(sum(n))
     first, second = (rng.normal(0.9, sd, k).tolist() for sd, k in zip((0.01, 0.03), n, strict=True))
-    found = advantage(seeds(*first), seeds(*second), margin=margin)
-    test = stats.ttest_ind([own - margin for own in first], second, equal_var=False)
+    result = advantage(seeds(*first), seeds(*second), margin=margin)
+    test = stats.ttest_ind([value - margin for value in first], second, equal_var=False)
     interval = test.confidence_interval(0.95)
-    assert found.p == pytest.approx(test.pvalue, rel=1e-9)
+    assert result.p == pytest.approx(test.pvalue, rel=1e-9)
     low, high = interval.low + margin, interval.high + margin
-    assert (found.low, found.high) == pytest.approx((low, high), rel=1e-9)
+    assert (result.low, result.high) == pytest.approx((low, high), rel=1e-9)
     # The control: one variance for both.
-    student = stats.ttest_ind([own - margin for own in first], second).pvalue
-    assert n[0] == n[1] or found.p != pytest.approx(student, rel=1e-3)
+    student = stats.ttest_ind([value - margin for value in first], second).pvalue
+    assert n[0] == n[1] or result.p != pytest.approx(student, rel=1e-3)
 
 
 def test_an_arm_without_spread_is_judged_by_the_other():
-    found = advantage(seeds(0.9, 0.9, 0.9), seeds(0.8, 0.81, 0.82))
+    result = advantage(seeds(0.9, 0.9, 0.9), seeds(0.8, 0.81, 0.82))
     half = 4.302653 * 0.01 / math.sqrt(3)  # t(0.975, 2): the second's alone
-    assert (found.low, found.high) == pytest.approx((0.09 - half, 0.09 + half), abs=1e-7)
+    assert (result.low, result.high) == pytest.approx((0.09 - half, 0.09 + half), abs=1e-7)
 
 
 def test_a_margin_moves_the_test_and_not_the_interval():
@@ -257,9 +257,9 @@ def test_a_margin_moves_the_test_and_not_the_interval():
 
 
 def test_pairs_are_of_equal_seeds():
-    found = advantage({0: 0.9, 1: 0.8, 7: 0.1}, {1: 0.7, 0: 0.6, 9: 0.5})
-    assert found.paired.n == 2
-    assert found.paired.difference == pytest.approx((0.3 + 0.1) / 2)
+    result = advantage({0: 0.9, 1: 0.8, 7: 0.1}, {1: 0.7, 0: 0.6, 9: 0.5})
+    assert result.paired.n == 2
+    assert result.paired.difference == pytest.approx((0.3 + 0.1) / 2)
     assert advantage({0: 0.9}, {1: 0.8}).paired is None
 
 
@@ -275,9 +275,9 @@ def test_orderings_are_supported_refuted_or_undecided():
 
 def test_runs_without_spread_or_alone_decide_nothing():
     for first, second in (({0: 0.9}, B), (seeds(0.9, 0.9), seeds(0.8, 0.8))):
-        found = advantage(first, second)
-        assert (found.low, found.high, found.p) == (None, None, None)
-        assert judge_ordering(found, p=found.p) == UNDECIDED
+        result = advantage(first, second)
+        assert (result.low, result.high, result.p) == (None, None, None)
+        assert judge_ordering(result, p=result.p) == UNDECIDED
     assert advantage({}, B) is None
 
 
@@ -293,8 +293,8 @@ def test_an_ordering_of_equals_is_decided_at_most_once_in_twenty():
     wrong = 0
     for _ in range(SIMULATIONS // 2):
         first, second = rng.normal(0, 1, 5), rng.normal(0, 2, 5)
-        found = advantage(seeds(*first), seeds(*second))
-        wrong += judge_ordering(found, p=found.p) != UNDECIDED
+        result = advantage(seeds(*first), seeds(*second))
+        wrong += judge_ordering(result, p=result.p) != UNDECIDED
     assert at_most(wrong, SIMULATIONS // 2)
     assert wrong / (SIMULATIONS // 2) > 0.02
 
@@ -318,8 +318,8 @@ def test_holm_by_hand():
 @given(st.lists(st.floats(0, 1), max_size=8))
 def test_holm_lies_between_no_correction_and_bonferronis_and_keeps_the_order(p_values):
     corrected = holm(p_values)
-    for p, own in zip(p_values, corrected, strict=True):
-        assert p <= own <= min(1.0, len(p_values) * p) + 1e-12
+    for p, corrected_p in zip(p_values, corrected, strict=True):
+        assert p <= corrected_p <= min(1.0, len(p_values) * p) + 1e-12
     order = sorted(range(len(p_values)), key=p_values.__getitem__)
     assert [corrected[i] for i in order] == sorted(corrected)
 
@@ -337,11 +337,11 @@ def test_holm_keeps_the_family_wise_error_and_the_control_without_it_does_not():
 
 def test_a_ratio_by_hand():
     # Standard error of the median 1.25 x 0.08 / (1.35 sqrt(25)) = 0.014815.
-    found = judge_ratio(1.08, q1=1.04, q3=1.12, pairs=25, claimed=1.1, margin=0.05)
-    assert (found.low, found.high) == pytest.approx(
+    result = judge_ratio(1.08, q1=1.04, q3=1.12, pairs=25, claimed=1.1, margin=0.05)
+    assert (result.low, result.high) == pytest.approx(
         (1.08 - 1.644854 * 0.0148148, 1.08 + 1.644854 * 0.0148148), abs=1e-6
     )
-    assert found.verdict == REPRODUCED
+    assert result.verdict == REPRODUCED
     near = judge_ratio(1.07, q1=1.03, q3=1.11, pairs=25, claimed=1.1, margin=0.05)
     assert near.verdict == INCONCLUSIVE
     far = {"pairs": 25, "claimed": 1.1, "margin": 0.05}
@@ -354,9 +354,9 @@ def test_the_medians_standard_error_is_that_of_normal_data():
     medians, errors = [], []
     for _ in range(2000):
         q1, median, q3 = statistics.quantiles(rng.normal(1.1, 0.05, 30).tolist(), n=4)
-        found = judge_ratio(median, q1=q1, q3=q3, pairs=30, claimed=1.1, margin=0.05)
+        result = judge_ratio(median, q1=q1, q3=q3, pairs=30, claimed=1.1, margin=0.05)
         medians.append(median)
-        errors.append((found.high - found.low) / (2 * 1.644854))
+        errors.append((result.high - result.low) / (2 * 1.644854))
     assert np.mean(errors) == pytest.approx(np.std(medians), rel=0.1)
 
 

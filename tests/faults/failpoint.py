@@ -12,8 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from optbench.core import files, records
 from optbench.training.keeper import Keeper
+
+from optbench.core import files, records
 from optbench.training.loop import Learner
 
 

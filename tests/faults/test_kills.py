@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from optbench.training.keeper import VARIABLE
 from tests.faults.sites import (
     NAME,
     ROOT,
@@ -22,7 +23,6 @@ from tests.faults.sites import (
 )
 
 from optbench.params import signatures
-from optbench.training.keeper import VARIABLE
 
 EPOCHS = 8  # of 22 steps
 KILLS = 5  # of each optimizer in the soak

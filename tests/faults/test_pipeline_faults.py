@@ -10,10 +10,11 @@ import pytest
 from tests.conftest import ENVIRONMENT, Project
 from tests.faults.sites import FAILPOINT, is_killed, is_running, wait_until, without_root_powers
 
-from optbench.training.keeper import VARIABLE
+from optbench.supervision.keeper import VARIABLE
 
 CELL = "digits-cnn/suite/sgd-cosine-0"
-TRAIN = ("env", "PYTHONPATH=src", "python", "stages/train.py", "digits-cnn", "sgd", "cosine", "0")
+PLAN = "workloads/digits-cnn/dvc.yaml:validate"
+TRAIN = ("env", "PYTHONPATH=src", "python", "stages/train.py", "digits-cnn", "sgd-cosine", "0")
 
 
 def start_repro(project: Project) -> subprocess.Popen:
@@ -37,7 +38,8 @@ def cell_files(project: Project) -> dict[str, bytes]:
 
 
 def test_dvc_repro_killed_leaves_no_trainer_and_goes_on(project: Project):
-    project.set("workloads.digits-cnn.epochs", 12)
+    project.set("settings.budget", {"epochs": 12}, "digits-cnn")
+    project.repro(PLAN)
     project.run(*TRAIN)
     expected = cell_files(project)
     project.run("git", "restore", "results")
@@ -58,9 +60,9 @@ def test_dvc_repro_killed_leaves_no_trainer_and_goes_on(project: Project):
 
 def test_force_trains_again_from_the_start(project: Project):
     """A control: no state is left of a run that has succeeded."""
-    stage = f"suites/digits-cnn/dvc.yaml:train@{Path(CELL).name}"
+    stage = f"workloads/digits-cnn/dvc.yaml:train@{Path(CELL).name}"
     output = project.run("dvc", "repro", "--force", "--single-item", stage).stdout
-    assert "epoch 1/1" in output
+    assert "step 22/22" in output
     assert "goes on" not in output
     assert project.run("git", "status", "--porcelain", "results").stdout == ""
 
@@ -79,7 +81,7 @@ def test_killed_while_rendering_the_report_is_whole_afterwards(project: Project)
 
 def test_a_damaged_result_is_named_and_made_again(project: Project):
     path = project.folder / "results" / CELL / "metrics.json"
-    at = path.read_bytes().index(b"test_accuracy") + len(b'test_accuracy": 0.9')
+    at = path.read_bytes().index(b"test_score") + len(b'test_score": 0.9')
     flip(path, at)
     command = ("env", "PYTHONPATH=src", "python", "stages/evaluate.py", "digits-cnn")
     done = project.run(*command, check=False)
@@ -104,11 +106,11 @@ def test_damaged_pixels_never_train(project: Project):
 
 
 def test_a_cell_that_diverges_is_a_result_and_the_suite_goes_on(project: Project):
-    project.set("optimizers.adam.digits-cnn.cosine.lr", 1e30)
+    project.set("optimizers.adam.lr", 1e30, "digits-cnn")
     assert "train@adam-cosine-0" in project.repro()
     metrics = project.json("results/digits-cnn/suite/adam-cosine-0/metrics.json")
     assert metrics["diverged_at_step"] >= 1
-    assert metrics["test_accuracy"] is None
+    assert metrics["test_score"] is None
     assert "diverged" in (project.folder / "reports/digits-cnn/results.md").read_text()
 
 
@@ -126,14 +128,14 @@ def test_a_closed_cache_is_told_and_costs_one_run(project: Project):
         folder.chmod(0o755)
     assert done.returncode != 0
     assert "Permission denied" in done.stdout
-    assert set(project.repro()) <= {"validate", "run", "evaluate", "report", "score@digits-cnn"}
-    assert project.json("results/digits-cnn/run/metrics.json")["test_accuracy"] > 0
+    assert set(project.repro()) <= {"validate", "room-validate", "run", "score@digits-cnn"}
+    assert project.json("results/digits-cnn/run/metrics.json")["test_score"] > 0
 
 
 @pytest.mark.slow
 def test_two_pipelines_at_once_leave_one_another_alone(project: Project):
     """DVC's own lock or the trainer's: the second ends with a message, the first succeeds."""
-    project.set("workloads.digits-cnn.epochs", 60)
+    project.set("settings.budget", {"epochs": 60}, "digits-cnn")
     first = start_repro(project)
     scratch = project.folder / "scratch"
     wait_until(lambda: any(scratch.glob(f"checkpoints/{CELL}/*/*.checkpoint")), 60)

@@ -142,7 +142,7 @@ def test_control_under_damping_it_does():
 
 
 def trained_on_noise(damping: float) -> kfac.KFAC:
-    model = cnn.build(channels=1, classes=CLASSES, width=4).double()
+    model = cnn.build(channels=1, classes=CLASSES, sides=(8, 8), width=4).double()
     optimizer = build(model, damping=damping, t_cov=2, lr=0.01)
     for images, targets in batches(6, (1, 8, 8)):
         optimizer.step(objective(model, images, targets))
@@ -426,9 +426,24 @@ def test_a_frozen_layer_stays_and_the_others_move():
 # In the common loop
 
 
+class Classification:
+    """Of batches of images and labels."""
+
+    likelihood = "categorical"
+
+    def inputs(self, batch):
+        return batch[0]
+
+    def targets(self, batch):
+        return batch[1]
+
+    def loss(self, outputs, batch):
+        return F.cross_entropy(outputs, batch[1])
+
+
 def learner(name: str, precision: str = "fp32", **arguments) -> Learner:
     torch.manual_seed(0)
-    model = cnn.build(channels=1, classes=CLASSES, width=4)
+    model = cnn.build(channels=1, classes=CLASSES, sides=(8, 8), width=4)
     model = model.to(memory_format=torch.channels_last)
     groups = [{"params": list(model.parameters())}]
     optimizer = registry.load("optimizers", name).build(model, groups, lr=0.01, **arguments)
@@ -436,7 +451,7 @@ def learner(name: str, precision: str = "fp32", **arguments) -> Learner:
         model=model,
         forward=model,
         optimizer=optimizer,
-        label_smoothing=0.0,
+        task=Classification(),
         precision=precision,
         device=torch.device("cpu"),
     )
@@ -445,7 +460,7 @@ def learner(name: str, precision: str = "fp32", **arguments) -> Learner:
 def losses(one: Learner, steps: int = 8) -> list[float]:
     """On one batch of noise, learnt by heart."""
     images = normal(N, 1, 8, 8).float().to(memory_format=torch.channels_last)
-    return [one.step(images, LABELS).item() for _ in range(steps)]
+    return [one.step((images, LABELS))[0].item() for _ in range(steps)]
 
 
 @pytest.mark.parametrize("name", signatures.names("optimizers"))

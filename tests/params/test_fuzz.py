@@ -1,23 +1,23 @@
-"""Whatever stands in params.yaml: it is valid, or refused in sentences. Nothing in between."""
+"""Whatever stands in a params.yaml, the project's or a room's: it is valid, or refused in
+sentences. Nothing in between.
+"""
 
 import copy
 import math
-from pathlib import Path
 
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.params.test_load import problems_of
+from tests.params.documents import GOOD, PARAMS, ROOM, TEXTS, load, refusal
 
-from optbench.core.run import read_params
-from optbench.params.load import Params, load_params
+from optbench.params.load import Params, Room
 from optbench.params.messages import ParamsError
 
-GOOD = read_params()
 IN_A_FOLDER = settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
+FILES = pytest.mark.parametrize("file", [PARAMS, ROOM], ids=["project", "room"])
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.dates()
     | st.sampled_from(["1e-3", "sgd", "auto", 10**400, -1, 0, [], {}]),
@@ -31,98 +31,99 @@ def paths(value: object, path: tuple = ()) -> list[tuple]:
     """Every place in a nested value."""
     inside = value.items() if isinstance(value, dict) else enumerate(value) \
         if isinstance(value, list) else ()  # fmt: skip
-    return [path, *(found for key, item in inside for found in paths(item, (*path, key)))]
+    return [path, *(place for key, item in inside for place in paths(item, (*path, key)))]
 
 
-PATHS = paths(GOOD)[1:]
+PATHS = {file: paths(document)[1:] for file, document in GOOD.items()}
 
 
-def put(path: tuple, value: object) -> dict:
-    params = copy.deepcopy(GOOD)
-    place = params
-    for key in path[:-1]:
-        place = place[key]
-    place[path[-1]] = value
-    return params
+def at(document: object, path: tuple) -> object:
+    for key in path:
+        document = document[key]
+    return document
 
 
-def without(path: tuple) -> dict:
-    params = copy.deepcopy(GOOD)
-    place = params
-    for key in path[:-1]:
-        place = place[key]
-    del place[path[-1]]
-    return params
+def put(file, path: tuple, value: object) -> dict:
+    document = copy.deepcopy(GOOD[file])
+    at(document, path[:-1])[path[-1]] = value
+    return document
 
 
-def judged(content: bytes, folder: Path) -> Params | None:
-    """The params, or None where they are refused; any other error fails the test."""
-    file = folder / "params.yaml"
-    file.write_bytes(content)
+def without(file, path: tuple) -> dict:
+    document = copy.deepcopy(GOOD[file])
+    del at(document, path[:-1])[path[-1]]
+    return document
+
+
+def judged(file, content: bytes) -> Params | Room | None:
+    """What the file holds, or None where it is refused; any other error fails the test."""
     try:
-        return load_params(file)
-    except ParamsError as refusal:
-        problems = refusal.problems
+        return load(file, content)
+    except ParamsError as error:
+        problems = error.problems
     assert 0 < min(map(len, problems)) <= max(map(len, problems)) < 2000
     return None
 
 
+@FILES
 @IN_A_FOLDER
-@given(path=st.sampled_from(PATHS), value=VALUES)
-def test_any_value_in_any_place(tmp_path, path, value):
-    judged(yaml.safe_dump(put(path, value)).encode(), tmp_path)
+@given(data=st.data(), value=VALUES)
+def test_any_value_in_any_place(file, data, value):
+    path = data.draw(st.sampled_from(PATHS[file]))
+    judged(file, yaml.safe_dump(put(file, path, value)).encode())
 
 
+@FILES
 @IN_A_FOLDER
-@given(path=st.sampled_from(PATHS))
-def test_anything_missing(tmp_path, path):
-    judged(yaml.safe_dump(without(path)).encode(), tmp_path)
+@given(data=st.data())
+def test_anything_missing(file, data):
+    judged(file, yaml.safe_dump(without(file, data.draw(st.sampled_from(PATHS[file])))).encode())
 
 
+@FILES
 @IN_A_FOLDER
 @given(content=st.binary(max_size=200))
-def test_any_bytes(tmp_path, content):
-    assert judged(content, tmp_path) is None
+def test_any_bytes(file, content):
+    assert judged(file, content) is None
 
 
+@FILES
 @IN_A_FOLDER
 @given(
-    start=st.integers(0, 6000),
+    start=st.integers(0, 3000),
     length=st.integers(0, 40),
     text=st.text(alphabet="[]{}:,-&*!|>'\"#%@ \n\tabc019.e", max_size=12),
 )
-def test_any_edit_of_the_file(tmp_path, start, length, text):
-    whole = Path("params.yaml").read_text()
-    judged((whole[:start] + text + whole[start + length :]).encode(), tmp_path)
+def test_any_edit_of_the_file(file, start, length, text):
+    whole = TEXTS[file]
+    judged(file, (whole[:start] + text + whole[start + length :]).encode())
 
 
-def numbers() -> list[tuple]:
+def numbers(file) -> list[tuple]:
     """Where a number stands."""
-
-    def at(path: tuple) -> object:
-        value = GOOD
-        for key in path:
-            value = value[key]
-        return value
-
-    return [path for path in PATHS if type(at(path)) in (int, float)]
+    return [path for path in PATHS[file] if type(at(GOOD[file], path)) in (int, float)]
 
 
+@FILES
 @IN_A_FOLDER
 @given(
-    path=st.sampled_from(numbers()),
+    data=st.data(),
     value=st.sampled_from([-1, -0.5, math.nan, math.inf, -math.inf, "1e-3", True, {}, [[]]]),
 )
-def test_no_number_takes_what_is_no_sensible_number(tmp_path, path, value):
-    assert judged(yaml.safe_dump(put(path, value)).encode(), tmp_path) is None
+def test_no_number_takes_what_is_no_sensible_number(file, data, value):
+    path = data.draw(st.sampled_from(numbers(file)))
+    assert judged(file, yaml.safe_dump(put(file, path, value)).encode()) is None
 
 
+@FILES
 @IN_A_FOLDER
-@given(path=st.sampled_from(PATHS))
-def test_control_the_file_itself_is_valid(tmp_path, path):
-    assert judged(yaml.safe_dump(GOOD).encode(), tmp_path) is not None
+@given(data=st.data())
+def test_control_the_file_itself_is_valid(file, data):
+    data.draw(st.sampled_from(PATHS[file]))
+    assert judged(file, yaml.safe_dump(GOOD[file]).encode()) is not None
 
 
+@FILES
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -136,5 +137,5 @@ def test_control_the_file_itself_is_valid(tmp_path, path):
             for old, new in zip("abcdefgh", "bcdefghi", strict=True)), "holds over 100,000 values"),
     ],
 )  # fmt: skip
-def test_what_is_valid_yaml_and_no_sane_file(tmp_path, text, message):
-    assert message in problems_of(text, tmp_path)
+def test_what_is_valid_yaml_and_no_sane_file(file, text, message):
+    assert message in refusal(file, text)

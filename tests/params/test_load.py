@@ -1,42 +1,36 @@
-"""Bad input gets a message that names key, value, what is allowed and the way out."""
+"""The project's params.yaml: bad input gets a message that names key, value, what is allowed and
+the way out.
+"""
 
-import copy
 import math
-from pathlib import Path
 
 import pytest
-import yaml
+from tests.params.documents import PARAMS, ROOM, changed, dump, load, refusal, without
 
-from optbench.core.run import read_params
-from optbench.params.load import load_params
+from optbench.core.arm import Arm
+from optbench.core.errors import UsageError
+from optbench.core.run import Budget
+from optbench.params import plan
+from optbench.params.code import digests
+from optbench.params.load import load_params, load_room, rooms
 from optbench.params.messages import ParamsError
 
-GOOD = read_params()
-
-
-def changed(path: str, value: object) -> dict:
-    params = copy.deepcopy(GOOD)
-    *parents, last = path.split("/")
-    place = params
-    for key in parents:
-        place = place[key]
-    place[last] = value
-    return params
-
-
-def problems_of(text: str, tmp_path: Path) -> str:
-    file = tmp_path / "params.yaml"
-    file.write_text(text)
-    with pytest.raises(ParamsError) as refusal:
-        load_params(file)
-    assert "git restore params.yaml" in str(refusal.value)
-    return str(refusal.value)
+CODE = dict.fromkeys(digests(), "0" * 64)
 
 
 def test_the_projects_own_params_are_valid():
     params = load_params()
-    assert params.workload in params.workloads
-    assert len(params.cells("digits-cnn")) == 6 * 3 * 10
+    assert rooms() == (params.workload,) == ("digits-cnn",)
+    assert set(params.schedules) == {"cosine", "one_cycle", "step"}
+    assert params.override.given == {}
+
+
+def test_a_schedules_arguments_are_typed_and_defaults_are_filled_in():
+    params = load(PARAMS, changed(PARAMS, "schedules/step", {"milestones": [0.25, 0.5]}))
+    assert params.schedules["step"] == {
+        "milestones": (0.25, 0.5), "gamma": 0.1, "warmup_fraction": 0.0, "stepping": "iteration",
+    }  # fmt: skip
+    assert all(type(value) is not int for value in params.schedules["one_cycle"].values())
 
 
 BAD_VALUES = [
@@ -51,64 +45,50 @@ BAD_VALUES = [
     ("override/lr", math.inf, "override.lr: got inf: must be a finite number"),
     ("override/lr", "1e-3", "to YAML '1e-3' is text, write 0.001"),
     ("override/lr", [0.1], "override.lr: got [0.1]: must be a valid number"),
-    ("override/batch_size", 50_001, "override.batch_size: got 50001: must be at most 50000"),
-    ("workloads/digits-cnn/batch_size", 1443, "batch_size: got 1443: must be at most 1442, the"),
+    ("override/weight_decay", -1.0, "override.weight_decay: got -1.0: must be greater than or"),
+    ("override/epochs", 0, "override.epochs: got 0: must be greater than 0"),
+    ("override/steps", 0, "override.steps: got 0: must be greater than 0"),
+    ("override/batch_size", 1, "override.batch_size: got 1: must be greater than 1"),
+    ("override/train_split", "half", "override.train_split: got 'half': must be 'full' or"),
+    ("override/precision", "fp16", "override.precision: got 'fp16': must be 'fp32' or 'bf16'"),
     ("override/device", "gpu", "override.device: got 'gpu': must be auto, cpu, mps, cuda"),
-    ("suite/digits-cnn/seeds", [0, 0], "suite.digits-cnn.seeds: 0 stands twice"),
-    ("suite/digits-cnn/optimizers", ["sdg"], "unknown optimizer 'sdg': did you mean 'sgd'?"),
-    ("suite/digits-cnn/optimizers", "sgd", "must be a valid array"),
-    ("workloads/digits-cnn/epochs", 0, "epochs: got 0: must be greater than 0"),
-    ("workloads/digits-cnn/epochs", 1.5, "epochs: got 1.5: must be a valid integer"),
-    ("workloads/digits-cnn/precision", "fp16", "must be 'fp32' or 'bf16'"),
-    ("workloads/digits-cnn/dataset", "digit", "unknown dataset 'digit': did you mean 'digits'?"),
-    ("workloads/digits-cnn/network", "cn", "unknown network 'cn': did you mean 'cnn'?"),
-    ("workloads/digits-cnn/network_args", {"widht": 3}, "did you mean 'width'?"),
-    ("workloads/digits-cnn/train_split", "half", "must be 'full' or 'holdout'"),
-    ("optimizers/sgd/settings", {"momentum": 1.5}, "momentum: got 1.5: must be less than"),
-    ("optimizers/sgd/settings", {"momentun": 0.9}, "did you mean 'momentum'?"),
-    ("optimizers/sgd/digits-cnn/step", {"lr": 0}, "sgd.digits-cnn.step.lr: got 0"),
-    ("optimizers/sgd/digits-cnn/step", {}, "optimizers.sgd.digits-cnn.step.lr is missing"),
-    ("optimizers/sgd/digits-cnn/step", {"lr": 1, "momentum": 0.9}, "stands in optimizers.sgd"),
-    ("optimizers/sgd/digits-cnn/step", 0.1, "must map names to values"),
-    ("optimizers/adam/settings", {"betas": [0.9]}, "optimizers.adam.settings.betas"),
-    ("optimizers/adam/settings", {"betas": [0.9, 1.0]}, "got 1.0: must be less than 1"),
-    ("schedules/step/milestones", [0.7, 0.5], "the values must increase"),
-    ("schedules/step", {"gama": 0.1}, "unknown key 'gama': did you mean 'gamma'?"),
-    ("schedules/cosine/stepping", "batch", "must be 'iteration' or 'epoch'"),
-    ("evaluation/digits-cnn/target_accuracy", 95, "got 95: must be less than or equal"),
-    ("optimizers/sgd/settings", 3, "optimizers.sgd.settings is missing"),
-    ("optimizers/sgd/digits-cnn", 3, "optimizers.sgd.digits-cnn must map schedules"),
-    ("suite/digits-cnn/optimizers", [["sgd"]], "suite.digits-cnn.optimizers.0: got ['sgd']"),
-    ("search/digits-cnn", 3, "search.digits-cnn: got 3: must be"),
-    ("search/digits-cnn/space", {"sgd": 3}, "search.digits-cnn.space.sgd: got 3: must be"),
-    ("search/digits-cn", {}, "search.digits-cn.trials is missing"),
-    ("search/digits-cnn/trials", 0, "search.digits-cnn.trials: got 0: must be greater than 0"),
-    ("search/digits-cnn/epochs", 0, "search.digits-cnn.epochs: got 0: must be greater than 0"),
-    ("search/digits-cnn/schedule", "cosin", "unknown schedule 'cosin': did you mean 'cosine'?"),
-    ("search/digits-cnn/space/sgd/lr", [0.1, 0.01], "got [0.1, 0.01]: must be [low, high] with"),
-    ("search/digits-cnn/space/sgd/lr", [0, 0.1], "must be [low, high] with 0 < low < high"),
-    ("search/digits-cnn/space/sgd/lr", [0.1], "must be [low, high] with 0 < low < high"),
-    ("search/digits-cnn/space/sgd/lr", [0.1, "1e-3"], "must be [low, high] with 0 < low < high"),
-    ("search/digits-cnn/space/sgd/lr", [0.1, math.inf], "must be [low, high] with"),
-    ("search/digits-cnn/space/sgd/lr", True, "got True: must be [low, high] with"),
-    ("search/digits-cnn/space/sgd/weight_decay", -1.0, "weight_decay: got -1.0: must be greater"),
-    ("search/digits-cnn/space/sgd/momentum", [0.1, 0.9], "unknown dimension 'momentum'"),
-    ("search/digits-cnn/space/sgd/damping", 0.1, "space.sgd.damping: unknown key 'damping'"),
-    ("search/digits-cnn/space/sdg", {"lr": 0.1}, "unknown optimizer 'sdg': did you mean 'sgd'?"),
-    ("search/digits-cnn/space/sgd", {"lr": [0.1, 1.0]}, "space.sgd names lr, but optimizers.sgd."),
     (
-        "search/digits-cnn/space/sgd/lr",
-        [0.1, 1.0],
-        "sizes differ: adam 2 dimensions, 5.50 decades; adamw 2",
+        "override/device",
+        "cuda:100",
+        "override.device: got 'cuda:100': must be auto, cpu, mps, cuda",
     ),
-    ("search/digits-cnn/space/sgd/weight_decay", 0.0005, "sgd 1 dimension, 2.50 decades: give"),
+    ("override/momentum", 0.9, "override.momentum: unknown key 'momentum': known: batch_size, "),
+    ("override", 3, "override: got 3: must be"),
+    ("schedules/step/milestones", [0.7, 0.5], "the values must increase"),
+    ("schedules/step/milestones", [], "schedules.step.milestones: got []"),
+    ("schedules/step/milestones", [0.0], "schedules.step.milestones.0: got 0.0: must be greater"),
+    ("schedules/step", {"gama": 0.1}, "unknown key 'gama': did you mean 'gamma'?"),
+    ("schedules/step", 0.1, "schedules.step: got 0.1: must map names to values"),
+    ("schedules/cosine/stepping", "batch", "must be 'iteration' or 'epoch'"),
+    ("schedules/cosine/warmup_fraction", 1.0, "warmup_fraction: got 1.0: must be less than 1"),
+    ("schedules/cosine/final_factor", 1.5, "final_factor: got 1.5: must be less than or equal"),
+    ("schedules/one_cycle/div_factor", 0.5, "div_factor: got 0.5: must be greater than or equal"),
+    ("schedules/linear", {}, "schedules.linear: unknown schedule 'linear': known: cosine, one_"),
 ]
 
 
-@pytest.mark.parametrize(("path", "value", "message"), BAD_VALUES)
-def test_a_bad_value_is_named(path, value, message, tmp_path):
-    text = yaml.safe_dump(changed(path, value))
-    assert message in problems_of(text, tmp_path)
+@pytest.mark.parametrize(("place", "value", "message"), BAD_VALUES)
+def test_a_bad_value_is_named(place, value, message):
+    text = refusal(PARAMS, changed(PARAMS, place, value))
+    assert message in text
+    assert place.replace("/", ".") in text
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("override/device", "cuda:99"), ("override/weight_decay", 0), ("override/epochs", 1),
+        ("schedules/cosine/warmup_fraction", 0.5), ("seed", 2**31 - 1), ("seed", 0),
+        ("schedules/step/milestones", [0.1, 0.2, 0.9]),
+    ],
+)  # fmt: skip
+def test_control_what_is_just_inside_is_taken(place, value):
+    load(PARAMS, changed(PARAMS, place, value))
 
 
 @pytest.mark.parametrize(
@@ -120,72 +100,108 @@ def test_a_bad_value_is_named(path, value, message, tmp_path):
         ("seed: !!python/object:os.system {}", "is not YAML"),
         ("workload: digits-cnn\n", "optimizer is missing"),
         ("2025-01-15: a\n", "2025-01-15: got datetime.date(2025, 1, 15) as a key"),
-        ("suite: {1: a}\n", "suite.1: got 1 as a key: a key must be text, so quote it"),
+        ("override: {1: a}\n", "override.1: got 1 as a key: a key must be text, so quote it"),
     ],
 )
-def test_a_bad_file_is_named(text, message, tmp_path):
-    assert message in problems_of(text, tmp_path)
+def test_a_bad_file_is_named(text, message):
+    assert message in refusal(PARAMS, text)
 
 
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(ParamsError, match="cannot be read"):
-        load_params(tmp_path / "params.yaml")
+def test_a_missing_file_is_named(house):
+    with pytest.raises(ParamsError, match=r"nothing\.yaml: cannot be read.*\n.*git restore"):
+        load_params(house / "nothing.yaml")
 
 
-def test_an_unknown_key_and_a_missing_one_are_both_told(tmp_path):
-    params = copy.deepcopy(GOOD)
-    params["suites"] = params.pop("suite")
-    message = problems_of(yaml.safe_dump(params), tmp_path)
-    assert "suite is missing" in message
-    assert "unknown key 'suites': did you mean 'suite'?" in message
+def test_an_unknown_key_and_a_missing_one_are_both_named():
+    document = without(PARAMS, "schedules")
+    document["schedule_"] = {}
+    message = refusal(PARAMS, document)
+    assert "schedules is missing" in message
+    assert "unknown key 'schedule_': did you mean 'schedule'?" in message
 
 
-def test_an_override_that_cannot_be_set_is_told(tmp_path):
-    params = copy.deepcopy(GOOD)
-    del params["override"]["lr"]
-    assert "override.lr is missing" in problems_of(yaml.safe_dump(params), tmp_path)
+def test_an_override_that_cannot_be_set_is_named():
+    message = refusal(PARAMS, without(PARAMS, "override/lr"))
+    assert "override.lr is missing: add it without a value" in message
 
 
-def test_a_suite_without_hyper_parameters_is_told(tmp_path):
-    params = copy.deepcopy(GOOD)
-    del params["optimizers"]["adam"]["digits-cnn"]["step"]
-    message = problems_of(yaml.safe_dump(params), tmp_path)
-    assert "optimizers.adam.digits-cnn.step is missing" in message
+def test_a_schedule_without_arguments_is_named():
+    assert "schedule: unknown schedule 'one_cycle'" in refusal(
+        PARAMS, without(PARAMS, "schedules/one_cycle")
+    )
 
 
-def test_a_workload_without_stages_is_told(tmp_path):
-    params = copy.deepcopy(GOOD)
-    params["workloads"]["other"] = params["workloads"]["digits-cnn"]
-    message = problems_of(yaml.safe_dump(params), tmp_path)
-    assert "suites/other/dvc.yaml is missing" in message
-    assert "suite.other is missing" in message
+def test_two_budgets_are_one_too_many():
+    document = changed(PARAMS, "override/epochs", 3)
+    document["override"]["steps"] = 50
+    message = refusal(PARAMS, document)
+    assert "override: names both epochs and steps: name one of the two" in message
 
 
-def test_an_optimizer_of_the_suite_without_a_space_is_told(tmp_path):
-    params = copy.deepcopy(GOOD)
-    del params["search"]["digits-cnn"]["space"]["adam"]
-    message = problems_of(yaml.safe_dump(params), tmp_path)
-    assert "search.digits-cnn.space.adam is missing" in message
+def test_an_unknown_room_is_named():
+    with pytest.raises(UsageError, match="unknown workload 'digits': did you mean 'digits-cnn'"):
+        load_room("digits", load_params())
 
 
-def test_a_search_without_stages_or_a_workload_without_winners_is_told(tmp_path):
-    params = copy.deepcopy(GOOD)
-    params["search"]["cifar10-resnet18"] = params["search"]["digits-cnn"]
-    params["workloads"]["other"] = params["workloads"]["digits-cnn"]
-    message = problems_of(yaml.safe_dump(params), tmp_path)
-    assert "searches/cifar10-resnet18/dvc.yaml is missing: copy" in message
-    assert "searches/winners.yaml has no entry for workload 'other': add 'other: {}'" in message
+# The single run, in the room that the file names
 
 
-def test_a_search_of_fixed_numbers_and_none_at_all_are_told_apart(tmp_path):
-    """A workload need not be searched; a search needs something to search."""
-    params = copy.deepcopy(GOOD)
-    del params["search"]["digits-cnn"]
-    (tmp_path / "good.yaml").write_text(yaml.safe_dump(params))
-    assert "digits-cnn" not in load_params(tmp_path / "good.yaml").searches
-    params = copy.deepcopy(GOOD)
-    spaces = params["search"]["digits-cnn"]["space"]
-    for name, space in spaces.items():
-        spaces[name] = dict.fromkeys(space, 0.1)
-    message = problems_of(yaml.safe_dump(params), tmp_path)
-    assert "search.digits-cnn.space: nothing is searched" in message
+def single(document: dict):
+    params = load(PARAMS, document)
+    return plan.single(load_room("digits-cnn", params), params, CODE)
+
+
+def test_the_single_run_is_the_rooms_with_what_is_overridden():
+    document = changed(PARAMS, "seed", 3)
+    plain = single(document)
+    document["override"] |= {"lr": 0.5, "steps": 70, "train_split": "holdout"}
+    run = single(document)
+    assert (run.arm, run.seed) == (Arm("sgd", "one_cycle"), 3)
+    assert run.optimizer_args == {**plain.optimizer_args, "lr": 0.5}
+    assert run.settings.budget == Budget(steps=70)
+    assert run.settings.train_split == "holdout"
+    assert run.settings.batch_size == plain.settings.batch_size
+    assert (plain.settings, plain.schedule_args, plain.code) == (
+        load_room("digits-cnn", load_params()).settings, run.schedule_args, run.code,
+    )  # fmt: skip
+
+
+def refused(document: dict) -> str:
+    with pytest.raises(ParamsError) as raised:
+        single(document)
+    assert "take it back with `git restore params.yaml`" in str(raised.value)
+    return str(raised.value)
+
+
+def test_a_batch_that_is_larger_than_the_data_is_named():
+    message = refused(changed(PARAMS, "override/batch_size", 1443))
+    assert "override.batch_size: got 1443: must be at most 1442, the size of digits's" in message
+    assert single(changed(PARAMS, "override/batch_size", 1442)).settings.batch_size == 1442
+
+
+def test_a_budget_that_warm_up_eats_up_is_named():
+    document = changed(PARAMS, "schedules/one_cycle/warmup_fraction", 0.9)
+    assert single(document).schedule_args["warmup_fraction"] == 0.9
+    document["override"]["steps"] = 3
+    assert "leaves none of the single run's 3 steps to the schedule" in refused(document)
+
+
+def test_an_override_that_the_optimizer_does_not_take_is_named(add_part, house):
+    add_part("optimizers", "plain", "def build(model, param_groups, *, lr: float): ...\n")
+    room = changed(ROOM, "optimizers/plain", {"lr": 0.1}) | {"search": None}
+    (house / ROOM).write_text(dump(room))
+    document = changed(PARAMS, "optimizer", "plain")
+    document["schedule"] = "cosine"
+    assert single(document).optimizer_args == {"lr": 0.1}
+    document["override"]["weight_decay"] = 0.1
+    message = refused(document)
+    assert "override.weight_decay: plain takes no weight_decay: leave it without a value" in message
+
+
+def test_an_optimizer_without_a_row_in_the_room_is_named(house):
+    room = without(ROOM, "optimizers/ngd") | {"search": None}
+    room["suite"]["optimizers"].remove("ngd")
+    (house / ROOM).write_text(dump(room))
+    message = refused(changed(PARAMS, "optimizer", "ngd"))
+    assert "optimizers.ngd is missing: add its hyper-parameters" in message
+    assert "(in workloads/digits-cnn/params.yaml)" in message

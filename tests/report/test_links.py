@@ -1,49 +1,85 @@
-"""Names of optimizer and schedule lead to their cells, and nothing else does."""
+"""Mentions of arms lead to their cells, and nothing else does; each format escapes its text."""
 
-import subprocess
-import sys
+import dataclasses
+from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
+import yaml
 
-from optbench.params.load import load_params
-from optbench.report.contents import Contents, read_contents
-from optbench.report.links import Links, in_html, in_markdown
+from optbench.core.arm import Arm
+from optbench.core.prose import Mention, Prose
+from optbench.report.links import Links
+
+ADAM = Mention("digits-cnn", Arm("adam", "one_cycle"))
+SGD = Mention("digits-cnn", Arm("sgd", "step"))
 
 
-@pytest.fixture(scope="module")
-def contents() -> Contents:
-    return read_contents(load_params(), "digits-cnn")
-
-
-def test_every_name_of_an_arm_is_a_link(contents):
-    links = Links([contents], in_markdown)
-    text = "adam / one_cycle over sgd / step: +1 pp"
+def test_every_mention_of_an_arm_is_a_link(contents):
+    sentence = Prose.of(ADAM, " over ", SGD, ": +1 pp")
     page = "digits-cnn/report.html#cells"
-    assert links(text, "digits-cnn") == (
+    assert Links([contents]).markdown(sentence) == (
         f"[adam / one_cycle]({page}-adam-one_cycle) over [sgd / step]({page}-sgd-step): +1 pp"
     )
 
 
 def test_on_its_own_page_it_is_an_anchor(contents):
-    links = Links([contents], in_html, page="")
-    assert links("sgd / step", "digits-cnn") == '<a href="#cells-sgd-step">sgd / step</a>'
+    links = Links([contents], page="")
+    assert links.html(Prose.of(SGD)) == '<a href="#cells-sgd-step">sgd / step</a>'
 
 
-@pytest.mark.parametrize("text", ["sgd alone", "sgd / steps", "nsgd / step", "lion / step"])
-def test_other_words_stay(contents, text):
-    assert Links([contents], in_html)(text, "digits-cnn") == text
+@pytest.mark.parametrize("text", ["sgd / step", "sgd alone", "adam / one_cycle over sgd / step"])
+def test_text_that_mentions_nothing_stays(contents, text):
+    """However much it looks like an arm."""
+    assert Links([contents]).html(text) == text
+    assert Links([contents]).markdown(Prose.of(text)) == text
 
 
-@pytest.mark.parametrize("workload", ["cifar10-resnet18", None])
-def test_a_workload_without_cells_has_no_links(contents, workload):
-    assert Links([contents], in_html)("sgd / step", workload) == "sgd / step"
+@pytest.mark.parametrize("workload", ["cifar10-resnet18", "digits-cnn"])
+def test_a_workload_without_cells_has_no_links(contents, never, workload):
+    sentence = Prose.of(Mention(workload, Arm("sgd", "step")))
+    links = Links([never, contents])
+    assert ("href" in links.html(sentence)) == (workload == "digits-cnn")
+    planned = dataclasses.replace(contents, cells=[])
+    assert Links([never, planned]).html(sentence) == "sgd / step"
 
 
-def test_the_index_refuses_to_leave_a_workload_out():
-    command = [sys.executable, "stages/index.py", "digits-cnn"]
-    done = subprocess.run(command, env={"PYTHONPATH": "src"}, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert (
-        "reports/dvc.yaml: its workloads are digits-cnn, those with seeds or costs" in done.stderr
+def test_an_arm_that_is_not_in_the_suite_has_no_link(contents):
+    assert Links([contents]).html(Prose.of(Mention("digits-cnn", Arm("lion", "step")))) == (
+        "lion / step"
     )
-    assert "cifar10-resnet9" in done.stderr
+
+
+AWKWARD = "a < b & c > d | *one* `two` [three](four) \\ \"five\" 'six'"
+
+
+def test_html_is_escaped_once(contents):
+    class Text(HTMLParser):
+        data = ""
+
+        def handle_data(self, data) -> None:
+            self.data += data
+
+    links = Links([contents], page="")
+    parser = Text()
+    parser.feed(str(links.html(Prose.of(AWKWARD, SGD))))
+    parser.close()
+    assert parser.data == f"{AWKWARD}sgd / step"
+
+
+def test_markdown_is_escaped(contents):
+    text = Links([contents]).markdown(AWKWARD)
+    unescaped = text.replace("\\\\", "\0")
+    for mark in "<>|*`[]":
+        assert unescaped.count(mark) == unescaped.count(f"\\{mark}") == AWKWARD.count(mark)
+    assert Links([contents]).markdown("one_cycle 95 %") == "one_cycle 95 %"  # the control
+
+
+def test_every_workload_with_cells_or_costs_is_there(every):
+    expected = set()
+    for path in Path("workloads").glob("*/params.yaml"):
+        suite = yaml.safe_load(path.read_text())["suite"]
+        if suite["seeds"] or [*Path("costs", path.parent.name).glob("*.json")]:
+            expected.add(path.parent.name)
+    assert set(every) == expected
+    assert {"digits-cnn", "cifar10-resnet18"} <= expected

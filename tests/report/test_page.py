@@ -1,5 +1,6 @@
 """The pages: nothing to fetch, every link leads somewhere, readable by everybody."""
 
+import dataclasses
 import re
 import subprocess
 from collections import Counter
@@ -8,15 +9,22 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import yaml
 from PIL import Image
 
-from optbench.claims.schema import load_claims
-from optbench.params.load import load_params
-from optbench.report.contents import Contents, read_all, sums_of
-from optbench.report.page import TEMPLATES, inline
-from optbench.report.render import figures_of, render_index, render_report
+from optbench.report.contents import Contents, sums_of
+from optbench.report.gallery import figures_of
+from optbench.report.links import anchor
+from optbench.report.page import TEMPLATES, arguments
+from optbench.report.render import render_index, render_report
+from optbench.report.svg import inline
 
 VOID = {"meta", "link", "br", "img", "path", "use", "input", "hr", "rect", "line", "circle"}
+PAGES = [
+    *(f"{path.parent.name}/report.html" for path in sorted(Path("workloads").glob("*/params.yaml"))
+      if yaml.safe_load(path.read_text())["suite"]["seeds"]),
+    "index.html",
+]  # fmt: skip
 READABLE = 4.5  # contrast of text, WCAG 2.2, level AA
 
 
@@ -39,29 +47,22 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def contents() -> list[Contents]:
-    return [*read_all(load_params()).values()]
+def run(every) -> list[Contents]:
+    return [contents for contents in every.values() if contents.cells]
 
 
 @pytest.fixture(scope="module")
-def run(contents) -> list[Contents]:
-    return [own for own in contents if own.cells]
-
-
-@pytest.fixture(scope="module")
-def folder(contents, run, tmp_path_factory) -> Path:
+def folder(every, run, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("project") / "reports"
-    for name in ("src", "costs", "searches", "results"):
+    for name in ("src", "costs", "workloads", "results"):
         (folder.parent / name).symlink_to(Path(name).resolve())
-    claims = load_claims(workloads=load_params().workloads)
-    for own in run:
-        render_report(own, claims, folder / own.workload)
-    render_index(contents, claims, folder)
+    for contents in run:
+        render_report(contents, folder / contents.name)
+    render_index([*every.values()], run[0].claims, folder)
     return folder
 
 
-@pytest.fixture(scope="module", params=["digits-cnn/report.html", "cifar10-resnet9/report.html",
-                                        "index.html"])  # fmt: skip
+@pytest.fixture(scope="module", params=PAGES)
 def page(request, folder) -> Page:
     return Page((folder / request.param).read_text(encoding="utf-8"))
 
@@ -117,8 +118,8 @@ def luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def contrast(one: str, other: str) -> float:
-    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+def contrast(first: str, second: str) -> float:
+    light, dark = sorted((luminance(first), luminance(second)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 
 
@@ -126,11 +127,8 @@ def schemes() -> list[dict[str, str]]:
     """The colours of the light, the dark and the printed page."""
     css = (TEMPLATES / "style.css").read_text()
     blocks = re.findall(r":root \{(.*?)\}", css, flags=re.DOTALL)
-    found: list[dict[str, str]] = []
-    for block in blocks:
-        colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", block))
-        found.append({**(found[0] if found else {}), **colours})
-    return found
+    colours = [dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", block)) for block in blocks]
+    return [{**colours[0], **changed} for changed in colours]
 
 
 def test_text_is_readable_in_light_and_dark_and_print():
@@ -152,31 +150,66 @@ def test_two_figures_on_a_page_keep_their_ids_apart():
         b'<?xml version="1.0"?><svg width="1" height="1" viewBox="0 0 1 1"><metadata>x</metadata>'
         b'<g id="a" clip-path="url(#c)"><use xlink:href="#m"/></g></svg>'
     )
-    one = inline(svg, name="one", alt="A line")
-    assert 'id="one-a"' in one
-    assert "url(#one-c)" in one
-    assert 'href="#one-m"' in one
-    assert 'aria-label="A line"' in one
-    assert "metadata" not in one
-    assert "width" not in one
+    first = inline(svg, name="first", alt="A line")
+    assert 'id="first-a"' in first
+    assert "url(#first-c)" in first
+    assert 'href="#first-m"' in first
+    assert 'aria-label="A line"' in first
+    assert "metadata" not in first
+    assert "width" not in first
+    assert 'aria-label="A &lt;line&gt;"' in inline(svg, name="first", alt="A <line>")
 
 
 def test_every_row_leads_to_its_cells_and_each_names_its_digest(run, folder):
-    for own in run:
-        text = (folder / own.workload / "report.html").read_text()
+    for contents in run:
+        text = (folder / contents.name / "report.html").read_text()
         links = [a["href"] for a in Page(text).all("a")]
-        for cell in own.runs:
-            assert f"#cells-{cell.optimizer}-{cell.schedule}" in links
-            assert own.inputs[str(sums_of(cell))] in text
+        for cell in contents.runs:
+            assert f"#{anchor(cell.arm)}" in links
+            assert contents.inputs[str(sums_of(cell))] in text
 
 
-def test_rendering_twice_gives_the_same_bytes(contents, run, folder, tmp_path):
-    claims = load_claims(workloads=load_params().workloads)
-    for own in run:
-        render_report(own, claims, tmp_path / own.workload)
-    render_index(contents, claims, tmp_path)
+def test_hyper_parameters_and_packages_are_those_of_the_results(contents, tmp_path):
+    """As if params.yaml had changed since: the page shows what was trained."""
+    cell = "adam-step-0"
+    outcome = contents.outcomes[cell]
+    changed = dataclasses.replace(
+        outcome.run,
+        optimizer_args={**outcome.run.optimizer_args, "lr": 0.123},
+        schedule_args={**outcome.run.schedule_args, "gamma": 0.456},
+    )
+    outcomes = {
+        name: dataclasses.replace(other, run=changed, packages={"torch": "9.9", "muon": "1.2.3"})
+        if other.run.arm == changed.arm
+        else other
+        for name, other in contents.outcomes.items()
+    }
+    render_report(dataclasses.replace(contents, outcomes=outcomes), tmp_path)
+    text = (tmp_path / "report.html").read_text()
+    group = text.split('<section id="cells-adam-step">')[1].split("</section>")[0]
+    for words in ("lr 0.123", "gamma 0.456", "torch 9.9, muon 1.2.3"):
+        assert words in group
+        assert text.count(words) == 1
+    assert group.count('<p class="note">') == 1  # all seeds alike
+
+
+def test_seeds_that_were_trained_otherwise_are_told_apart(contents):
+    first = contents.outcomes["adam-step-0"]
+    outcomes = {
+        **contents.outcomes,
+        "adam-step-0": dataclasses.replace(first, packages={"torch": "9.9"}),
+    }
+    mixed = dataclasses.replace(contents, outcomes=outcomes)
+    assert len(arguments(mixed, first.run.arm)) == 2
+    assert len(arguments(contents, first.run.arm)) == 1  # the control
+
+
+def test_rendering_twice_gives_the_same_bytes(every, run, folder, tmp_path):
+    for contents in run:
+        render_report(contents, tmp_path / contents.name)
+    render_index([*every.values()], run[0].claims, tmp_path)
     names = [path.relative_to(folder) for path in folder.rglob("*.*")]
-    figures = {own.workload: len(figures_of(own)) for own in run}
+    figures = {contents.name: len(figures_of(contents)) for contents in run}
     assert figures["digits-cnn"] == 6
     # A page, a table in three formats, claims in two, the inputs; the index has no table.
     assert len(names) == sum(7 + 3 * count for count in figures.values()) + 5 + 3
@@ -197,9 +230,7 @@ document.getElementById("f").onload = () => {{
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [360, 768, 1280])
-@pytest.mark.parametrize(
-    "name", ["digits-cnn/report.html", "cifar10-resnet9/report.html", "index.html"]
-)
+@pytest.mark.parametrize("name", PAGES)
 def test_chromium_lays_it_out_without_overflow_requests_or_complaints(
     folder, tmp_path, width, name
 ):
@@ -212,16 +243,16 @@ def test_chromium_lays_it_out_without_overflow_requests_or_complaints(
          "--host-resolver-rules=MAP * ~NOTFOUND", "--enable-logging=stderr", probe.as_uri()],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    found = re.search(r'<pre id="out">([-\d]+) (\d+) (\d+)</pre>', chromium.stdout)
-    assert found, chromium.stdout[-300:]
-    assert [int(number) for number in found.groups()] == [0, 0, 0]
+    numbers = re.search(r'<pre id="out">([-\d]+) (\d+) (\d+)</pre>', chromium.stdout)
+    assert numbers, chromium.stdout[-300:]
+    assert [int(number) for number in numbers.groups()] == [0, 0, 0]
     assert "CONSOLE" not in chromium.stderr
 
 
 @pytest.mark.slow
 def test_chromium_prints_and_darkens_it(folder, tmp_path):
     """Needs Debian's chromium, or another of that name; Pillow comes with Matplotlib."""
-    url = (folder / "cifar10-resnet9/report.html").as_uri()
+    url = (folder / "digits-cnn/report.html").as_uri()
     quiet = ["chromium", "--headless", "--no-sandbox", "--disable-gpu",
              "--host-resolver-rules=MAP * ~NOTFOUND"]  # fmt: skip
 

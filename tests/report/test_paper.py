@@ -1,23 +1,16 @@
 """The paper holds the tables' numbers, and is the same bytes twice."""
 
-from optbench.claims.schema import load_claims
-from optbench.params.load import load_params
 from optbench.report import tables
-from optbench.report.advice import Budget, advise
-from optbench.report.contents import read_contents
-from optbench.report.ledger import ledger
-from optbench.report.page import cost_rows, target_rows
+from optbench.report.advice import Allowance, advise
+from optbench.report.ledger import ledger_of
 from optbench.report.paper import paper_source, publish_paper
 from optbench.report.render import render_index, render_report
 
 
-def test_the_paper_is_set_twice_with_the_same_bytes(tmp_path):
-    params = load_params()
-    claims = load_claims(workloads=params.workloads)
-    contents = read_contents(params, "digits-cnn")
-    judged = ledger(claims, [contents])
-    render_report(contents, claims, tmp_path / "digits-cnn")
-    render_index([contents], claims, tmp_path)
+def test_the_paper_is_set_twice_with_the_same_bytes(contents, tmp_path):
+    judged = ledger_of(contents.claims, [contents])
+    render_report(contents, tmp_path / "digits-cnn")
+    render_index([contents], contents.claims, tmp_path)
     pdfs = []
     for _ in range(2):
         publish_paper([contents], judged, tmp_path)
@@ -25,8 +18,10 @@ def test_the_paper_is_set_twice_with_the_same_bytes(tmp_path):
     assert pdfs[0] == pdfs[1]
     assert pdfs[0].startswith(b"%PDF")
     source = paper_source([contents], judged)
-    for row in (
-        *tables.results_rows(contents), *target_rows(contents), *cost_rows(contents),
-        *advise(contents, Budget()).rows,
+    for table in (
+        tables.results(contents), tables.targets(contents), tables.costs(contents),
+        advise(contents, Allowance()).table,
     ):  # fmt: skip
-        assert ", ".join(f'"{cell}"' for cell in row) in source
+        assert table.rows
+        for row in table.rows:
+            assert ", ".join(f'"{cell}"' for cell in row.cells) in source

@@ -11,34 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from optbench.claims.schema import Claims, load_claims
 from optbench.core import records
+from optbench.core.arm import Arm
 from optbench.evaluation.summary import ONE_NETWORK
-from optbench.params.load import load_params
 from optbench.report import inputs, style, tables
-from optbench.report.contents import Contents, read_all, read_contents
-from optbench.report.figures import (
-    accuracy_differences,
-    learning_curves,
-    named_contrasts,
-    performance_profile,
-)
-from optbench.report.ledger import ledger
+from optbench.report.contents import Contents
+from optbench.report.curves import learning_curves, schedule_shapes
+from optbench.report.figures import performance_profile
+from optbench.report.forest import named_contrasts, score_differences
+from optbench.report.ledger import ledger_of
 from optbench.report.render import render_index, render_report
-
-
-def claims() -> Claims:
-    return load_claims(workloads=load_params().workloads)
-
-
-@pytest.fixture(scope="module")
-def contents() -> Contents:
-    return read_contents(load_params(), "digits-cnn")
 
 
 def test_rendering_twice_gives_the_same_bytes(contents, tmp_path):
     for name in ("first", "second"):
-        render_report(contents, claims(), tmp_path / name)
+        render_report(contents, tmp_path / name)
     files = [p.relative_to(tmp_path / "first") for p in (tmp_path / "first").rglob("*.*")]
     assert len(files) == 25
     for file in files:
@@ -50,20 +37,25 @@ ARTEFACTS = ("results.md", "results.csv", "results.tex", "report.html", "claims.
              "inputs.sha256")  # fmt: skip
 
 
-@pytest.mark.parametrize("workload", ["digits-cnn", "cifar10-resnet9"])
-def test_the_committed_report_is_not_stale(workload, tmp_path):
-    render_report(read_contents(load_params(), workload), claims(), tmp_path)
-    drawn = [path.relative_to(tmp_path) for path in tmp_path.glob("figures/*.svg")]
-    assert len(drawn) == 6
-    for name in (*ARTEFACTS, *drawn):
-        assert (tmp_path / name).read_text() == Path("reports", workload, name).read_text()
+def test_the_committed_reports_are_not_stale(every, tmp_path):
+    drawn = {}
+    for name, contents in every.items():
+        if not contents.cells:
+            continue
+        render_report(contents, tmp_path / name)
+        drawn[name] = [
+            path.relative_to(tmp_path / name) for path in tmp_path.glob(f"{name}/figures/*.svg")
+        ]
+        for file in (*ARTEFACTS, *drawn[name]):
+            assert (tmp_path / name / file).read_text() == Path("reports", name, file).read_text()
+    assert len(drawn["digits-cnn"]) == 6
 
 
-def test_the_committed_index_is_not_stale(tmp_path):
-    workloads = list(read_all(load_params()).values())
-    for own in workloads:
-        shutil.copytree(f"reports/{own.workload}", tmp_path / own.workload) if own.cells else None
-    render_index(workloads, claims(), tmp_path)
+def test_the_committed_index_is_not_stale(every, contents, tmp_path):
+    for name, workload in every.items():
+        if workload.cells:
+            shutil.copytree(f"reports/{name}", tmp_path / name)
+    render_index([*every.values()], contents.claims, tmp_path)
     names = ("index.html", "claims.json", "claims.md", "claims.schema.json", "inputs.sha256")
     for name in (*names, "figures/performance_profile.svg"):
         assert (tmp_path / name).read_text() == Path("reports", name).read_text()
@@ -75,10 +67,10 @@ def test_the_indexs_artefacts_carry_the_digest_of_theirs():
         assert digest.encode() in Path("reports", name).read_bytes(), name
 
 
-@pytest.mark.parametrize("workload", ["digits-cnn", "cifar10-resnet9"])
-def test_links_of_the_committed_markdown_lead_somewhere(workload):
-    for path in (Path(f"reports/{workload}/claims.md"), Path(f"reports/{workload}/results.md"),
-                 Path("reports/claims.md")):  # fmt: skip
+def test_links_of_the_committed_markdown_lead_somewhere(every):
+    pages = [f"{name}/{page}.md" for name, contents in every.items() if contents.cells
+             for page in ("claims", "results")]  # fmt: skip
+    for path in (Path("reports", page) for page in (*pages, "claims.md")):
         links = re.findall(r"\]\(([^)]+)\)", path.read_text())
         assert links
         for link in dict.fromkeys(links):
@@ -97,7 +89,7 @@ def test_another_target_is_another_digest(contents):
 
 
 def test_every_artefact_carries_the_digest_of_its_inputs(contents, tmp_path):
-    render_report(contents, claims(), tmp_path)
+    render_report(contents, tmp_path)
     listed = (tmp_path / "inputs.sha256").read_bytes()
     digest = hashlib.sha256(listed).hexdigest()
     for path in tmp_path.rglob("*.*"):
@@ -110,24 +102,32 @@ def test_every_artefact_carries_the_digest_of_its_inputs(contents, tmp_path):
     assert changed != digest  # the control
 
 
+def cells_of(table: tables.Table) -> list[list[str]]:
+    return [list(row.cells) for row in table.rows]
+
+
 def test_the_tables_mean_is_the_mean_of_its_cells(contents):
-    (row,) = [r for r in tables.results_rows(contents) if r[:2] == ["adam", "cosine"]]
+    rows = cells_of(tables.results(contents))
+    (row,) = [row for row in rows if row[:2] == ["adam", "cosine"]]
     accuracies = []
-    for seed in contents.suite.seeds:
+    for seed in contents.seeds:
         predictions = records.read(
             Path("results/digits-cnn/suite") / f"adam-cosine-{seed}"
         ).predictions
-        pairs = zip(predictions.actual, predictions.predicted, strict=True)
+        pairs = zip(predictions["actual"], predictions["predicted"], strict=True)
         accuracies.append(statistics.fmean(a == p for a, p in pairs))
     assert row[2] == f"{100 * statistics.fmean(accuracies):.2f}"
     assert row[3] == f"{100 * statistics.stdev(accuracies):.2f}"
 
 
 def test_every_format_holds_the_same_rows(contents):
-    expected = tables.results_rows(contents)
-    in_csv = list(csv.reader(tables.csv_text(contents).splitlines()))[1:]
-    assert [row[:-1] for row in in_csv] == expected
-    markdown = tables.markdown(contents, page="report.html").splitlines()[2:]
+    table = tables.results(contents)
+    expected = cells_of(table)
+    assert table.headers[2:5] == ("accuracy %", "sd pp", "95 % interval")
+    in_csv = list(csv.reader(tables.csv_text(contents).splitlines()))
+    assert in_csv[0][:-1] == list(table.headers)
+    assert [row[:-1] for row in in_csv[1:]] == expected
+    markdown = tables.markdown(table, page="report.html").splitlines()[2:]
     unlinked = [re.sub(r"\[(\w+)\]\([^)]*\)", r"\1", line) for line in markdown]
     assert [[cell.strip() for cell in line.strip("|").split("|")] for line in unlinked] == expected
     latex = tables.latex(contents)
@@ -135,32 +135,70 @@ def test_every_format_holds_the_same_rows(contents):
     assert "\\toprule" in latex
 
 
+def test_epochs_to_target_have_one_decimal(contents):
+    for table, column in ((tables.results(contents), 6), (tables.targets(contents), 2)):
+        times = [row[column].split(" ")[0] for row in cells_of(table)]
+        assert all(re.fullmatch(r"\d+\.\d|-", time) for time in times)
+        assert len({*times}) > 1
+    (row,) = [row for row in cells_of(tables.results(contents)) if row[:2] == ["sgd", "step"]]
+    epochs = [cell.epochs_to_target for cell in contents.cells if cell.arm == Arm("sgd", "step")]
+    assert row[6] == f"{statistics.median(epochs):.1f}"
+
+
 def test_a_figure_has_no_date(contents, tmp_path):
-    render_report(contents, claims(), tmp_path)
+    render_report(contents, tmp_path)
     for svg in (tmp_path / "figures").glob("*.svg"):
         assert "dc:date" not in svg.read_text()
 
 
-def with_lengths(contents: Contents, lengths: dict[int, int]) -> Contents:
-    """The same contents, where the history of some seeds ends early in every group."""
-    histories = {
-        key: [history[: lengths.get(i, len(history))] for i, history in enumerate(group)]
-        for key, group in contents.histories.items()
+def diverged(contents: Contents, seeds: set[int], points: int) -> Contents:
+    """The same contents, where runs of some seeds diverged, in every arm, after some points."""
+    outcomes = {
+        name: dataclasses.replace(outcome, history=outcome.history[:points], diverged_at_step=9)
+        if outcome.run.seed in seeds
+        else outcome
+        for name, outcome in contents.outcomes.items()
     }
-    return dataclasses.replace(contents, histories=histories)
+    return dataclasses.replace(contents, outcomes=outcomes)
 
 
 def test_a_diverged_seed_leaves_the_curve_of_the_others_whole(contents):
-    figure = learning_curves(with_lengths(contents, {0: 2}))
+    figure = learning_curves(diverged(contents, {0}, 2))
     lines = [line for line in figure.axes[0].lines if line.get_label() == "adam"]
-    others = [100 * h[-1].heldout_accuracy for h in contents.histories["adam", "cosine"][1:]]
-    assert len(lines[0].get_xdata()) == contents.settings.epochs
-    assert lines[0].get_ydata()[-1] == pytest.approx(statistics.fmean(others))
+    histories = [contents.outcomes[f"adam-cosine-{seed}"].history for seed in contents.seeds[1:]]
+    assert list(lines[0].get_xdata()) == [point.epoch for point in histories[0]]
+    last = statistics.fmean(100 * history[-1].heldout_score for history in histories)
+    assert lines[0].get_ydata()[-1] == pytest.approx(last)
 
 
 def test_a_suite_in_which_every_run_diverged_is_still_drawn(contents):
-    figure = learning_curves(with_lengths(contents, dict.fromkeys(contents.suite.seeds, 0)))
+    figure = learning_curves(diverged(contents, {*contents.seeds}, 0))
     assert all(len(line.get_xdata()) == 0 for line in figure.axes[0].lines[:1])
+    low, high = figure.axes[0].get_ylim()
+    assert low < 100 * contents.room.target < high
+
+
+def test_the_schedules_shapes_are_those_of_the_results(contents):
+    """As if params.yaml had changed since."""
+    outcomes = {
+        name: dataclasses.replace(
+            outcome,
+            run=dataclasses.replace(
+                outcome.run, schedule_args={**outcome.run.schedule_args, "gamma": 0.5}
+            ),
+        )
+        if outcome.run.schedule == "step"
+        else outcome
+        for name, outcome in contents.outcomes.items()
+    }
+
+    def last(drawn: Contents) -> float:
+        lines = schedule_shapes(drawn).axes[0].lines
+        assert [line.get_label() for line in lines] == ["cosine", "one_cycle", "step"]
+        return lines[2].get_ydata()[-1]
+
+    assert last(dataclasses.replace(contents, outcomes=outcomes)) == pytest.approx(0.25)
+    assert last(contents) == pytest.approx(0.01)  # the control
 
 
 def test_every_optimizer_has_a_colour_of_its_own():
@@ -168,22 +206,35 @@ def test_every_optimizer_has_a_colour_of_its_own():
     assert len({style.colour(name, names) for name in names}) == len(names)
 
 
+def renamed(contents: Contents, name: str, **changes: object) -> Contents:
+    """The same contents as those of a workload of another name, scored alike."""
+    scores = {**contents.claims.scores, name: contents.score}
+    claims = dataclasses.replace(contents.claims, scores=scores)
+    room = dataclasses.replace(contents.room, name=name)
+    return dataclasses.replace(contents, **{"room": room, "claims": claims, **changes})
+
+
 def test_the_profile_says_what_it_is_over_and_what_it_leaves_out(contents):
-    lacking = dataclasses.replace(
-        contents,
-        workload="other",
-        cells=[c for c in contents.cells if (c.optimizer, c.schedule) != ("ngd", "step")],
-    )
+    cells = [cell for cell in contents.cells if cell.arm != Arm("ngd", "step")]
+    lacking = renamed(contents, "other", cells=cells)
     title = performance_profile([contents, lacking]).axes[0].get_title(loc="left")
     assert "50 targets (digits-cnn 30, other 20); 10 left out, not run by all" in title
 
 
+def forest(contents: Contents):
+    return score_differences(contents, ledger_of(contents.claims, [contents]).verdicts).axes
+
+
+def labels(axes) -> list[str]:
+    return [label.get_text() for label in axes.get_yticklabels()]
+
+
 def test_the_forest_keeps_named_contrasts_apart_from_the_rest(contents):
-    named, rest = accuracy_differences(contents).axes
+    named, rest = forest(contents)
     titles = [axes.get_title(loc="left") for axes in (named, rest)]
     assert "Holm" in titles[0]
     assert titles[1].endswith("exploratory, uncorrected")
-    rows = [[label.get_text() for label in axes.get_yticklabels()] for axes in (named, rest)]
+    rows = [labels(named), labels(rest)]
     assert "adamw - radam / cosine" in rows[0]
     assert "kfac - sgd / step" in rows[1]
     assert not set(rows[0]) & set(rows[1])
@@ -193,37 +244,66 @@ def test_the_forest_keeps_named_contrasts_apart_from_the_rest(contents):
 
 
 def test_the_forests_p_is_the_ledgers(contents):
-    judged = [
-        contrast
-        for entry in ledger(claims(), [contents]).entries
+    ledger = ledger_of(contents.claims, [contents])
+    corrected = {
+        str(contrast.name): contrast.p_corrected
+        for entry in ledger.entries
         for transfer in entry.judgement.transfer
         for contrast in transfer.contrasts
-    ]
-    corrected = {contrast.name: contrast.p_corrected for contrast in judged}
-    for (first, second), (p, _) in named_contrasts(contents).items():
-        assert p == corrected[f"{' / '.join(first)} over {' / '.join(second)}"]
+        if entry.quantity == "score"
+    }
+    named = named_contrasts(contents, ledger.verdicts)
+    assert named
+    for (first, second), tested in named.items():
+        assert tested.p == corrected[f"{first} over {second}"]
 
 
 def test_the_forest_shows_a_claims_own_contrast_before_transfer_on_the_same_arms(contents):
     """As if these were the runs of the workload that the claims are made for."""
-    unbanded = dataclasses.replace(claims(), baselines={})
-    own = dataclasses.replace(contents, workload="cifar10-resnet18", claims=unbanded)
-    entries = {entry.id: entry.judgement for entry in ledger(unbanded, [own]).entries}
+    unbanded = dataclasses.replace(contents.claims, baselines={})
+    claimed = renamed(contents, "cifar10-resnet18", claims=unbanded)
+    ledger = ledger_of(unbanded, [claimed])
+    entries = {entry.id: entry.judgement for entry in ledger.entries}
     (contrast,) = entries["finding-cosine"].contrasts
-    p, seeds = named_contrasts(own)[("adamw", "cosine"), ("adamw", "step")]
-    assert seeds == (0, 1, 2, 3, 4)
-    assert p == contrast.p_corrected
-    texts = [text.get_text() for text in accuracy_differences(own).axes[0].texts]
+    arms = Arm("adamw", "cosine"), Arm("adamw", "step")
+    tested = named_contrasts(claimed, ledger.verdicts)[arms]
+    assert tested.seeds == (0, 1, 2, 3, 4)
+    assert tested.p == contrast.p_corrected
+    texts = [text.get_text() for text in forest(claimed)[0].texts]
     assert any(text.startswith("n = 5, 5; ") for text in texts)
 
 
 def test_without_the_baseline_there_is_no_difference_from_it(contents):
-    others = tuple(name for name in contents.suite.optimizers if name != "sgd")
-    suite = dataclasses.replace(contents.suite, optimizers=others)
-    cells = [c for c in contents.cells if c.optimizer in others]
-    own = dataclasses.replace(contents, suite=suite, cells=cells)
-    assert not accuracy_differences(own).axes[1].get_yticklabels()
-    assert accuracy_differences(contents).axes[1].get_yticklabels()  # the control
+    others = tuple(name for name in contents.optimizers if name != "sgd")
+    suite = dataclasses.replace(contents.room.suite, optimizers=others)
+    room = dataclasses.replace(contents.room, suite=suite)
+    cells = [cell for cell in contents.cells if cell.optimizer in others]
+    without = dataclasses.replace(contents, room=room, cells=cells)
+    assert not labels(forest(without)[1])
+    assert labels(forest(contents)[1])  # the control
+
+
+def test_arms_outside_of_the_grid_have_their_place_everywhere(contents, tmp_path):
+    suite = dataclasses.replace(
+        contents.room.suite, optimizers=("sgd",), schedules=("cosine",), arms=("adam-step",)
+    )
+    arms = [Arm("sgd", "cosine"), Arm("adam", "step")]
+    few = dataclasses.replace(
+        contents,
+        room=dataclasses.replace(contents.room, suite=suite),
+        runs=[run for run in contents.runs if run.arm in arms],
+        outcomes={name: o for name, o in contents.outcomes.items() if o.run.arm in arms},
+        cells=[cell for cell in contents.cells if cell.arm in arms],
+        summaries=[summary for summary in contents.summaries if summary.arm in arms],
+    )
+    assert few.arms == tuple(arms)
+    panels = learning_curves(few).axes
+    assert [panel.get_title() for panel in panels] == ["cosine", "step"]
+    assert [panel.get_legend_handles_labels()[1] for panel in panels] == [["sgd"], ["adam"]]
+    render_report(few, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert re.findall(r'id="cells-([\w-]+)"', page) == ["sgd-cosine", "adam-step"]
+    assert len(tables.results(few).rows) == 2
 
 
 TEX = r"""\documentclass[10pt,a4paper]{article}
@@ -239,8 +319,8 @@ TEX = r"""\documentclass[10pt,a4paper]{article}
 def test_latex_sets_the_table_within_the_text(contents, tmp_path, one_network):
     """Needs pdflatex, with booktabs and graphicx."""
     kind = {"interval": ONE_NETWORK} if one_network else {}
-    own = [dataclasses.replace(summary, **kind) for summary in contents.summaries]
-    table = tables.latex(dataclasses.replace(contents, summaries=own))
+    summaries = [dataclasses.replace(summary, **kind) for summary in contents.summaries]
+    table = tables.latex(dataclasses.replace(contents, summaries=summaries))
     assert ("One network" in table) == one_network
     (tmp_path / "results.tex").write_text(table)
     (tmp_path / "paper.tex").write_text(TEX)

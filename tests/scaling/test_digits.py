@@ -1,7 +1,6 @@
 """Real trainings in parallel: the bits of a serial run, also after an interruption."""
 
-import re
-import shutil
+import json
 import signal
 import time
 from pathlib import Path
@@ -9,23 +8,12 @@ from pathlib import Path
 import pytest
 from tests.conftest import ENVIRONMENT, Project
 from tests.faults.sites import wait_until
+from tests.scaling.digits import CELLS, ROOM, WORKLOAD, copy_of, log_of, tree, untrain
 from tests.scaling.trivial import optbench, start
 
-from optbench.training.keeper import VARIABLE
+from optbench.supervision.keeper import VARIABLE
 
-SUITE = "suites/digits-cnn/dvc.yaml"
-PRODUCED = ("results", "reports", "models", "dvc.lock", "data/dvc.lock", "suites")
-
-
-def tree(project: Project) -> dict[str, bytes]:
-    """All that a run leaves behind, locks included."""
-    paths = [path for name in PRODUCED for path in [project.folder / name]]
-    files = [path for top in paths for path in ([top] if top.is_file() else top.rglob("*"))]
-    return {
-        str(file.relative_to(project.folder)): file.read_bytes()
-        for file in files
-        if file.is_file() and file.suffix != ".yaml"
-    }
+COSTS = tuple(f"{ROOM}:cost@{optimizer}" for optimizer in ("sgd", "adam"))
 
 
 @pytest.fixture
@@ -35,24 +23,11 @@ def untrained(project: Project, monkeypatch) -> Project:
     DVC's order of stages, and so of entries in dvc.lock, depends on Python's seed of hashes.
     """
     monkeypatch.setitem(ENVIRONMENT, "PYTHONHASHSEED", "0")
-    project.set("workloads.digits-cnn.epochs", 3)
-    project.run("dvc", "commit", "--force", f"{SUITE}:cost@sgd", f"{SUITE}:cost@adam")
-    for name in ("results", "reports", "models"):
-        shutil.rmtree(project.folder / name)
-    for lock in project.folder.rglob("dvc.lock"):
-        lock.unlink()
-    shutil.rmtree(project.folder / ".dvc/cache/runs")
-    project.run("dvc", "commit", "--force", f"{SUITE}:cost@sgd", f"{SUITE}:cost@adam")
+    project.set("settings.budget", {"epochs": 3}, WORKLOAD)
+    untrain(project)
+    project.run("dvc", "repro", f"{ROOM}:validate")
+    project.run("dvc", "commit", "--force", *COSTS)
     return project
-
-
-@pytest.fixture
-def serial(untrained: Project, tmp_path: Path) -> dict[str, bytes]:
-    """What a serial `dvc repro` makes of a copy."""
-    shutil.copytree(untrained.folder, tmp_path / "serial", symlinks=True)
-    copy = Project(tmp_path / "serial")
-    assert not [stage for stage in copy.repro() if stage.startswith("cost")]
-    return tree(copy)
 
 
 @pytest.mark.slow
@@ -60,18 +35,22 @@ def serial(untrained: Project, tmp_path: Path) -> dict[str, bytes]:
     ("jobs", "engine"),
     [(1, "local"), (2, "local"), (4, "local"), (2, "dask")],
 )
-def test_locks_results_and_reports_are_those_of_a_serial_run(untrained, serial, jobs, engine):
+def test_locks_results_and_reports_are_those_of_a_serial_run(untrained, tmp_path, jobs, engine):
+    serial = copy_of(untrained.folder, tmp_path / "serial")
+    assert not [stage for stage in serial.repro() if "cost" in stage]
     command = optbench("--jobs", str(jobs), "--engine", engine, "--oversubscribe")
     output = untrained.run(*command).stdout
     assert "failed" not in output
-    assert tree(untrained) == serial
+    assert tree(untrained) == tree(serial)
+    made = {f"reports/{WORKLOAD}/report.html", f"models/{WORKLOAD}.safetensors"}
+    assert made <= set(tree(serial))
     assert "unchanged" in untrained.run(*optbench()).stdout
     assert untrained.repro() == []
 
 
-def test_interrupted_trainings_keep_their_step_and_go_on_to_the_same_bits(untrained, serial):
-    process = start(untrained, "--jobs", "2", **{VARIABLE: "0"})
-    checkpoints = untrained.folder / "scratch/checkpoints/digits-cnn/suite"
+def test_interrupted_trainings_keep_their_step_and_go_on_to_the_same_bits(longer):
+    process = start(longer, "--jobs", "2", *CELLS, **{VARIABLE: "0"})
+    checkpoints = longer.folder / f"scratch/checkpoints/{WORKLOAD}/suite"
     wait_until(lambda: len(list(checkpoints.glob("*/*/*.checkpoint"))) >= 2, 120)
     process.send_signal(signal.SIGINT)
     begin = time.monotonic()
@@ -79,7 +58,15 @@ def test_interrupted_trainings_keep_their_step_and_go_on_to_the_same_bits(untrai
     assert process.returncode == 128 + signal.SIGINT, output
     assert time.monotonic() - begin < 10
     assert list(checkpoints.glob("*/*/*.checkpoint"))
-    untrained.run(*optbench("--jobs", "2"))
-    logs = (untrained.folder / "logs/stages/suites/digits-cnn").glob("train@*.log")
-    assert [log for log in logs if re.search("goes on after step", log.read_text())]
-    assert tree(untrained) == serial
+    longer.run(*optbench("--jobs", "2", *CELLS))
+    resumed = [cell for cell in CELLS if "goes on after step" in log_of(longer, cell)]
+    assert resumed
+    for cell in resumed:
+        assert first_point(longer, cell)["since_step"] > 0
+    assert tree(longer) == longer.expected
+
+
+def first_point(project: Project, stage: str) -> dict:
+    """The first that a stage's trainer told of its progress since it was started."""
+    log: Path = project.folder / f"logs/stages/{stage.replace('dvc.yaml:', '')}.jsonl"
+    return json.loads(log.read_text().splitlines()[0])

@@ -3,31 +3,35 @@
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import dask.config
 import pytest
 from distributed import Client
 from tests.conftest import ENVIRONMENT, ROOT, Project
 from tests.faults.sites import is_running, wait_until
-from tests.faults.test_pipeline_faults import CELL, TRAIN, cell_files
-from tests.scaling.test_repro import began, slow
+from tests.scaling.digits import CELLS, WORKLOAD, log_of, tree
 from tests.scaling.trivial import CELL as TRIVIAL_CELL
-from tests.scaling.trivial import TrivialPipeline, optbench, start
+from tests.scaling.trivial import TrivialPipeline, began, optbench, slow, start
 
-from optbench.training.keeper import VARIABLE
+from optbench.core.errors import UsageError
+from optbench.scaling.engine import load
+from optbench.scaling.resources import Need
+from optbench.supervision.keeper import VARIABLE
 
-STAGE = f"suites/digits-cnn/dvc.yaml:train@{Path(CELL).name}"
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:dvc")
+STAGE = CELLS[0]
+CELL = f"{WORKLOAD}/suite/{STAGE.partition('@')[2]}"
 SUBMITIT = str(Path(__file__).with_name("submitit_engine.py"))
-CLUSTERS = ["local", pytest.param("slurm", marks=pytest.mark.slurm)]
+EXECUTORS = ["local", pytest.param("slurm", marks=pytest.mark.slurm)]
 
 
 @pytest.fixture
-def dask(tmp_path: Path) -> Iterator[dict[str, str]]:
+def cluster(tmp_path: Path) -> Iterator[dict[str, str]]:
     """A scheduler and two workers, as somebody starts them; gives the variable that names it."""
     file = tmp_path / "scheduler.json"
     environment = {**ENVIRONMENT, "PYTHONPATH": "src"}
@@ -54,6 +58,11 @@ def dask(tmp_path: Path) -> Iterator[dict[str, str]]:
         process.wait()
 
 
+def cell_files(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Those of the cell."""
+    return {name: content for name, content in files.items() if f"results/{CELL}/" in name}
+
+
 def trainer_of(project: Project) -> int:
     """The process that trains the cell."""
     holder = project.folder / f"scratch/locks/{CELL}.holder"
@@ -74,25 +83,14 @@ def kill_the_worker_of_a_training(project: Project, process: subprocess.Popen) -
     wait_until(lambda: not is_running(trainer), 15)
     output, _ = process.communicate(timeout=180)
     assert process.returncode == 0, output
-    log = project.folder / f"logs/stages/{STAGE.replace('dvc.yaml:', '')}.log"
-    assert re.search("goes on after step", log.read_text())
+    assert "goes on after step" in log_of(project, STAGE)
     return output
 
 
-@pytest.fixture
-def longer(project: Project) -> Project:
-    """Its cell trains for a while, and `expected` holds what must come of it."""
-    project.set("workloads.digits-cnn.epochs", 12)
-    project.run(*TRAIN)
-    project.expected = cell_files(project)
-    project.run("git", "restore", "results")
-    return project
-
-
-def test_dask_gives_the_cell_of_a_killed_worker_to_another_that_goes_on(longer, dask):
-    process = start(longer, "--jobs", "2", "--engine", "dask", STAGE, **dask, **{VARIABLE: "0"})
+def test_dask_gives_the_cell_of_a_killed_worker_to_another_that_goes_on(longer, cluster):
+    process = start(longer, "--jobs", "2", "--engine", "dask", STAGE, **cluster, **{VARIABLE: "0"})
     kill_the_worker_of_a_training(longer, process)
-    assert cell_files(longer) == longer.expected
+    assert cell_files(tree(longer)) == cell_files(longer.expected)
     assert longer.run("dvc", "status", STAGE).stdout.count("changed") == 0
 
 
@@ -116,9 +114,9 @@ def test_dask_alone_tries_a_cell_again_that_kills_every_worker(tmp_path):
     assert starts == 2, output
     assert code == 1
     assert "2 done, 1 failed, 1 skipped" in output
-    told = "failed: train@0: Dask gives up after the death of 2 of its workers, the last one"
+    end = "failed: train@0: Dask gives up after the death of 2 of its workers, the last one"
     log = r"tcp://[\d.:]+: see the workers' own logs\n +logs/stages/train@0.log"
-    assert re.search(rf"^{told} {log}$", output, re.MULTILINE), output
+    assert re.search(rf"^{end} {log}$", output, re.MULTILINE), output
     assert "is tried again" not in output
     assert "Traceback" not in output
     assert "Dask gives up" in (tmp_path / "pipeline/logs/stages/train@0.log").read_text()
@@ -131,38 +129,38 @@ def test_control_a_cell_that_kills_no_more_workers_than_dask_allows_is_done(tmp_
     assert "4 done" in output
 
 
-def start_submitit(project: Project, cluster: str, *targets: str) -> subprocess.Popen:
+def start_submitit(project: Project, executor: str, *targets: str) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, SUBMITIT, cluster, *targets], cwd=project.folder, text=True,
+        [sys.executable, SUBMITIT, executor, *targets], cwd=project.folder, text=True,
         env={**ENVIRONMENT, "PYTHONPATH": str(ROOT / "src"), VARIABLE: "0"},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cluster", CLUSTERS)
-def test_submitit_tries_the_cell_of_a_killed_worker_again_and_it_goes_on(longer, cluster):
-    process = start_submitit(longer, cluster, STAGE)
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_submitit_tries_the_cell_of_a_killed_worker_again_and_it_goes_on(longer, executor):
+    process = start_submitit(longer, executor, STAGE)
     output = kill_the_worker_of_a_training(longer, process)
     assert "lost its worker" in output
-    assert cell_files(longer) == longer.expected
+    assert cell_files(tree(longer)) == cell_files(longer.expected)
     assert longer.run("dvc", "status", STAGE).stdout.count("changed") == 0
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cluster", CLUSTERS)
-def test_submitit_gives_the_lock_of_a_serial_run(tmp_path, serial, cluster):
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_submitit_gives_the_lock_of_a_serial_run(tmp_path, serial, executor):
     pipeline = TrivialPipeline(tmp_path / "pipeline", cells=8)
-    output, _ = start_submitit(pipeline, cluster).communicate()
+    output, _ = start_submitit(pipeline, executor).communicate()
     assert "9 done, in" in output
     assert pipeline.files() == serial
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cluster", CLUSTERS)
-def test_sigterm_ends_what_submitit_runs(tmp_path, cluster):
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_sigterm_ends_what_submitit_runs(tmp_path, executor):
     pipeline = TrivialPipeline(tmp_path / "pipeline", cells=4, command=slow(30))
-    process = start_submitit(pipeline, cluster)
+    process = start_submitit(pipeline, executor)
     wait_until(lambda: {"0", "1"} <= began(pipeline), 60)
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=30)
@@ -184,20 +182,15 @@ def test_slurms_notice_of_preemption_keeps_the_step_and_queues_the_job_again(lon
     subprocess.run(["scancel", "--signal=USR1", *mine.stdout.split()], check=True)
     output, _ = process.communicate(timeout=400)  # Slurm itself waits two minutes
     assert process.returncode == 0, output
-    log = (longer.folder / f"logs/stages/{STAGE.replace('dvc.yaml:', '')}.log").read_text()
+    log = log_of(longer, STAGE)
     assert re.search(r"stopped after step (\d+)(?s:.*)goes on after step \1 ", log), log
-    assert cell_files(longer) == longer.expected
+    assert cell_files(tree(longer)) == cell_files(longer.expected)
 
 
-def test_without_slurm_it_says_so(tmp_path):
-    pipeline = TrivialPipeline(tmp_path / "pipeline", cells=1)
-    tools = tmp_path / "tools"  # all that is needed but Slurm's
-    tools.mkdir()
-    for name in ("env", "git", "sh"):
-        (tools / name).symlink_to(str(shutil.which(name)))
-    path = f"{tools}{os.pathsep}{Path(sys.executable).parent}"
-    output, _ = start(pipeline, "--engine", "slurm", PATH=path).communicate()
-    assert "engine slurm needs the command sbatch" in output
+def test_without_slurm_it_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UsageError, match="engine slurm needs the command sbatch"):
+        load("slurm").Engine(jobs=1, need=Need(), sender="test")
 
 
 def test_a_dask_cluster_of_its_own_gives_the_lock_of_a_serial_run(tmp_path, serial):
@@ -206,9 +199,9 @@ def test_a_dask_cluster_of_its_own_gives_the_lock_of_a_serial_run(tmp_path, seri
     assert pipeline.files() == serial
 
 
-def test_ctrl_c_ends_what_runs_on_dask(tmp_path, dask):
+def test_ctrl_c_ends_what_runs_on_dask(tmp_path, cluster):
     pipeline = TrivialPipeline(tmp_path / "pipeline", cells=4, command=slow(30))
-    process = start(pipeline, "--jobs", "2", "--engine", "dask", **dask)
+    process = start(pipeline, "--jobs", "2", "--engine", "dask", **cluster)
     wait_until(lambda: {"0", "1"} <= began(pipeline), 30)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=10)
@@ -217,20 +210,20 @@ def test_ctrl_c_ends_what_runs_on_dask(tmp_path, dask):
     assert began(pipeline) == {"0", "1"}
 
 
-def test_more_jobs_than_dask_has_threads_are_refused(tmp_path, dask):
-    pipeline = TrivialPipeline(tmp_path / "pipeline", cells=4)
-    process = start(pipeline, "--jobs", "3", "--engine", "dask", **dask)
-    output, _ = process.communicate()
-    assert process.returncode == 1
-    assert "Dask's workers have 2 threads" in output
-    assert "Traceback" not in output
+def test_more_jobs_than_dask_has_threads_are_refused(cluster):
+    address = cluster["DASK_SCHEDULER_ADDRESS"]
+    with (
+        dask.config.set(scheduler_address=address),
+        pytest.raises(UsageError, match="Dask's workers have 2 threads"),
+    ):
+        load("dask").Engine(jobs=3, need=Need(), sender="test")
 
 
-def test_a_scheduler_that_is_not_there_is_told(tmp_path):
+def test_a_scheduler_that_is_not_there_is_told(tmp_path, here, monkeypatch):
+    monkeypatch.setattr(load("dask"), "WAIT_S", 0.5)
     pipeline = TrivialPipeline(tmp_path / "pipeline", cells=1)
-    nowhere = {"DASK_SCHEDULER_ADDRESS": "tcp://127.0.0.1:1"}
-    process = start(pipeline, "--engine", "dask", **nowhere)
-    output, _ = process.communicate()
-    assert process.returncode == 1
+    with dask.config.set(scheduler_address="tcp://127.0.0.1:1"):
+        code, output = here(pipeline, "--engine", "dask")
+    assert code == 1
     assert "no Dask scheduler at tcp://127.0.0.1:1" in output
     assert "Traceback" not in output

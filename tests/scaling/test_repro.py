@@ -1,33 +1,28 @@
 """`optbench repro` with local processes: what a serial `dvc repro` does, sooner."""
 
+import json
 import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
-from tests.conftest import Project
+from tests.conftest import ROOT, Project
 from tests.faults.sites import wait_until
-from tests.scaling.trivial import CELL, TrivialPipeline, optbench, start
+from tests.scaling.trivial import CELL, TrivialPipeline, began, optbench, slow, start, together
 
+from optbench.scaling import run, view
+from optbench.supervision.progress import VARIABLE
 
-def slow(seconds: float, *, from_cell: int = 0) -> str:
-    """Notes that it began and takes its time; SIGTERM ends it with what a trainer exits with."""
-    count = f"$(test ${{item.cell}} -lt {from_cell} && echo 1 || echo {10 * seconds:.0f})"
-    return (
-        "trap 'exit 143' TERM; mkdir -p began; date >> began/${item.cell};"
-        f" for i in $(seq {count}); do sleep 0.1; done; {CELL}"
-    )
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:dvc")
 
 
 def trivial(folder: Path, *, cells: int = 8, **arguments: str) -> TrivialPipeline:
     return TrivialPipeline(folder, cells=cells, **arguments)
-
-
-def began(pipeline: TrivialPipeline) -> set[str]:
-    return {path.name for path in (pipeline.folder / "began").glob("*")}
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 4])
@@ -42,60 +37,69 @@ def test_lock_and_results_are_those_of_a_serial_run(tmp_path, serial, jobs):
     assert pipeline.files() == serial
 
 
-def test_control_another_param_gives_another_lock(tmp_path, serial):
+def test_control_another_param_gives_another_lock(tmp_path, serial, here):
     pipeline = trivial(tmp_path / "pipeline")
     (pipeline.folder / "params.yaml").write_text("lr: 0.2\n")
-    pipeline.run(*optbench())
+    assert here(pipeline)[0] == 0
     assert pipeline.files() != serial
 
 
-def test_a_target_takes_what_it_needs_and_no_more(tmp_path):
+def test_a_target_takes_what_it_needs_and_no_more(tmp_path, here):
     pipeline = trivial(tmp_path / "pipeline")
-    assert "2 done" in pipeline.run(*optbench("train@3", "train@5")).stdout
-    assert sorted(path.name for path in (pipeline.folder / "results").iterdir()) == ["3", "5"]
+    code, output = here(pipeline, "train@3", "train@5")
+    assert code == 0
+    assert "2 done" in output
+    assert sorted(pipeline.results()) == ["3", "5"]
 
 
-def test_changes_alone_run_and_the_run_cache_is_used(tmp_path):
+def test_changes_alone_run_and_the_run_cache_is_used(tmp_path, here):
     pipeline = trivial(tmp_path / "pipeline", command="date +%N > results/${item.cell}")
-    pipeline.run(*optbench("--jobs", "2"))
-    before = {path.name: path.read_text() for path in (pipeline.folder / "results").iterdir()}
+    assert here(pipeline, "--jobs", "2")[0] == 0
+    before = pipeline.results()
     (pipeline.folder / "results/3").unlink()
     (pipeline.folder / "dvc.lock").unlink()
-    pipeline.run(*optbench("--jobs", "2"))
-    after = {path.name: path.read_text() for path in (pipeline.folder / "results").iterdir()}
-    assert after == before
+    assert here(pipeline, "--jobs", "2")[0] == 0
+    assert pipeline.results() == before
 
 
-def test_stages_overlap(tmp_path):
-    pipeline = trivial(tmp_path / "pipeline", cells=4, command=slow(2))
-    begin = time.monotonic()
-    pipeline.run(*optbench("--jobs", "4", "--oversubscribe"))
-    assert time.monotonic() - begin < 7  # one after another: over 8
+@pytest.mark.parametrize(("cells", "jobs"), [(4, 4), (16, 8)])
+def test_as_many_stages_as_jobs_run_at_once_wave_after_wave(tmp_path, here, cells, jobs):
+    pipeline = trivial(tmp_path / "pipeline", cells=cells, command=together(jobs))
+    code, output = here(pipeline, "--jobs", str(jobs), "--oversubscribe")
+    assert code == 0, output
+    assert f"{cells + 1} done" in output
 
 
-def test_a_failed_cell_stops_only_what_needs_it(tmp_path):
+def test_control_fewer_jobs_are_not_as_many_at_once(tmp_path, here):
+    pipeline = trivial(tmp_path / "pipeline", cells=4, command=together(4, wait_s=0.5))
+    code, output = here(pipeline, "--jobs", "3", "--oversubscribe")
+    assert code == 1
+    assert "4 failed" in output
+
+
+def test_a_failed_cell_stops_only_what_needs_it(tmp_path, here):
     command = f"test ${{item.cell}} != 3 || {{ echo the reason; exit 7; }}; {CELL}"
     pipeline = trivial(tmp_path / "pipeline", command=command)
-    done = pipeline.run(*optbench("--jobs", "2"), check=False)
-    assert done.returncode == 1
-    assert "7 done, 1 failed, 1 skipped" in done.stdout
-    assert "failed: train@3: the reason" in done.stdout
-    assert "logs/stages/train@3.log" in done.stdout
+    code, output = here(pipeline, "--jobs", "2")
+    assert code == 1
+    assert "7 done, 1 failed, 1 skipped" in output
+    assert "failed: train@3: the reason" in output
+    assert "logs/stages/train@3.log" in output
     assert "the reason" in (pipeline.folder / "logs/stages/train@3.log").read_text()
-    assert "Traceback" not in done.stdout
+    assert "Traceback" not in output
     assert "train@3" not in (pipeline.folder / "dvc.lock").read_text()
     (pipeline.folder / "dvc.yaml").write_text(
         (pipeline.folder / "dvc.yaml").read_text().replace("!= 3", "!= 9")
     )
-    assert pipeline.run(*optbench("--jobs", "2")).returncode == 0
+    assert here(pipeline, "--jobs", "2")[0] == 0
 
 
-def test_a_missing_output_is_told_without_a_traceback(tmp_path):
+def test_a_missing_output_is_told_without_a_traceback(tmp_path, here):
     pipeline = trivial(tmp_path / "pipeline", cells=2, command="true ${item.cell}")
-    done = pipeline.run(*optbench(), check=False)
-    assert done.returncode == 1
-    assert "does not exist" in done.stdout
-    assert "Traceback" not in done.stdout
+    code, output = here(pipeline)
+    assert code == 1
+    assert "does not exist" in output
+    assert "Traceback" not in output
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -119,41 +123,65 @@ def test_a_signal_ends_every_child_and_keeps_what_is_done(tmp_path, number):
 
 def test_killed_outright_no_finished_cell_is_lost(tmp_path):
     """Its entry in dvc.lock may be missing: DVC's run-cache has it."""
-    pipeline = trivial(tmp_path / "pipeline", cells=6, command=slow(10, from_cell=4))
+    pipeline = trivial(tmp_path / "pipeline", cells=6, command=slow(30, from_cell=4))
     process = start(pipeline, "--jobs", "2")
     wait_until(lambda: {"4", "5"} <= began(pipeline), 30)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
+    (pipeline.folder / "enough").touch()
+    wait_until(lambda: {"4", "5"} <= set(pipeline.results()), 10)  # by those that are left over
     shutil.rmtree(pipeline.folder / "began")
     pipeline.run(*optbench("--jobs", "2"))
     assert began(pipeline) == {"4", "5"}
 
 
-def test_a_killed_child_is_tried_again(tmp_path):
+def test_a_killed_child_is_tried_again(tmp_path, here, monkeypatch):
+    monkeypatch.setattr(run, "PAUSE_S", 0.1)
     command = "mkdir -p began; test -e began/${item.cell} || { touch began/${item.cell};"
     command += " kill -9 $$; }; echo ${item.cell} > results/${item.cell}"
     pipeline = trivial(tmp_path / "pipeline", cells=2, command=command)
-    output = pipeline.run(*optbench("--jobs", "2", "train@0")).stdout
+    code, output = here(pipeline, "--jobs", "2", "train@0")
+    assert code == 0
     assert "train@0: lost its worker (exit code 137), is tried again" in output
     assert "1 done" in output
 
 
-def test_a_child_that_is_always_killed_fails_in_the_end(tmp_path):
+def test_a_child_that_is_always_killed_fails_in_the_end(tmp_path, here, monkeypatch):
+    monkeypatch.setattr(run, "PAUSE_S", 0.1)
     pipeline = trivial(tmp_path / "pipeline", cells=1, command="echo ${item.cell}; kill -9 $$")
-    done = pipeline.run(*optbench("train@0"), check=False)
-    assert done.returncode == 1
-    assert done.stdout.count("is tried again") == 2
-    assert "1 failed" in done.stdout
+    code, output = here(pipeline, "train@0")
+    assert code == 1
+    assert output.count("is tried again") == 2
+    assert "1 failed" in output
 
 
-def test_each_job_has_a_gpu_of_its_own(tmp_path):
-    command = "sleep 0.3; echo $CUDA_VISIBLE_DEVICES > results/${item.cell}"
+def test_each_job_has_a_gpu_of_its_own(tmp_path, here, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
+    command = (
+        f"{together(2).removesuffix(CELL)} echo $CUDA_VISIBLE_DEVICES > results/${{item.cell}}"
+    )
     pipeline = trivial(tmp_path / "pipeline", cells=6, command=command)
-    process = start(pipeline, "--jobs", "2", CUDA_VISIBLE_DEVICES="5,7")
-    output, _ = process.communicate()
-    assert process.returncode == 0, output
-    found = [(pipeline.folder / f"results/{cell}").read_text().strip() for cell in range(6)]
-    assert sorted(set(found)) == ["5", "7"]
+    code, output = here(pipeline, "--jobs", "2", "--oversubscribe")
+    assert code == 0, output
+    assert sorted(pipeline.results().values()) == 3 * ["5\n"] + 3 * ["7\n"]
+
+
+def test_a_cell_that_runs_is_shown_with_the_points_of_this_start_alone(tmp_path, here, monkeypatch):
+    monkeypatch.setattr(view, "LINE_EVERY_S", 0.0)
+    monkeypatch.setattr(run, "LOOK_EVERY_S", 0.05)
+    command = f"sleep 0.3; cat point >> ${VARIABLE}; sleep 0.3; {CELL}"
+    pipeline = trivial(tmp_path / "pipeline", cells=1, command=command)
+    point = {"since_step": 5, "step": 10, "steps": 20, "heldout": "accuracy 85.00 %", "time_s": 4}
+    (pipeline.folder / "point").write_text(json.dumps(point) + "\n")
+    log = pipeline.folder / "logs/stages/train@0.jsonl"
+    log.parent.mkdir(parents=True)
+    log.write_text(json.dumps({**point, "step": 19}) + "\n")  # of an earlier start
+    code, output = here(pipeline, "train@0")
+    assert code == 0, output
+    assert "train@0 for 0 s" in output
+    assert "train@0 step 10/20, accuracy 85.00 %, 8 s left" in output
+    assert "19/20" not in output
+    assert log.read_text() == (pipeline.folder / "point").read_text()
 
 
 @pytest.mark.parametrize(
@@ -167,13 +195,13 @@ def test_each_job_has_a_gpu_of_its_own(tmp_path):
         (["nowhere/dvc.yaml"], "nowhere/dvc.yaml"),
     ],
 )
-def test_bad_input_is_told_before_anything_runs(tmp_path, arguments, message):
+def test_bad_input_is_told_before_anything_runs(tmp_path, here, arguments, message):
     pipeline = trivial(tmp_path / "pipeline")
-    done = pipeline.run(*optbench(*arguments), check=False)
-    assert done.returncode in (1, 2)
-    assert message in done.stdout
-    assert "Traceback" not in done.stdout
-    assert not list((pipeline.folder / "results").iterdir())
+    code, output = here(pipeline, *arguments)
+    assert code in (1, 2)
+    assert message in output
+    assert "Traceback" not in output
+    assert not pipeline.results()
 
 
 def test_a_dvc_yaml_that_is_not_valid_is_told(tmp_path):
@@ -185,8 +213,18 @@ def test_a_dvc_yaml_that_is_not_valid_is_told(tmp_path):
     assert "Traceback" not in done.stdout
 
 
-def test_outside_of_a_dvc_project_it_says_so(tmp_path):
-    done = Project(tmp_path).run(*optbench(), check=False)
-    assert done.returncode == 1
-    assert "not inside of a DVC repository" in done.stdout
-    assert "Traceback" not in done.stdout
+def test_outside_of_a_dvc_project_it_says_so(tmp_path, here):
+    code, output = here(Project(tmp_path))
+    assert code == 1
+    assert "not inside of a DVC repository" in output
+    assert "Traceback" not in output
+
+
+def test_it_starts_without_torch():
+    """Which takes seconds and memory; the control is what it needs."""
+    code = "import sys, optbench.scaling.run; print({'dvc', 'torch'} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT / "src")}, text=True,
+        capture_output=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == "{'dvc'}"

@@ -1,9 +1,9 @@
 from pathlib import Path
 
 import pytest
+from tests.conftest import ROOT
 
 from optbench.core.errors import UsageError
-from optbench.core.run import read_params
 from optbench.scaling.resources import Machine, Need, need_of, this_machine
 
 TWO_GPUS = Machine(cores=16, gpus=("0", "1"))
@@ -12,7 +12,11 @@ TWO_GPUS = Machine(cores=16, gpus=("0", "1"))
 def test_jobs_times_threads_beyond_the_cores_are_refused_with_the_way_out():
     machine = Machine(cores=4)
     machine.require_room(jobs=2, need=Need(threads=2))
-    with pytest.raises(UsageError, match=r"need 6 cores.* here are 4: take --jobs 2, or --over"):
+    message = (
+        r"with 2 threads each \(workloads/<name>/params.yaml: settings.threads, or "
+        r"search.threads\) they need 6 cores, and here are 4: take --jobs 2, or --oversubscribe"
+    )
+    with pytest.raises(UsageError, match=message):
         machine.require_room(jobs=3, need=Need(threads=2))
 
 
@@ -25,27 +29,52 @@ def test_one_gpu_a_job():
     TWO_GPUS.require_room(jobs=3, need=Need())
 
 
-def test_the_most_demanding_workload_counts():
-    params = read_params()
-    small, large = Path("suites/digits-cnn"), Path("suites/cifar10-resnet9")
-    assert need_of([small, Path("data"), Path()], params) == Need(threads=1, gpu=True)
-    assert need_of([small, large], params).threads == 2
-    params["workloads"]["digits-cnn"]["device"] = "cpu"
-    assert not need_of([small], params).gpu
+ROOMS = {
+    "small": "settings: {threads: 1, device: auto}\n",
+    "large": "settings: {threads: 2, device: cpu}\nsearch: {threads: 3}\n",
+    "unsearched": "settings: {threads: 2, device: cpu}\nsearch: null\n",
+    "first": "settings: {threads: 2, device: 'cuda:1'}\n",
+}
+INVALID = (
+    "", "- 1\n", "settings: 3\n", "settings: {threads: x}\n", "settings: {threads: 1.5}\n",
+    "settings: {\n", "settings: {device: null}\n", "\x00",
+)  # fmt: skip
 
 
-def test_a_search_has_threads_of_its_own():
-    params = read_params()
-    params["search"]["cifar10-resnet9"]["threads"] = 3
-    assert need_of([Path("searches/cifar10-resnet9")], params).threads == 3
-    assert need_of([Path("suites/cifar10-resnet9")], params).threads == 2
+@pytest.fixture
+def rooms(tmp_path: Path, monkeypatch) -> Path:
+    """Rooms that need this and that; the folder that holds them."""
+    monkeypatch.chdir(tmp_path)
+    for name, text in ROOMS.items():
+        file = Path("workloads", name, "params.yaml")
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
+    return Path("workloads")
 
 
-@pytest.mark.parametrize(
-    "params", [{}, {"workloads": {"a": None}}, {"workloads": {"a": {"threads": "x"}}}]
-)
-def test_params_that_are_not_valid_are_left_to_the_pipeline(params):
-    assert need_of([Path("suites/a")], params) == Need()
+def test_the_most_demanding_room_counts(rooms):
+    assert need_of([rooms / "small", Path("data"), Path()]) == Need(threads=1, gpu=True)
+    assert need_of([rooms / "large"]) == Need(threads=2, gpu=False)
+    assert need_of([rooms / "small", rooms / "large"]) == Need(threads=2, gpu=True)
+    assert need_of([rooms / "first"]) == Need(threads=2, gpu=True)
+    assert need_of([Path("data"), Path(), rooms]) == Need()
+
+
+def test_a_search_has_threads_of_its_own(rooms):
+    assert need_of([rooms / "large/search"]).threads == 3
+    assert need_of([rooms / "large"]).threads == 2
+    assert need_of([rooms / "unsearched/search"]).threads == 2
+
+
+def test_this_project_s_rooms_are_understood(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert need_of([Path("workloads/cifar10-resnet9")]) == Need(threads=2, gpu=True)
+
+
+@pytest.mark.parametrize("text", INVALID)
+def test_a_room_that_is_not_valid_is_left_to_the_pipeline(rooms, text):
+    (rooms / "large/params.yaml").write_text(text)
+    assert need_of([rooms / "large", rooms / "large/search", rooms / "missing"]) == Need()
 
 
 @pytest.mark.parametrize(

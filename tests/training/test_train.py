@@ -6,141 +6,126 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from tests.conftest import digits_run
+from tests.training.probes import provide_images, trained
 
 from optbench.core import records
 from optbench.core.errors import UsageError
-from optbench.core.run import Run
+from optbench.core.run import Budget, Run
+from optbench.params import signatures
 from optbench.training import assembly, device
+from optbench.training.assembly import points, prepare
 from optbench.training.loop import Learner, first_not_finite
-from optbench.training.train import save_weights, train
+from optbench.training.train import complete, weights
 
+pytestmark = pytest.mark.usefixtures("digits")
 OPTIMIZERS = ("sgd", "adam", "adamw", "radam", "kfac", "ngd")
 
 
 def files(run: Run, folder: Path) -> dict[str, bytes]:
-    outcome, model = train(run, "test")
-    records.write(outcome, folder)
-    save_weights(model, folder / "weights.safetensors")
+    training = prepare(run)
+    records.write(complete(run, training), folder)
+    (folder / "weights.safetensors").write_bytes(weights(training.learner.model))
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_all_optimizers_are_here():
+    assert set(OPTIMIZERS) == set(signatures.names("optimizers"))
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_the_same_run_gives_the_same_bits(params, tmp_path, optimizer, precision):
-    run = digits_run(params, optimizer, precision=precision)
+def test_the_same_run_gives_the_same_bits(tmp_path, optimizer, precision):
+    run = digits_run(optimizer, precision=precision)
     first = files(run, tmp_path / "first")
     torch.rand(1)  # somebody else's randomness changes nothing
     assert files(run, tmp_path / "second") == first
 
 
-def test_control_another_seed_gives_other_bits(params, tmp_path):
-    first = files(digits_run(params, seed=0), tmp_path / "first")
-    second = files(digits_run(params, seed=1), tmp_path / "second")
+def test_control_another_seed_gives_other_bits(tmp_path):
+    first = files(digits_run(seed=0), tmp_path / "first")
+    second = files(digits_run(seed=1), tmp_path / "second")
     for name in ("history.csv", "predictions.json", "weights.safetensors"):
         assert first[name] != second[name]
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_every_optimizer_learns_digits(params, optimizer):
-    outcome, _ = train(digits_run(params, optimizer, epochs=10), "test")
-    assert outcome.test_accuracy > 0.95
+def test_every_optimizer_learns_digits(optimizer):
+    outcome = trained(digits_run(optimizer, budget=Budget(epochs=10)))
+    assert outcome.test_score > 0.95
+    assert outcome.test_score == pytest.approx(outcome.history[-1].heldout_score, abs=0.1)
 
 
-def test_a_run_that_diverges_is_recorded_with_its_step(params):
-    outcome, _ = train(digits_run(params, args={"lr": 1e9}), "test")
+def test_a_run_that_diverges_is_recorded_with_its_step():
+    outcome = trained(digits_run(args={"lr": 1e9}))
     assert 1 <= outcome.diverged_at_step <= 5
     assert outcome.steps == outcome.diverged_at_step
-    assert outcome.test_accuracy is None
-    assert len(outcome.predictions.actual) == 0
+    assert outcome.test_score is outcome.test_loss is outcome.validation_score is None
+    assert outcome.predictions == {}
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_an_absurd_learning_rate_is_a_result_of_every_optimizer(params, optimizer):
-    run = digits_run(params, optimizer, args={"lr": 1e30})
-    outcome, _ = train(run, "test")
+def test_an_absurd_learning_rate_is_a_result_of_every_optimizer(optimizer):
+    outcome = trained(digits_run(optimizer, args={"lr": 1e30}))
     if outcome.diverged_at_step is None:  # clipped by its KL divergence, then
         assert optimizer in ("kfac", "ngd")
-        assert outcome.test_accuracy < 0.5
+        assert outcome.test_score < 0.5
     else:
-        assert outcome.test_accuracy is None
+        assert outcome.test_score is None
     records.write(outcome, Path("result"))
     assert records.read(Path("result")) == outcome
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("step", [1, 22, 23, 44])
-def test_a_loss_that_is_nan_at_a_step_is_recorded_with_that_step(
-    params, monkeypatch, optimizer, step
-):
+def test_a_loss_that_is_nan_at_a_step_is_recorded_with_that_step(monkeypatch, optimizer, step):
     taken, original = 0, Learner.backward
 
-    def nan_once(self, images, labels):
+    def nan_once(self, batch):
         nonlocal taken
         taken += 1
-        return original(self, images * (math.nan if taken == step else 1), labels)
+        images, labels = batch
+        return original(self, (images * (math.nan if taken == step else 1), labels))
 
     monkeypatch.setattr(Learner, "backward", nan_once)
-    outcome, _ = train(digits_run(params, optimizer), "test")
+    outcome = trained(digits_run(optimizer))
     assert outcome.diverged_at_step == outcome.steps == step
-    assert len(outcome.history) == (step - 1) // 22
+    assert [point.step for point in outcome.history] == [p for p in points(44) if p < step]
 
 
-@pytest.mark.parametrize("error", ["torch", "python"])
-def test_too_little_memory_is_told_and_nothing_is_made_smaller(params, monkeypatch, error):
-    def allocate(self, images, labels):
-        if error == "python":
-            raise MemoryError
-        return torch.empty(2**60, dtype=torch.uint8)  # more than any machine has
-
-    monkeypatch.setattr(Learner, "backward", allocate)
-    with pytest.raises(UsageError, match=r"workloads\.digits-cnn\.batch_size 64"):
-        train(digits_run(params), "test")
-
-
-def test_control_another_error_is_passed_on(params, monkeypatch):
-    def fail(self, images, labels):
-        raise RuntimeError("another")
-
-    monkeypatch.setattr(Learner, "backward", fail)
-    with pytest.raises(RuntimeError, match="another"):
-        train(digits_run(params), "test")
-
-
-def test_first_not_finite_finds_nan_and_infinity():
+def test_first_not_finite_gives_the_place_of_nan_and_infinity():
     assert first_not_finite(torch.tensor([1.0, 2.0])) is None
     assert first_not_finite(torch.tensor([1.0, math.nan, math.inf])) == 1
     assert first_not_finite(torch.tensor([math.inf])) == 0
 
 
-def test_full_holds_out_the_test_set_and_holdout_a_part_of_training(params):
-    data = assembly.load_data(digits_run(params).settings)
+def test_a_budget_in_steps_is_the_run_of_as_many_epochs():
+    by_epochs = trained(digits_run(budget=Budget(epochs=2)))
+    by_steps = trained(digits_run(budget=Budget(steps=44)))
+    assert replace(by_steps, run=by_epochs.run) == by_epochs
+    assert by_steps.run != by_epochs.run
+    longer = trained(digits_run(budget=Budget(steps=45)))  # the control
+    assert longer.test_loss != by_steps.test_loss
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "expected"),
+    [("sgd", {"torch"}), ("kfac", {"torch"})],
+)
+def test_the_packages_of_an_optimizer_are_named_with_their_versions(optimizer, expected):
+    outcome = trained(digits_run(optimizer, budget=Budget(steps=1)))
+    assert set(outcome.packages) - {"optbench"} == expected
+    assert outcome.packages["torch"] == torch.__version__.partition("+")[0]
+
+
+def test_norm_and_bias_decay_as_the_workload_says():
+    settings = digits_run().settings
     cpu = torch.device("cpu")
-    full = digits_run(params).settings
-    train_batches, heldout, test = assembly.build_batches(full, data, 0, cpu)
-    assert train_batches.count == len(data.train)
-    assert torch.equal(heldout.pixels, test.pixels)
-    holdout = replace(full, train_split="holdout")
-    train_batches, heldout, test = assembly.build_batches(holdout, data, 0, cpu)
-    assert train_batches.count + heldout.count == len(data.train)
-    assert heldout.count == pytest.approx(len(data.train) / 10, abs=10)
-    known = {bytes(image.tobytes()) for image in data.train.pixels}
-    assert all(p.numpy().tobytes() in known for p in heldout.pixels.reshape(heldout.count, -1))
-
-
-def test_the_history_of_holdout_does_not_read_the_test_set(params):
-    outcome, _ = train(digits_run(params, train_split="holdout"), "test")
-    assert outcome.history[-1].heldout_accuracy != outcome.test_accuracy
-    full, _ = train(digits_run(params), "test")
-    assert full.history[-1].heldout_accuracy == full.test_accuracy  # the control
-
-
-def test_norm_and_bias_decay_as_the_workload_says(params):
-    settings = digits_run(params).settings
-    data, cpu = assembly.load_data(settings), torch.device("cpu")
+    task = assembly.build_task(settings, 0, cpu)
     for decay, vectors_decay in [(True, 0.1), (False, 0.0)]:
         chosen = replace(settings, decay_norm_and_bias=decay)
-        model = assembly.build_model(chosen, data, 0, cpu)
+        model = assembly.build_model(chosen, task, 0, cpu)
         for name in OPTIMIZERS:
             args = {"lr": 0.1, "weight_decay": 0.1}
             groups = assembly.build_optimizer(name, model, chosen, args).param_groups
@@ -149,9 +134,9 @@ def test_norm_and_bias_decay_as_the_workload_says(params):
             assert decays == expected
 
 
-def test_a_batch_larger_than_the_data_is_refused(params):
+def test_a_batch_larger_than_the_data_is_refused():
     with pytest.raises(UsageError, match="batch_size must be at most 1442"):
-        train(digits_run(params, batch_size=2000), "test")
+        trained(digits_run(batch_size=2000))
 
 
 def test_an_absent_device_is_refused():
@@ -160,16 +145,43 @@ def test_an_absent_device_is_refused():
         device.select(absent)
 
 
-def test_weights_are_safetensors_of_every_parameter(params, tmp_path):
-    from safetensors.torch import load_file
+@pytest.mark.parametrize("name", ["cuda:7", "cuda:99"])
+def test_a_gpu_that_is_not_there_is_refused(name, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 7)
+    with pytest.raises(UsageError, match=f"device '{name}' is not present here"):
+        device.select(name)
+    assert device.select("cuda:6") == torch.device("cuda:6")  # the control
 
-    _, model = train(digits_run(params), "test")
-    save_weights(model, tmp_path / "w.safetensors")
+
+def test_weights_are_safetensors_of_every_parameter(tmp_path):
+    run = digits_run()
+    training = prepare(run)
+    complete(run, training)
+    model = training.learner.model
+    (tmp_path / "w.safetensors").write_bytes(weights(model))
     loaded = load_file(tmp_path / "w.safetensors")
+    assert loaded.keys() == model.state_dict().keys()
     assert all(torch.equal(loaded[name], value) for name, value in model.state_dict().items())
 
 
+@pytest.mark.parametrize(
+    ("network", "sides"), [("cnn", (8, 6)), ("cnn", (7, 9)), ("resnet9", (16, 8)),
+                           ("resnet18", (9, 16))],
+)  # fmt: skip
+def test_images_need_not_be_square(monkeypatch, network, sides):
+    provide_images(monkeypatch, *sides)
+    run = digits_run(
+        dataset="noise", network=network, batch_size=50, budget=Budget(steps=12),
+        network_args={} if network == "resnet18" else {"width": 4},
+        task_args={"crop_padding": 1, "flip": True},
+    )  # fmt: skip
+    outcome = trained(run)
+    assert outcome.history[-1].train_loss < 0.9 * outcome.history[0].train_loss
+    assert len(outcome.predictions["actual"]) == 200
+
+
 @pytest.mark.slow
-def test_compiled_training_learns_too(params):
-    outcome, _ = train(digits_run(params, epochs=10, compile=True), "test")
-    assert outcome.test_accuracy > 0.95
+def test_compiled_training_learns_too():
+    outcome = trained(digits_run(budget=Budget(epochs=10), compile=True))
+    assert outcome.test_score > 0.95

@@ -5,10 +5,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from optbench.claims.schema import Arm, Baseline
-from optbench.core.run import Workload
+from optbench.claims.schema import EPOCHS, Baseline
+from optbench.claims.words import plain
+from optbench.core.arm import Arm
+from optbench.core.prose import Mention, Prose
+from optbench.core.run import Settings
+from optbench.core.score import Score
+from optbench.cost.record import Cost
 from optbench.evaluation.metrics import Metrics
-from optbench.evaluation.time_to_target import epochs_to_target
+from optbench.evaluation.time_to_target import budget_epochs, epochs_to_target
 from optbench.evaluation.verdict import Spread, pooled_spread
 
 Fingerprint = Mapping[str, Any]
@@ -19,17 +24,22 @@ class Evidence:
     """The runs of a workload, their environments, and what steps cost."""
 
     workload: str
-    settings: Workload
+    settings: Settings
+    score: Score
+    steps_per_epoch: int
     metrics: Sequence[Metrics]
-    fingerprints: Mapping[tuple[str, str, int], Fingerprint]  # by optimizer, schedule, seed
-    costs: Mapping[str, Mapping[str, Any]]  # by optimizer, see `cost.measure.Cost`
+    fingerprints: Mapping[str, Fingerprint]  # by cell
+    costs: Mapping[str, Cost]  # by optimizer
+
+    @property
+    def budget(self) -> float:
+        """How long a run trains, in epochs."""
+        return budget_epochs(self.settings.budget, self.steps_per_epoch)
 
     def runs(self, arm: Arm, seeds: Collection[int] | None = None) -> list[Metrics]:
         """The runs of an arm, of certain seeds or of all."""
         return [
-            run
-            for run in self.metrics
-            if (run.optimizer, run.schedule) == arm and (seeds is None or run.seed in seeds)
+            run for run in self.metrics if run.arm == arm and (seeds is None or run.seed in seeds)
         ]
 
     def lacks(self, arm: Arm, seeds: Collection[int]) -> bool:
@@ -38,57 +48,68 @@ class Evidence:
 
     def environment(self, run: Metrics) -> Fingerprint:
         """The fingerprint of a run."""
-        return self.fingerprints[run.optimizer, run.schedule, run.seed]
+        return self.fingerprints[run.cell]
 
-    def scores(
+    def scores(self, arm: Arm, seeds: Collection[int] | None = None) -> dict[int, float]:
+        """The score of each seed; a run that diverged has none and is left out."""
+        runs = self.runs(arm, seeds)
+        return {run.seed: run.test_score for run in runs if run.test_score is not None}
+
+    def gains(
         self, arm: Arm, quantity: str, seeds: Collection[int] | None = None
     ) -> dict[int, float]:
-        """A score for each seed, the higher the better: epochs to the target are negative.
+        """A value for each seed of which more is better: epochs to the target are negative.
 
-        A run that diverged has no accuracy and is left out; one that misses the target counts as
+        A run that diverged has no score and is left out; a run that misses the target counts as
         the whole budget.
         """
-        runs, budget = self.runs(arm, seeds), self.settings.epochs
-        if quantity == "epochs_to_target":
-            epochs = epochs_to_target(runs, *arm, budget=budget)
-            return {run.seed: -float(own) for run, own in zip(runs, epochs, strict=True)}
-        return {run.seed: run.test_accuracy for run in runs if run.test_accuracy is not None}
+        if quantity == EPOCHS:
+            runs = self.runs(arm, seeds)
+            epochs = epochs_to_target(runs, arm, budget=self.budget)
+            return {run.seed: -time for run, time in zip(runs, epochs, strict=True)}
+        return {seed: self.score.gain(x) for seed, x in self.scores(arm, seeds).items()}
 
     def spread(self) -> Spread | None:
-        """The sd of accuracy over seeds, within each arm and environment, pooled over all."""
+        """The sd of the score over seeds, within each arm and environment, pooled over all."""
         groups: dict[object, list[float]] = {}
         for run in self.metrics:
-            if run.test_accuracy is not None:
+            if run.test_score is not None:
                 environment = tuple(sorted(self.environment(run).items()))
-                group = groups.setdefault((run.optimizer, run.schedule, environment), [])
-                group.append(run.test_accuracy)
+                groups.setdefault((run.arm, environment), []).append(run.test_score)
         return pooled_spread(groups.values())
 
 
-def notes(evidence: Evidence, runs: Sequence[Metrics]) -> list[str]:
+def notes(evidence: Evidence, runs: Sequence[Metrics]) -> list[Prose]:
     """What must be known of the runs behind a judgement."""
-    found = [f"Trained on the split '{evidence.settings.train_split}', not on 'full'."] * (
-        evidence.settings.train_split != "full"
-    )
-    if diverged := [run.name for run in runs if run.diverged_at_step is not None]:
-        found.append(f"Diverged, and without an accuracy: {', '.join(diverged)}.")
-    return found + pooled_environments(evidence, runs, what="This")
+    remarks = []
+    if evidence.settings.train_split != "full":
+        split = evidence.settings.train_split
+        remarks.append(Prose.of(f"Trained on the split '{split}', not on 'full'."))
+    if diverged := [run for run in runs if run.diverged_at_step is not None]:
+        names = [
+            Prose.of(Mention(evidence.workload, run.arm), f" / seed {run.seed}") for run in diverged
+        ]
+        head = f"Diverged, so that no {evidence.score.name} is known: "
+        remarks.append(Prose.of(head, Prose.join(", ", names), "."))
+    return remarks + pooled_environments(evidence, runs, what="This")
 
 
-def pooled_environments(evidence: Evidence, runs: Sequence[Metrics], *, what: str) -> list[str]:
+def pooled_environments(
+    evidence: Evidence, runs: Sequence[Metrics], *, what: str | Mention
+) -> list[Prose]:
     """A sentence where runs of several environments are taken together; `what` pools them."""
     fingerprints = [evidence.environment(run) for run in runs]
     different = distinct(fingerprints)
     if len(different) < 2:
         return []
     keys = sorted({key for fingerprint in different for key in fingerprint})
-    differing = [key for key in keys if len({str(one.get(key)) for one in different}) > 1]
+    differing = [key for key in keys if len({str(f.get(key)) for f in different}) > 1]
     parts = [
-        f"{sum(other == one for other in fingerprints)} with "
-        + ", ".join(f"{key} {one.get(key)}" for key in differing)
-        for one in different
+        f"{fingerprints.count(fingerprint)} with "
+        + ", ".join(f"{key} {fingerprint.get(key)}" for key in differing)
+        for fingerprint in different
     ]
-    return [f"{what} pools runs of {len(different)} environments: {'; '.join(parts)}."]
+    return [Prose.of(what, f" pools runs of {len(different)} environments: {'; '.join(parts)}.")]
 
 
 def distinct(fingerprints: Iterable[Fingerprint]) -> list[Fingerprint]:
@@ -100,21 +121,20 @@ def distinct(fingerprints: Iterable[Fingerprint]) -> list[Fingerprint]:
     return kept
 
 
-def withheld(metrics: Iterable[Metrics], baseline: Baseline | None) -> str | None:
+def withheld(
+    metrics: Iterable[Metrics], *, workload: str, score: Score, baseline: Baseline | None
+) -> Prose | None:
     """Why nothing is ranked on a workload; None where its baseline is in its band, or has none."""
     if baseline is None:
         return None
-    arm = (baseline.optimizer, baseline.schedule)
-    name = f"{baseline.optimizer} / {baseline.schedule}"
-    band = f"its sourced band of {100 * baseline.low:.1f} to {100 * baseline.high:.1f} %"
-    accuracies = [
-        run.test_accuracy
-        for run in metrics
-        if (run.optimizer, run.schedule) == arm and run.test_accuracy is not None
-    ]
-    if not accuracies:
-        return f"the baseline {name} has no accuracy to hold against {band}"
-    mean = statistics.fmean(accuracies)
+    arm = Arm.of(baseline.arm)
+    head = Prose.of("the baseline ", Mention(workload, arm))
+    low, high = plain(baseline.low, score), plain(baseline.high, score)
+    band = f"its sourced band of {low} to {high} {score.unit}".rstrip()
+    scores = [run.test_score for run in metrics if run.arm == arm and run.test_score is not None]
+    if not scores:
+        return Prose.of(head, f" has no {score.name} to hold against {band}")
+    mean = statistics.fmean(scores)
     if baseline.low <= mean <= baseline.high:
         return None
-    return f"the baseline {name} has a mean of {100 * mean:.2f} % and misses {band}"
+    return Prose.of(head, f" has a mean of {score.with_unit(mean)} and misses {band}")

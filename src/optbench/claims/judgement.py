@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from optbench.claims.schema import Claim
+from optbench.core.prose import Prose
 from optbench.evaluation import verdict
 from optbench.evaluation.verdict import Paired
 
@@ -17,11 +20,29 @@ AS_TRANSFER = {
 }
 
 
+def sentence(text: object) -> Prose:
+    """Prose as it is, and text as prose that mentions nothing."""
+    if isinstance(text, Prose):
+        return text
+    if isinstance(text, str):
+        return Prose.of(text)
+    raise ValueError("must be text")
+
+
+# In JSON it is plain text.
+Sentence = Annotated[
+    Prose,
+    PlainValidator(sentence),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string"}),
+]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Contrasted:
-    """One contrast: the advantage of first over second; fractions, or epochs saved."""
+    """One contrast: the advantage of first over second; in the score's unit, or epochs saved."""
 
-    name: str
+    name: Sentence
     finding: str  # a verdict; in transfer evidence, a word of `AS_TRANSFER`
     estimate: float | None = None
     low: float | None = None  # 95 %, Welch's
@@ -39,7 +60,7 @@ class Transfer:
     workload: str
     finding: str  # a word of `AS_TRANSFER`
     contrasts: Sequence[Contrasted]
-    notes: Sequence[str]
+    notes: Sequence[Sentence]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +75,7 @@ class Judgement:
 
     claim: str  # id
     verdict: str
-    reason: str  # a sentence
+    reason: Sentence
     estimate: float | None = None
     low: float | None = None
     high: float | None = None
@@ -64,11 +85,11 @@ class Judgement:
     test: str | None = None
     p: float | None = None
     p_corrected: float | None = None
-    notes: Sequence[str] = ()  # what was pooled, missing, diverged
+    notes: Sequence[Sentence] = ()  # what was pooled, missing, diverged
     contrasts: Sequence[Contrasted] = ()
     transfer: Sequence[Transfer] = ()
 
 
-def not_run(claim: Claim, reason: str) -> Judgement:
+def not_run(claim: Claim, reason: Prose, *, notes: Sequence[Prose] = ()) -> Judgement:
     """The judgement of a claim that nothing was run for."""
-    return Judgement(claim=claim.id, verdict=verdict.NOT_RUN, reason=reason)
+    return Judgement(claim=claim.id, verdict=verdict.NOT_RUN, reason=reason, notes=notes)

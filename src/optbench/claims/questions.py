@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from optbench.claims.schema import AdviceClaim, Arm, Claim, Contrast, OrderingClaim
+from optbench.claims.schema import AdviceClaim, Claim, Claims, Contrast, OrderingClaim
+from optbench.core.arm import Arm
+from optbench.core.prose import Mention, Prose
 from optbench.evaluation.verdict import Advantage, holm
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Question:
     """A contrast on a workload. Those of one workload and role are a family for Holm."""
 
@@ -26,28 +28,39 @@ class Question:
     @property
     def arms(self) -> tuple[Arm, Arm]:
         """First and second."""
-        return self.contrast.first, self.contrast.second
+        return self.contrast.arms
 
     @property
-    def name(self) -> str:
+    def name(self) -> Prose:
         """In words."""
-        return " over ".join(" / ".join(arm) for arm in self.arms)
+        return Prose.join(" over ", [Mention(self.workload, arm) for arm in self.arms])
 
 
 def questions(claim: Claim) -> list[Question]:
     """The contrasts of a claim on its own workload, then on others."""
     if not isinstance(claim, OrderingClaim | AdviceClaim):
         return []
-    own = [
-        Question(claim.workload, False, claim.quantity, claim.margin, contrast, claim.runs.seeds)
+    places: list[tuple[str, bool, tuple[int, ...] | None]] = []
+    if isinstance(claim, OrderingClaim):
+        places.append((claim.workload, False, claim.runs.seeds))
+    places += [(workload, True, None) for workload in claim.transfer]
+    return [
+        Question(
+            workload=workload,
+            transfer=transfer,
+            quantity=claim.quantity,
+            margin=claim.margin,
+            contrast=contrast,
+            seeds=seeds,
+        )
+        for workload, transfer, seeds in places
         for contrast in claim.contrasts
-        if isinstance(claim, OrderingClaim)
     ]
-    return own + [
-        Question(workload, True, claim.quantity, claim.margin, contrast, None)
-        for workload in claim.transfer
-        for contrast in claim.contrasts
-    ]
+
+
+def asked(claims: Claims) -> list[Question]:
+    """The questions of all claims, each once."""
+    return list(dict.fromkeys(q for claim in claims.claims for q in questions(claim)))
 
 
 def corrected(answers: Mapping[Question, Advantage | None]) -> dict[Question, float]:
@@ -55,22 +68,17 @@ def corrected(answers: Mapping[Question, Advantage | None]) -> dict[Question, fl
 
     A family is as large as claims.yaml makes it: a question without a p value counts as p = 1.
     """
-    measured = {question: found.p for question, found in answers.items() if found is not None}
+    measured = {q: answer.p for q, answer in answers.items() if answer and answer.p is not None}
     families: dict[tuple[str, bool], list[Question]] = {}
     for question in answers:
         families.setdefault(question.family, []).append(question)
-    found_p: dict[Question, float] = {}
+    corrected_p: dict[Question, float] = {}
     for family in families.values():
-        p_values = [measured.get(question) for question in family]
-        corrected_p = holm([1.0 if p is None else p for p in p_values])
-        found_p |= {
-            question: own
-            for question, p, own in zip(family, p_values, corrected_p, strict=True)
-            if p is not None
-        }
-    return found_p
+        p_values = holm([measured.get(question, 1.0) for question in family])
+        corrected_p |= {q: p for q, p in zip(family, p_values, strict=True) if q in measured}
+    return corrected_p
 
 
-def arms_of(asked: Sequence[Question]) -> list[Arm]:
+def arms_of(questions: Sequence[Question]) -> list[Arm]:
     """The arms of contrasts, each once."""
-    return list(dict.fromkeys(arm for question in asked for arm in question.arms))
+    return list(dict.fromkeys(arm for question in questions for arm in question.arms))

@@ -2,98 +2,121 @@
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from optbench.claims.judgement import Contrasted, Transfer
-from optbench.claims.schema import Arm, ValueClaim
+from optbench.claims.schema import EPOCHS, SCORE, ValueClaim
+from optbench.core.arm import Arm
+from optbench.core.prose import Mention, Prose
+from optbench.core.score import Score
+from optbench.cost.record import Cost
 from optbench.evaluation.verdict import INCONCLUSIVE, REPRODUCED, Spread, ValueResult
 
 
-def unrun(workload: str, arms: Sequence[Arm]) -> str:
+def unrun(workload: str, arms: Sequence[Arm]) -> Prose:
     """Which runs are not there; no arms: none at all."""
     if not arms:
-        return f"{workload} was not run."
-    listed = ", ".join(" / ".join(arm) for arm in arms)
-    return f"{workload} lacks runs of {listed}: every seed that the claim names must be there."
+        return Prose.of(f"{workload} was not run.")
+    listed = Prose.join(", ", [Mention(workload, arm) for arm in arms])
+    tail = ": every seed that the claim names must be there."
+    return Prose.of(f"{workload} lacks runs of ", listed, tail)
 
 
-def value_reason(claim: ValueClaim, found: ValueResult) -> str:
+def value_reason(claim: ValueClaim, result: ValueResult, score: Score) -> str:
     """What decided on a claimed value, or why nothing did."""
-    if found.difference is None:
+    if result.difference is None:
         return "There are no runs."
-    mean = f"The mean of {found.n} runs is {100 * (claim.claimed + found.difference):.2f} %"
-    head = f"{mean}, {signed(found.difference)} from the {100 * claim.claimed:.1f} % claimed"
-    if found.low is None or found.high is None or found.p is None:
+    mean = f"The mean of {result.n} runs is {score.with_unit(claim.claimed + result.difference)}"
+    claimed = f"{plain(claim.claimed, score)} {score.unit}".rstrip()
+    head = f"{mean}, {score.difference(result.difference)} from the {claimed} claimed"
+    if result.low is None or result.high is None or result.p is None:
         return f"{head}, and no arm has two runs: without a spread nothing can be said."
-    head += f" (90 % interval {signed(found.low)} to {signed(found.high)})"
-    within = f"{100 * claim.margin:g} pp"
-    if found.verdict == REPRODUCED:
+    head += f" (90 % interval {score.difference(result.low)} to {score.difference(result.high)})"
+    within = f"{plain(claim.margin, score)} {score.difference_unit}".rstrip()
+    if result.verdict == REPRODUCED:
         return f"{head}, which lies within {within}."
-    if found.verdict != INCONCLUSIVE:
-        return f"{head}, which chance does not explain (p = {found.p:.2g})."
-    head += f", which is neither surely within {within} nor beyond chance (p = {found.p:.2g})"
-    if found.decisive_n is None or math.isinf(found.decisive_n):
-        own = "single run is" if claim.k0 == 1 else f"{claim.k0} runs are"
-        return f"{head}; no number of runs can decide it: the claim's own {own} too noisy."
-    return f"{head}; about {found.decisive_n:.0f} runs would decide it."
+    if result.verdict != INCONCLUSIVE:
+        return f"{head}, which chance does not explain (p = {result.p:.2g})."
+    head += f", which is neither surely within {within} nor beyond chance (p = {result.p:.2g})"
+    if result.decisive_n is None or math.isinf(result.decisive_n):
+        noisy = "single run is" if claim.k0 == 1 else f"{claim.k0} runs are"
+        return f"{head}; no number of runs can decide it: the claim's own {noisy} too noisy."
+    return f"{head}; about {result.decisive_n:.0f} runs would decide it."
 
 
-def spread_note(spread: Spread, accuracies: Sequence[float]) -> str:
+def spread_note(spread: Spread, scores: Sequence[float], score: Score) -> str:
     """The spread that judged an arm beside its own: where the latter is larger, beware."""
-    own = f"{100 * statistics.stdev(accuracies):.3f} pp" if len(accuracies) > 1 else "unknown"
-    return f"sd {100 * spread.sd:.3f} pp, pooled over arms, df {spread.df}; this arm's own: {own}."
+
+    def text(sd: float) -> str:
+        return f"{score.value(sd, score.digits + 1)} {score.difference_unit}".rstrip()
+
+    arm = text(statistics.stdev(scores)) if len(scores) > 1 else "unknown"
+    return f"sd {text(spread.sd)}, pooled over arms, df {spread.df}; this arm's own: {arm}."
 
 
-def ordering_reason(worst: Contrasted, quantity: str, *, of: int) -> str:
+def ordering_reason(worst: Contrasted, unit: "Unit", *, of: int) -> Prose:
     """The contrast that fares worst of several, in a sentence."""
-    name = worst.name if of == 1 else f"The worst of {of} contrasts is {worst.name}"
+    name = worst.name if of == 1 else Prose.of(f"The worst of {of} contrasts is ", worst.name)
     if worst.estimate is None:
-        return f"{name}: all runs of an arm diverged, so there is nothing to compare."
-    return f"{name}: {advantage(worst, quantity)}."
+        return Prose.of(name, ": all runs of an arm diverged, so there is nothing to compare.")
+    return Prose.of(name, f": {advantage(worst, unit)}.")
 
 
-@dataclass(frozen=True)
-class Told:
-    """What another workload says of an ordering."""
+@dataclass(frozen=True, kw_only=True)
+class TransferText:
+    """What another workload says of an ordering, in words."""
 
     workload: str
     finding: str
-    points: Sequence[str]  # a contrast each, then what limits it
+    points: Sequence[Prose]  # a contrast each, then what limits it
 
     @property
-    def text(self) -> str:
+    def sentence(self) -> Prose:
         """In one sentence."""
-        return f"{self.workload} {self.finding}: {'; '.join(self.points)}."
+        head = f"{self.workload} {self.finding}: "
+        return Prose.of(head, Prose.join("; ", self.points), ".")
 
 
-def transferred(found: Transfer, quantity: str) -> Told:
-    """The words of transfer evidence, contrast by contrast."""
-    contrasts = [
-        f"{contrast.name}: {contrast.finding}"
-        + ("" if contrast.estimate is None else f", {advantage(contrast, quantity)}")
-        for contrast in found.contrasts
+def transferred(transfer: Transfer, *, quantity: str, score: Score) -> TransferText:
+    """The words of transfer evidence, contrast by contrast; `score`: the other workload's."""
+    unit = advantage_unit(quantity, score)
+    points = [
+        Prose.of(
+            contrast.name,
+            f": {contrast.finding}",
+            "" if contrast.estimate is None else f", {advantage(contrast, unit)}",
+        )
+        for contrast in transfer.contrasts
     ]
-    limits = [note[0].lower() + note[1:].rstrip(".") for note in found.notes]
-    notes = ["note: " + ", and ".join(limits)] * bool(limits)
-    return Told(found.workload, found.finding, [*contrasts, *notes])
+    if transfer.notes:
+        limits = Prose.join(", and ", [_clause(note) for note in transfer.notes])
+        points.append(Prose.of("note: ", limits))
+    return TransferText(workload=transfer.workload, finding=transfer.finding, points=points)
 
 
-def advantage(found: Contrasted, quantity: str) -> str:
+def _clause(sentence: Prose) -> Prose:
+    """A sentence as part of another: without its capital and its full stop."""
+    first, *rest = sentence
+    pieces = [first[:1].lower() + first[1:] if isinstance(first, str) else first, *rest]
+    last = pieces[-1]
+    pieces[-1] = last.rstrip(".") if isinstance(last, str) else last
+    return Prose.of(*pieces)
+
+
+def advantage(contrasted: Contrasted, unit: "Unit") -> str:
     """The estimate of a contrast and, in brackets, what it rests on."""
-    if found.estimate is None:
+    if contrasted.estimate is None:
         return "no estimate"
-    unit = UNITS[quantity]
-    basis = [no_spread(found.n)]
-    if found.low is not None and found.high is not None:
-        basis = [f"95 % {unit.interval(found.low, found.high)}"]
-    basis.append(f"n = {both(found.n)}")
-    if found.paired is not None and found.paired.correlation is not None:
-        basis.append(f"r = {found.paired.correlation:.2f}")
-    if found.p_corrected is not None:
-        basis.append(f"p = {found.p_corrected:.2g} after Holm")
-    return f"{unit.text(found.estimate)} ({', '.join(basis)})"
+    basis = [no_spread(contrasted.n)]
+    if contrasted.low is not None and contrasted.high is not None:
+        basis = [f"95 % {unit.interval(contrasted.low, contrasted.high)}"]
+    basis.append(f"n = {both(contrasted.n)}")
+    if contrasted.paired is not None and contrasted.paired.correlation is not None:
+        basis.append(f"r = {contrasted.paired.correlation:.2f}")
+    if contrasted.p_corrected is not None:
+        basis.append(f"p = {contrasted.p_corrected:.2g} after Holm")
+    return f"{unit.text(contrasted.estimate)} ({', '.join(basis)})"
 
 
 def no_spread(n: Sequence[int]) -> str:
@@ -106,17 +129,17 @@ def both(n: Sequence[int]) -> str:
     return " and ".join(map(str, n))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Unit:
     """How an estimate is written; `factor` turns it into the unit."""
 
     name: str
-    form: str = "+.2f"
+    form: str
     factor: float = 1.0
 
     def text(self, value: float) -> str:
         """With the unit."""
-        return f"{self.number(value)} {self.name}".strip()
+        return f"{self.number(value)} {self.name}".rstrip()
 
     def interval(self, low: float, high: float) -> str:
         """From low to high, without the unit."""
@@ -127,22 +150,36 @@ class Unit:
         return f"{self.factor * value:{self.form}}"
 
 
-UNITS = {
-    "test_accuracy": Unit("pp", factor=100),  # a difference of accuracies
-    "epochs_to_target": Unit("epochs saved"),  # positive is faster
-    "step_time_ratio": Unit("", ".2f"),
-    "training_hours": Unit("h", ".3g"),
-    "peak_memory_gb": Unit("GB", ".3g"),
-    "radam_rho": Unit("", ",.0f"),
+MEASURED = {
+    EPOCHS: Unit(name="epochs saved", form="+.2f"),  # positive is faster
+    "step_time_ratio": Unit(name="", form=".2f"),
+    "training_hours": Unit(name="h", form=".3g"),
+    "peak_memory_gb": Unit(name="GB", form=".3g"),
+    "radam_rho": Unit(name="", form=",.0f"),
 }
 
 
-def signed(fraction: float) -> str:
-    """A difference of accuracies."""
-    return UNITS["test_accuracy"].text(fraction)
+def unit_of(quantity: str, score: Score | None) -> Unit:
+    """That of a quantity's estimates; `score`: the workload's, if the claim is of one."""
+    if quantity == SCORE and score is not None:
+        return Unit(name=score.difference_unit, form=f"+.{score.digits}f", factor=score.factor)
+    return MEASURED[quantity]
 
 
-def ratio_text(cost: Mapping[str, Any]) -> str:
+def advantage_unit(quantity: str, score: Score) -> Unit:
+    """That of an advantage, of which more is better; `score`: the workload's."""
+    unit = unit_of(quantity, score)
+    if quantity == SCORE and not score.higher_is_better:
+        return replace(unit, name=f"{unit.name} lower".strip())
+    return unit
+
+
+def plain(value: float, score: Score) -> str:
+    """A score, or a difference, as it is printed somewhere: without a unit and final zeros."""
+    return f"{score.factor * value:g}"
+
+
+def ratio_text(cost: Cost) -> str:
     """A ratio of step times with its quartiles."""
-    ratio, q1, q3 = (cost[f"step_time_ratio{suffix}"] for suffix in ("", "_q1", "_q3"))
-    return f"{ratio:.2f} (quartiles {q1:.2f} to {q3:.2f})"
+    low, high = cost.step_time_ratio_q1, cost.step_time_ratio_q3
+    return f"{cost.step_time_ratio:.2f} (quartiles {low:.2f} to {high:.2f})"

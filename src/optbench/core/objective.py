@@ -13,9 +13,10 @@ class Objective:
     Calling it leaves the gradient in the parameters and returns the loss, a scalar.
     """
 
-    images: Tensor  # [b, channels, height, width]
-    labels: Tensor  # [b]
-    forward: Callable[[Tensor], Tensor]  # images to logits in float32, by the bare, eager model
+    inputs: Tensor  # [b, ...], what the network takes
+    targets: Tensor  # [b, ...], what it should give
+    likelihood: str  # how outputs make up a distribution of targets, as the task declares it
+    forward: Callable[[Tensor], Tensor]  # inputs to outputs in float32, by the bare, eager model
     backward: Callable[[], Tensor]
 
     def __call__(self) -> Tensor:

@@ -1,37 +1,57 @@
-"""One training run, fully resolved from params.yaml.
+"""One training run, fully resolved: every hyper-parameter, and the code that it depends on.
 
-This module is all that training knows of params.yaml. Validation, with its messages, lives in
-`optbench.params`, so that a better message retrains nothing.
+`validate` writes it as JSON into a room's plan; the trainer reads it from there, and leaves it
+beside its results. So nothing that trains parses params.yaml, and a result says what made it.
 """
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from annotated_types import Ge, Gt, Lt
 
+from optbench.core.arm import Arm
 from optbench.core.errors import UsageError
 
-PARAMS = Path("params.yaml")
-# The overrides that go to the optimizer; the others go to the workload.
-OPTIMIZER_ARGS = ("lr", "weight_decay")
+WORKLOADS = Path("workloads")  # a room for each
+SCORING_SHARE = 0.05  # of a run's time, at most, for the points of its history and its scores
+MAX_SEED = 2**31 - 1
+Seed = Annotated[int, Ge(0), Lt(2**31)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Workload:
-    """Data set, network, budget and precision: all that the optimizers share."""
+class Budget:
+    """How long a run trains: a number of epochs or of steps, one of the two."""
+
+    epochs: Annotated[int, Gt(0)] | None = None
+    steps: Annotated[int, Gt(0)] | None = None
+
+    def total_steps(self, steps_per_epoch: int) -> int:
+        """The budget in steps."""
+        if self.steps is not None:
+            return self.steps
+        return (self.epochs or 0) * steps_per_epoch
+
+    def __str__(self) -> str:
+        """In words, for example `10 epochs`."""
+        count, unit = (self.epochs, "epoch") if self.steps is None else (self.steps, "step")
+        return f"{count:,} {unit}{'' if count == 1 else 's'}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All that the optimizers of a workload share: data, network, task, budget and precision."""
 
     dataset: str
     train_split: Literal["full", "holdout"]
-    crop_padding: Annotated[int, Ge(0)]  # pixels; 0: no random crop
-    flip: bool
+    task: str
+    task_args: Mapping[str, Any]
     network: str
     network_args: Mapping[str, Any]
-    label_smoothing: Annotated[float, Ge(0), Lt(1)]
     decay_norm_and_bias: bool
-    epochs: Annotated[int, Gt(0)]
+    budget: Budget
     batch_size: Annotated[int, Gt(1)]  # BatchNorm needs two examples
     precision: Literal["fp32", "bf16"]
     compile: bool
@@ -41,84 +61,83 @@ class Workload:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A cell of the suite, or the single run: workload x optimizer x schedule x seed."""
+    """A cell of the suite, a trial of a search, or the single run."""
 
     workload: str
     optimizer: str
     schedule: str
-    seed: Annotated[int, Ge(0), Lt(2**31)]
-    settings: Workload
-    optimizer_args: Mapping[str, Any]
-    schedule_args: Mapping[str, Any]
+    seed: Seed
+    settings: Settings
+    optimizer_args: Mapping[str, Any]  # all of them, defaults included
+    schedule_args: Mapping[str, Any]  # likewise
+    code: Mapping[str, str]  # sha256 of the code of each part, see `params.code`
+
+    @property
+    def arm(self) -> Arm:
+        """Optimizer and schedule."""
+        return Arm(self.optimizer, self.schedule)
 
     @property
     def cell(self) -> str:
-        """The name of the run's folder below `results/<workload>/`."""
-        return f"{self.optimizer}-{self.schedule}-{self.seed}"
+        """The name of the run's folder below `results/<workload>/suite/`."""
+        return f"{self.arm.key}-{self.seed}"
+
+    @property
+    def name(self) -> str:
+        """In words."""
+        return f"{self.arm} / seed {self.seed}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for a JSON file."""
+        return asdict(self)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Override:
-    """One-off changes to the single run alone; null means not overridden."""
-
-    lr: Annotated[float, Gt(0)] | None = None
-    weight_decay: Annotated[float, Ge(0)] | None = None
-    epochs: Annotated[int, Gt(0)] | None = None
-    batch_size: Annotated[int, Gt(1)] | None = None
-    train_split: Literal["full", "holdout"] | None = None
-    precision: Literal["fp32", "bf16"] | None = None
-    device: str | None = None
-
-    def apply(self, run: Run) -> Run:
-        """The run with every value that is not null put in its place."""
-        given = {name: value for name, value in vars(self).items() if value is not None}
-        optimizer_args = {name: given.pop(name) for name in OPTIMIZER_ARGS if name in given}
-        return replace(
-            run,
-            settings=replace(run.settings, **given),
-            optimizer_args={**run.optimizer_args, **optimizer_args},
-        )
-
-
-def resolve(
-    params: Mapping[str, Any], *, workload: str, optimizer: str, schedule: str, seed: int
-) -> Run:
-    """The run that four names select in a validated params.yaml.
+def from_dict(values: Mapping[str, Any]) -> Run:
+    """The inverse of `Run.as_dict`, from a JSON file; lists come back as tuples.
 
     Raises:
-        UsageError: params.yaml has nothing under a name.
+        TypeError, KeyError: keys are missing, or there are others.
     """
-    return Run(
-        workload=workload,
-        optimizer=optimizer,
-        schedule=schedule,
-        seed=seed,
-        settings=Workload(**look_up(params, "workloads", workload)),
-        optimizer_args={
-            **look_up(params, "optimizers", optimizer, "settings"),
-            **look_up(params, "optimizers", optimizer, workload, schedule),
-        },
-        schedule_args=look_up(params, "schedules", schedule),
-    )
+    settings = {**values["settings"], "budget": Budget(**values["settings"]["budget"])}
+    known = {field.name for field in fields(Run)}
+    if unknown := set(values) - known:
+        raise KeyError(min(unknown))
+    return Run(**{**_tuples(values), "settings": Settings(**_tuples(settings))})
 
 
-def look_up(params: Mapping[str, Any], *path: str) -> Any:
-    """The value at a path of keys.
+def plan_of(workload: str) -> Path:
+    """The folder in which `validate` keeps the resolved runs of a workload."""
+    return WORKLOADS / workload / "plan"
+
+
+def read_json(path: Path) -> Any:
+    """A file of a plan.
 
     Raises:
-        UsageError: there is none; the message names the keys that are there.
+        UsageError: it is missing or damaged.
     """
-    value: Any = params
-    for depth, key in enumerate(path):
-        if key not in value:
-            place = f" in {'.'.join(path[:depth])}" if depth else ""
-            known = ", ".join(map(str, value)) or "nothing"
-            raise UsageError(f"params.yaml has no '{key}'{place}; there: {known}")
-        value = value[key]
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read ({error}): `dvc repro` makes it again") from error
+
+
+def read_plan(path: Path) -> Run:
+    """A run of a plan.
+
+    Raises:
+        UsageError: the file is missing, damaged, or not a run.
+    """
+    try:
+        return from_dict(read_json(path))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{path} is no run ({error}): `dvc repro` makes it again") from error
+
+
+def _tuples(value: Any) -> Any:
+    """A value of JSON with its lists as tuples."""
+    if isinstance(value, Mapping):
+        return {key: _tuples(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return tuple(_tuples(item) for item in value)
     return value
-
-
-def read_params(path: Path = PARAMS) -> dict[str, Any]:
-    """params.yaml as plain Python values; that it is valid, the stage `validate` has said."""
-    params: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return params

@@ -1,10 +1,10 @@
 """The most bytes of tensors that are alive at once, on devices whose allocator does not count."""
 
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, UntypedStorage
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
@@ -12,17 +12,20 @@ from torch.utils._pytree import tree_iter
 class LiveBytes(TorchDispatchMode):
     """Inside a `with` block, counts each storage from the operation that makes it to its end.
 
-    What an operation allocates for itself and frees is not seen.
+    What is there before does not count. What an operation allocates for itself and frees is not
+    seen.
     """
 
-    def __init__(self, before: Iterable[Tensor]) -> None:
-        """`before`: tensors that are alive already and count."""
+    def __init__(self) -> None:
+        """Nothing yet."""
         super().__init__()  # type: ignore[no-untyped-call]
         self.now: int = 0
         self.peak: int = 0
         self.known: set[int] = set()
-        for tensor in before:
-            self._count(tensor)
+
+    def reset_peak(self) -> None:
+        """Forgets what was alive and is not any more."""
+        self.peak = self.now
 
     def __torch_dispatch__(
         self,
@@ -31,19 +34,17 @@ class LiveBytes(TorchDispatchMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Runs the operation and counts the tensors that it returns."""
+        """Runs the operation and counts the storages that it has made."""
+        before = {storage._cdata for storage in storages((args, kwargs))}
         result = func(*args, **(kwargs or {}))
-        for value in tree_iter(result):
-            if isinstance(value, Tensor):
-                self._count(value)
+        for storage in storages(result):
+            if storage._cdata not in before | self.known:
+                self._count(storage)
         return result
 
-    def _count(self, tensor: Tensor) -> None:
-        """Adds a storage that was not known, until it is freed."""
-        storage = tensor.untyped_storage()
+    def _count(self, storage: UntypedStorage) -> None:
+        """Adds a storage until it is freed."""
         key, size = storage._cdata, storage.nbytes()
-        if key in self.known:
-            return
         self.known.add(key)
         self.now += size
         self.peak = max(self.peak, self.now)
@@ -53,3 +54,10 @@ class LiveBytes(TorchDispatchMode):
         """Takes a freed storage away."""
         self.known.discard(key)
         self.now -= size
+
+
+def storages(values: Any) -> Iterator[UntypedStorage]:
+    """The storages of the tensors in nested values."""
+    for value in tree_iter(values):
+        if isinstance(value, Tensor):
+            yield value.untyped_storage()

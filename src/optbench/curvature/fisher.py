@@ -11,6 +11,8 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+LIKELIHOODS = ("categorical",)  # logits of classes, of which one is the target
+
 
 def sampled(logits: Tensor, generator: Generator) -> Tensor:
     """The gradient of -log p(y | x) for one label an example drawn from the model; [n, classes].

@@ -133,7 +133,7 @@ def blocks(
             f"layers {', '.join(unused)} take no part in the forward pass, so that they have no "
             "Jacobian: take them out of the network"
         )
-    gradients = [taken.output_gradients(one) for one in logit_gradients]
+    gradients = [taken.output_gradients(rows) for rows in logit_gradients]
     return [
         block(module, taken.inputs[name], [each[name] for each in gradients])
         for name, module in modules.items()
@@ -146,7 +146,7 @@ def block(layer: nn.Module, inputs: Tensor, gradients: Sequence[Tensor]) -> Bloc
     if isinstance(layer, _BatchNorm):
         return Explicit(layer, scale_columns(layer, at_least_float32(inputs), wide))
     assert layers.is_supported(layer)
-    outputs = torch.stack([layers.output_rows(layer, one) for one in wide], dim=1)
+    outputs = torch.stack([layers.output_rows(layer, rows) for rows in wide], dim=1)
     rows = layers.input_rows(layer, at_least_float32(inputs))
     d_out, d_in = layers.matrix_shape(layer)
     n, s = outputs.shape[:2]
@@ -197,15 +197,15 @@ def whole_network(model: nn.Module) -> dict[str, nn.Module]:
     Raises:
         UsageError: U is not known for one of them, or two share a parameter.
     """
-    found = layers.owners(model)
-    reasons = {name: unsupported(module) for name, module in found.items()}
+    modules = layers.owners(model)
+    reasons = {name: unsupported(module) for name, module in modules.items()}
     wrong = [f"'{name}' ({why})" for name, why in reasons.items() if why]
     if wrong:
         raise UsageError(
             f"natural gradient needs the Jacobian of every layer; none is known for "
             f"{', '.join(wrong)}: K-FAC moves such layers along their gradient"
         )
-    return found
+    return modules
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:

@@ -125,9 +125,9 @@ def finite_or_none(
     symmetric = (matrix + matrix.T) / 2
     for dtype in dict.fromkeys((matrix.dtype, torch.float64)):
         try:
-            found = decompose(symmetric.to(dtype))
+            parts = decompose(symmetric.to(dtype))
         except RuntimeError:  # torch.linalg.LinAlgError
             continue
-        if all(torch.isfinite(part).all() for part in found):
-            return tuple(part.to(matrix.dtype) for part in found)
+        if all(torch.isfinite(part).all() for part in parts):
+            return tuple(part.to(matrix.dtype) for part in parts)
     return None

@@ -27,17 +27,17 @@ def owners(model: nn.Module) -> dict[str, nn.Module]:
     Raises:
         UsageError: two of them share a parameter, for whose curvature there is no formula here.
     """
-    found: dict[str, nn.Module] = {}
+    modules: dict[str, nn.Module] = {}
     first: dict[nn.Parameter, str] = {}
     for name, module in model.named_modules():
         for p in module.parameters(recurse=False):
-            found[name] = module
+            modules[name] = module
             if (other := first.setdefault(p, name)) != name:
                 raise UsageError(
                     f"layers '{other}' and '{name}' share a parameter: curvature of shared layers "
                     "is not defined here; train this network with a first-order optimizer"
                 )
-    return found
+    return modules
 
 
 def unsupported(module: nn.Module) -> str | None:

@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from optbench.core.errors import UsageError
 from optbench.core.objective import Objective
+from optbench.curvature.fisher import LIKELIHOODS
 
 
 class Preconditioned(Optimizer):
@@ -60,7 +62,16 @@ class Preconditioned(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Objective) -> Tensor:  # type: ignore[override]
-        """One update; returns the loss before it."""
+        """One update; returns the loss before it.
+
+        Raises:
+            UsageError: the Fisher matrix of the task's likelihood is not known here.
+        """
+        if closure.likelihood not in LIKELIHOODS:
+            raise UsageError(
+                f"{type(self).__name__} knows the Fisher matrix of {', '.join(LIKELIHOODS)} "
+                f"outputs, and the task's are {closure.likelihood}: choose a first-order optimizer"
+            )
         with torch.enable_grad():
             loss = closure()
         directions = self.direction(closure)

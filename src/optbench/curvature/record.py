@@ -48,32 +48,32 @@ class Record:
 
 
 def record(
-    model: nn.Module, forward: Forward, images: Tensor, layers: Mapping[str, nn.Module]
+    model: nn.Module, forward: Forward, inputs: Tensor, layers: Mapping[str, nn.Module]
 ) -> Record:
     """Runs the bare model once in its present mode; BatchNorm's buffers are as before.
 
     Args:
         model: the network, not compiled.
-        forward: maps images to logits [n, classes] through `model`.
-        images: [n, ...].
+        forward: maps inputs to logits [n, classes] through `model`.
+        inputs: [n, ...].
         layers: the modules to record, by name.
 
     Raises:
         UsageError: a layer is called twice, so that its record would mix two inputs; or its input
             is changed in place before it can be used.
     """
-    inputs: dict[str, Tensor] = {}
+    layer_inputs: dict[str, Tensor] = {}
     outputs: dict[str, GradientEdge] = {}
     versions: dict[str, int] = {}
 
     def keep(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
         def hook(_: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
-            if name in inputs:
+            if name in layer_inputs:
                 raise UsageError(
                     f"layer '{name}' is called twice in a forward pass: curvature of shared layers "
                     "is not defined here; train this network with a first-order optimizer"
                 )
-            inputs[name], versions[name] = args[0].detach(), args[0]._version
+            layer_inputs[name], versions[name] = args[0].detach(), args[0]._version
             outputs[name] = get_gradient_edge(output)
 
         return hook
@@ -81,14 +81,14 @@ def record(
     with torch.enable_grad(), spare_buffers(model), ExitStack() as hooks:
         for name, layer in layers.items():
             hooks.callback(layer.register_forward_hook(keep(name)).remove)
-        logits = forward(images)
-    for name, tensor in inputs.items():
+        logits = forward(inputs)
+    for name, tensor in layer_inputs.items():
         if tensor._version != versions[name]:
             raise UsageError(
                 f"the input of layer '{name}' is changed in place after the layer has used it: "
                 "let the operation behind it work out of place"
             )
-    return Record(logits, inputs, outputs)
+    return Record(logits, layer_inputs, outputs)
 
 
 @contextmanager
@@ -112,8 +112,8 @@ def spare_buffers(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def frozen_statistics(model: nn.Module, forward: Forward, images: Tensor) -> Iterator[None]:
-    """Inside, BatchNorm normalises with the statistics of `images`, as constants.
+def frozen_statistics(model: nn.Module, forward: Forward, inputs: Tensor) -> Iterator[None]:
+    """Inside, BatchNorm normalises with the statistics of `inputs`, as constants.
 
     Else an example's loss would depend on the other examples of its batch, and a Jacobian of one
     example would not exist. The variance is the unbiased one, as in BatchNorm's own buffers.
@@ -125,7 +125,7 @@ def frozen_statistics(model: nn.Module, forward: Forward, images: Tensor) -> Ite
             norm.momentum = 1.0
         try:
             with torch.no_grad():
-                forward(images)
+                forward(inputs)
             for norm in norms:
                 norm.eval()
             yield

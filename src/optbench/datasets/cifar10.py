@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from optbench.core.images import ImageData, Images, read_verified
+from optbench.datasets.images import ImageData, Images
+from optbench.datasets.verified import read_verified
 
 # Of the members of the official cifar-10-binary.tar.gz.
 SHA256 = {
@@ -23,7 +24,8 @@ TEST = "test_batch.bin"
 SIDE = 32
 PIXEL_BYTES = 3 * SIDE * SIDE
 RECORDS_PER_FILE = 10_000
-TRAIN_IMAGES = 50_000
+TRAIN_EXAMPLES = 50_000
+SIDES = (32, 32)  # height, width
 FILE_BYTES = RECORDS_PER_FILE * (1 + PIXEL_BYTES)
 CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",

@@ -9,15 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from optbench.core.images import ImageData, Images, every_kth_of_class, read_verified
+from optbench.datasets.images import ImageData, Images, every_kth_of_class
+from optbench.datasets.verified import read_verified
 
-# Of sklearn.datasets.load_digits as two NumPy files of uint8, written by optbench.download.digits.
+# Of sklearn.datasets.load_digits as two NumPy files of uint8, written by digits_sources.py.
 SHA256 = {
     "images.npy": "88e52eb3e11cb9cc0130dc8fc4b6256aa919b3275fec17e6c2f880e1ae8d34ae",
     "labels.npy": "03ec0343bca84958ae3df825f252a3680415fa07fccb1ed1125ed521c13169e5",
 }
 TEST_EVERY = 5
-TRAIN_IMAGES = 1_442
+TRAIN_EXAMPLES = 1_442
+SIDES = (8, 8)  # height, width
 CLASSES = tuple("0123456789")
 # Train-set pixel statistics of pixels / 255; recomputed in tests/datasets/test_digits.py.
 MEAN = (0.019145777,)

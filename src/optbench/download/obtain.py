@@ -1,30 +1,40 @@
 """Obtains a data set from the first of its sources that gives the right bytes."""
 
+import hashlib
 import importlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 
+from optbench.core import registry
 from optbench.core.errors import UsageError
-from optbench.core.registry import PACKAGE
 from optbench.download.errors import SourceError
 from optbench.download.publish import is_complete, publish_folder
+
+Source = Callable[[], Mapping[str, bytes]]
 
 
 def obtain(name: str, target: Path) -> None:
     """Fills `target` with the data set's verified files; keeps them where they are there already.
 
+    `datasets/<name>.py` has their `SHA256`; it, or `datasets/<name>_sources.py`, the `SOURCES`: by
+    name, functions that give the files' bytes.
+
     Raises:
         UsageError: there is no such data set.
         SourceError: every source failed; the message says how each did, and the ways out.
     """
-    module = importlib.import_module(f"optbench.download.{known(name)}")
-    if is_complete(target, module.SHA256):
+    sha256, sources = known(name).SHA256, sources_of(name)
+    if sha256 and is_complete(target, sha256):
         print(f"{name}: present in {target}, every sha256 is right")
         return
     failures: list[str] = []
-    for source, read in module.SOURCES.items():
+    for source, read in sources.SOURCES.items():
         print(f"{name}: trying the {source}", flush=True)
         try:
-            publish_folder(read(), module.SHA256, target)
+            contents = read()
+            require_digests(name, contents, sha256)
+            publish_folder(contents, sha256, target)
         except SourceError as error:
             failures.append(f"{source}: {error.described()}")
             print(f"{name}: {failures[-1]}", flush=True)
@@ -32,14 +42,44 @@ def obtain(name: str, target: Path) -> None:
         print(f"{name}: stored in {target}, every sha256 is right")
         return
     listing = "\n".join(f"  {failure}" for failure in failures)
-    way_out = getattr(module, "WAY_OUT", "")
+    way_out = getattr(sources, "WAY_OUT", "")
     raise SourceError(f"{name} could not be obtained:\n{listing}\nWays out: {way_out}")
 
 
-def known(name: str) -> str:
-    """The name, if it is a data set's: there is a file of that name here and in `datasets/`."""
-    folders = (Path(__file__).parent, PACKAGE / "datasets")
-    names = set.intersection(*({path.stem for path in f.glob("[a-z]*.py")} for f in folders))
+def known(name: str) -> ModuleType:
+    """The file of a data set.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    files = registry.source("datasets", "any").parent.glob("[a-z]*.py")
+    names = sorted(path.stem for path in files if "\nSHA256" in path.read_text(encoding="utf-8"))
     if name not in names:
-        raise UsageError(f"unknown data set '{name}': known: {', '.join(sorted(names))}")
-    return name
+        raise UsageError(f"unknown data set '{name}': known: {', '.join(names)}")
+    return registry.load("datasets", name)
+
+
+def sources_of(name: str) -> ModuleType:
+    """Where a data set comes from: apart from how it loads where the two differ in their needs."""
+    beside = f"{name}_sources"
+    if registry.source("datasets", beside).is_file():
+        return importlib.import_module(registry.module_name("datasets", beside))
+    return registry.load("datasets", name)
+
+
+def require_digests(name: str, contents: Mapping[str, bytes], sha256: Mapping[str, str]) -> None:
+    """Nothing is stored that is not known beforehand.
+
+    Raises:
+        UsageError: the data set's file names no digests; the message has those of what came.
+    """
+    if sha256:
+        return
+    listing = "".join(
+        f'    "{file}": "{hashlib.sha256(content).hexdigest()}",\n'
+        for file, content in contents.items()
+    )
+    raise UsageError(
+        f"src/optbench/datasets/{name}.py: SHA256 is empty. Its source gives files with these "
+        f"digests: check that they are right, and write\nSHA256 = {{\n{listing}}}"
+    )

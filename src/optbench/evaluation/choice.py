@@ -1,4 +1,4 @@
-"""Which optimizer should I use? The chance of each to be the best, and what choosing it may cost.
+"""Which arm should I use? The chance of each to be the best, and what choosing it may cost.
 
 The true means have the multivariate t distribution that a flat prior and one common variance give
 (Gelman et al., Bayesian Data Analysis, 3rd ed., section 14.2); it is simulated.
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from optbench.core.arm import Arm
+from optbench.core.score import Score
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.verdict import Spread
 
@@ -21,16 +23,15 @@ THIN_BELOW = 5  # seeds
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """One optimizer with one schedule."""
+    """One arm."""
 
-    optimizer: str
-    schedule: str
+    arm: Arm
     n: int  # runs that did not diverge
     diverged: int  # not part of the loss
-    mean: float  # accuracy
+    mean: float  # score
     sd: float | None  # its own, over seeds; None below two runs
-    best: float  # the probability that its true mean is the highest
-    expected_loss: float  # of accuracy, against the best
+    best: float  # the probability that its true mean is the best
+    expected_loss: float  # of score, against the best; at least 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,34 +41,35 @@ class Choice:
     options: Sequence[Option]
     sd: float  # taken for all
     thin: bool  # some option has fewer than 5 seeds
-    left_out: Sequence[tuple[str, str]]  # allowed, but all of its runs diverged
+    left_out: Sequence[Arm]  # allowed, but all of its runs diverged
 
 
 def choose(
-    metrics: Sequence[Metrics], *, allowed: Collection[str], spread: Spread | None
+    metrics: Sequence[Metrics], *, allowed: Collection[str], spread: Spread | None, score: Score
 ) -> Choice | None:
-    """Compares the options of allowed optimizers; None where there is no spread to judge by.
+    """Compares the arms of allowed optimizers; None where there is no spread to judge by.
 
-    `spread`: that of accuracy over seeds, which the options are taken to have in common.
+    `spread`: that of the score over seeds, which the arms are taken to have in common.
     """
-    arms: dict[tuple[str, str], list[Metrics]] = {}
+    arms: dict[Arm, list[Metrics]] = {}
     for run in metrics:
-        arms.setdefault((run.optimizer, run.schedule), []).append(run)
-    accuracies = {arm: _accuracies(runs) for arm, runs in arms.items()}
-    candidates = [arm for arm in arms if arm[0] in allowed and accuracies[arm]]
+        if run.optimizer in allowed:
+            arms.setdefault(run.arm, []).append(run)
+    scores = {arm: _scores(runs) for arm, runs in arms.items()}
+    candidates = [arm for arm in arms if scores[arm]]
     if spread is None or not candidates:
         return None
-    means = np.array([np.mean(accuracies[arm]) for arm in candidates])
-    counts = np.array([len(accuracies[arm]) for arm in candidates])
-    best, loss = simulate(means, counts, sd=spread.sd, df=spread.df)
+    means = {arm: statistics.fmean(scores[arm]) for arm in candidates}
+    gains = np.array([score.gain(means[arm]) for arm in candidates])
+    counts = np.array([len(scores[arm]) for arm in candidates])
+    best, loss = simulate(gains, counts, sd=spread.sd, df=spread.df)
     options = [
         Option(
-            optimizer=arm[0],
-            schedule=arm[1],
-            n=len(accuracies[arm]),
-            diverged=len(arms[arm]) - len(accuracies[arm]),
-            mean=float(means[i]),
-            sd=statistics.stdev(accuracies[arm]) if len(accuracies[arm]) > 1 else None,
+            arm=arm,
+            n=len(scores[arm]),
+            diverged=len(arms[arm]) - len(scores[arm]),
+            mean=means[arm],
+            sd=statistics.stdev(scores[arm]) if len(scores[arm]) > 1 else None,
             best=float(best[i]),
             expected_loss=float(loss[i]),
         )
@@ -77,14 +79,14 @@ def choose(
         options=sorted(options, key=lambda option: option.expected_loss),
         sd=spread.sd,
         thin=min(option.n for option in options) < THIN_BELOW,
-        left_out=[arm for arm in arms if arm[0] in allowed and not accuracies[arm]],
+        left_out=[arm for arm in arms if not scores[arm]],
     )
 
 
 def simulate(
     means: np.ndarray, counts: np.ndarray, *, sd: float, df: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The probability of being best and the expected loss, [arms] each."""
+    """The probability of having the highest true mean and the expected loss, [arms] each."""
     rng = np.random.default_rng(SEED)
     # One common variance a draw: the arms share its error.
     scale = sd * np.sqrt(df / rng.chisquare(df, size=(DRAWS, 1)))
@@ -99,29 +101,39 @@ class Searched:
     optimizer: str
     mean: float  # expected score of the best of its trials
     best: float  # the probability that no other optimizer's best trial is better
-    expected_loss: float  # of score, against the best
+    expected_loss: float  # of score, against the best; at least 0
 
 
-def choose_by_search(scores: Mapping[str, Sequence[float]], count: int) -> list[Searched]:
+def choose_by_search(
+    scores: Mapping[str, Sequence[float | None]], *, count: int, score: Score
+) -> list[Searched]:
     """Compares optimizers by the best of `count` of their trials, drawn without replacement.
 
-    The smallest expected loss first. `scores`: of each optimizer's trials, at least `count`.
+    The smallest expected loss first; none where all trials diverged. `scores`: of each
+    optimizer's trials, at least `count`; None: it diverged, and counts as the worst score that
+    is possible, or where there is no such bound, that any trial has.
     """
+    worst = _worst([value for values in scores.values() for value in values], score)
+    if worst is None:
+        return []
+    gains = {
+        name: np.sort([score.gain(worst if value is None else value) for value in values])
+        for name, values in scores.items()
+    }
     rng = np.random.default_rng(SEED)
-    ranked = {name: np.sort(own) for name, own in scores.items()}
-    chances = {name: chances_of_best(len(own), count) for name, own in ranked.items()}
-    draws = [rng.choice(own, size=DRAWS, p=chances[name]) for name, own in ranked.items()]
+    chances = {name: chances_of_best(len(values), count) for name, values in gains.items()}
+    draws = [rng.choice(values, size=DRAWS, p=chances[name]) for name, values in gains.items()]
     best, loss = _compared(np.stack(draws, axis=1))
-    found = [
+    compared = [
         Searched(
             optimizer=name,
-            mean=float(chances[name] @ own),
+            mean=score.gain(float(chances[name] @ values)),  # turned twice, as it was
             best=float(best[i]),
             expected_loss=float(loss[i]),
         )
-        for i, (name, own) in enumerate(ranked.items())
+        for i, (name, values) in enumerate(gains.items())
     ]
-    return sorted(found, key=lambda one: one.expected_loss)
+    return sorted(compared, key=lambda option: option.expected_loss)
 
 
 def chances_of_best(trials: int, count: int) -> np.ndarray:
@@ -130,14 +142,23 @@ def chances_of_best(trials: int, count: int) -> np.ndarray:
     return np.array(ways) / math.comb(trials, count)
 
 
+def _worst(scores: Sequence[float | None], score: Score) -> float | None:
+    """What a trial that diverged counts as; None where no trial says."""
+    finished = [value for value in scores if value is not None]
+    if not finished:
+        return None
+    bound = score.low if score.higher_is_better else score.high
+    return min(finished, key=score.gain) if bound is None else bound
+
+
 def _compared(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """From scores, [draws, options]: how often each is best, and what it loses on average."""
+    """From scores, [draws, options]: how often each is highest, and what it loses on average."""
     highest = scores.max(axis=1, keepdims=True)
     is_best = scores == highest
     shares = is_best / is_best.sum(axis=1, keepdims=True)  # a tie counts in parts
     return shares.mean(axis=0), (highest - scores).mean(axis=0)
 
 
-def _accuracies(runs: Sequence[Metrics]) -> list[float]:
+def _scores(runs: Sequence[Metrics]) -> list[float]:
     """Of the runs that did not diverge."""
-    return [run.test_accuracy for run in runs if run.test_accuracy is not None]
+    return [run.test_score for run in runs if run.test_score is not None]

@@ -1,76 +1,84 @@
 """What one run achieved, computed from what it left behind."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-import numpy as np
-from scipy import stats
-
-from optbench.core.records import Outcome, Predictions
+from optbench.core import registry
+from optbench.core.arm import Arm
+from optbench.core.records import Outcome, Point
+from optbench.core.score import Score
 
 CONFIDENCE = 0.95
-CALIBRATION_BINS = 15  # as Guo et al. 2017
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metrics:
-    """A run's scores; accuracies are fractions, None where the run diverged."""
+    """A run's scores, as its task stores them; None where the run diverged."""
 
     optimizer: str
     schedule: str
     seed: int
-    test_accuracy: float | None
-    test_accuracy_low: float | None  # Wilson's 95 % interval: one network, this many test images
-    test_accuracy_high: float | None
+    test_score: float | None
+    test_score_low: float | None  # 95 % interval of this one network, where the task knows one
+    test_score_high: float | None
     test_loss: float | None
-    calibration_error: float | None
-    epochs_to_target: int | None  # first epoch at the held-out target; None: missed or diverged
+    validation_score: float | None  # None too where nothing is held out
+    epochs_to_target: float | None  # see `reached_at`; None: missed or diverged
     diverged_at_step: int | None
+    extras: str  # what else the task tells, a JSON object of numbers
+
+    @property
+    def arm(self) -> Arm:
+        """Optimizer and schedule."""
+        return Arm(self.optimizer, self.schedule)
+
+    @property
+    def cell(self) -> str:
+        """The name of the run's cell, as `Run.cell`."""
+        return f"{self.arm.key}-{self.seed}"
 
     @property
     def name(self) -> str:
         """Optimizer, schedule and seed in words."""
-        return f"{self.optimizer} / {self.schedule} / seed {self.seed}"
+        return f"{self.arm} / seed {self.seed}"
 
 
-def score(
-    outcome: Outcome, *, optimizer: str, schedule: str, seed: int, target_accuracy: float
-) -> Metrics:
-    """The metrics of a run's outcome."""
-    predictions = outcome.predictions
-    count = len(predictions.actual)
-    correct = sum(a == p for a, p in zip(predictions.actual, predictions.predicted, strict=True))
-    low, high = wilson_interval(correct, count) if count else (None, None)
+def metrics_of(outcome: Outcome, *, target: float) -> Metrics:
+    """The metrics of a run's outcome; `target` is one of its held-out score."""
+    run, columns = outcome.run, outcome.predictions
+    task = registry.load_score(run.settings.task)
+    finished = outcome.diverged_at_step is None
+    low = high = None
+    extras: dict[str, float] = {}
+    if finished and hasattr(task, "interval"):
+        low, high = task.interval(columns, CONFIDENCE)
+    if finished and hasattr(task, "extras"):
+        extras = task.extras(columns)
     return Metrics(
-        optimizer=optimizer,
-        schedule=schedule,
-        seed=seed,
-        test_accuracy=correct / count if count else None,
-        test_accuracy_low=low,
-        test_accuracy_high=high,
+        optimizer=run.optimizer,
+        schedule=run.schedule,
+        seed=run.seed,
+        test_score=task.recount(columns) if finished else None,
+        test_score_low=low,
+        test_score_high=high,
         test_loss=outcome.test_loss,
-        calibration_error=calibration_error(predictions) if count else None,
-        epochs_to_target=next(
-            (e.epoch for e in outcome.history if e.heldout_accuracy >= target_accuracy), None
-        )
-        if outcome.diverged_at_step is None
+        validation_score=outcome.validation_score,
+        epochs_to_target=reached_at(outcome.history, target=target, score=task.SCORE)
+        if finished
         else None,
         diverged_at_step=outcome.diverged_at_step,
+        extras=json.dumps(extras),
     )
 
 
-def wilson_interval(correct: int, count: int) -> tuple[float, float]:
-    """Wilson's score interval for a proportion (Wilson 1927)."""
-    interval = stats.binomtest(correct, count).proportion_ci(CONFIDENCE, method="wilson")
-    return float(interval.low), float(interval.high)
+def reached_at(history: Sequence[Point], *, target: float, score: Score) -> float | None:
+    """The epoch of the first of two points in a row whose held-out score reaches the target.
 
-
-def calibration_error(predictions: Predictions) -> float:
-    """Expected calibration error over equal bins (Guo et al. 2017, arXiv 1706.04599, eq. 3).
-
-    The mean over examples of |accuracy - confidence| of the bin that each falls into.
+    One point alone may be luck; so the last counts only as the second of two.
     """
-    confidence = np.asarray(predictions.confidence)
-    correct = np.asarray(predictions.actual) == np.asarray(predictions.predicted)
-    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    gaps = np.bincount(bins, weights=correct - confidence, minlength=CALIBRATION_BINS)
-    return float(np.abs(gaps).sum() / len(confidence))
+    for first, second in pairwise(history):
+        if all(score.reaches(point.heldout_score, target) for point in (first, second)):
+            return first.epoch
+    return None

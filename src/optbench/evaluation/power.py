@@ -1,4 +1,4 @@
-"""What the rules of `verdict` can find, before anything is run.
+"""What the rules of `verdict` can detect, before anything is run.
 
 A claimed value (`decide`): our mean of k runs less the claim's mean of k0 is normal with sd
 s sqrt(1/k + 1/k0); the pooled sd is independent of it, s chi(df)/sqrt(df).
@@ -56,7 +56,7 @@ def probability_at(
     return max(0.0, 2 * float(stats.norm.cdf(room)) - 1)
 
 
-def probability_found(difference: float, *, k: int, s: float, level: float = LEVEL) -> float:
+def probability_detected(difference: float, *, k: int, s: float, level: float = LEVEL) -> float:
     """P(Welch's two-sided p is at most `level`) where the true means differ by `difference`.
 
     Two arms of `k` runs each, of the true sd `s`, in the unit of `difference`.
@@ -68,13 +68,13 @@ def probability_found(difference: float, *, k: int, s: float, level: float = LEV
         raise ValueError(f"k must be over 1, got {k}: one run an arm has no spread")
     limits, weights = _limits(k, level)
     distance = difference / (s * math.sqrt(2 / k))
-    found = stats.norm.sf(limits - distance) + stats.norm.cdf(-limits - distance)
-    return float(weights @ found @ weights)
+    detected = stats.norm.sf(limits - distance) + stats.norm.cdf(-limits - distance)
+    return float(weights @ detected @ weights)
 
 
 @cache
 def _limits(k: int, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """The difference, in true standard errors, from which Welch's test finds one.
+    """The difference, in true standard errors, from which Welch's test detects it.
 
     For each sum of variances and share of the first, [nodes, nodes]; and the weights, [nodes].
     """
@@ -87,16 +87,16 @@ def _limits(k: int, level: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def detectable_difference(*, k: int, s: float, level: float = LEVEL, chance: float = 0.8) -> float:
-    """The true difference of two arms that is found with a probability of `chance`.
+    """The true difference of two arms that is detected with a probability of `chance`.
 
-    In the unit of `s`, to within 1e-4 of it; arguments as for `probability_found`.
+    In the unit of `s`, to within 1e-4 of it; arguments as for `probability_detected`.
 
     Raises:
         ValueError: an arm has no two runs, so there is no spread to judge by.
     """
 
     def lack(difference: float) -> float:
-        return probability_found(difference, k=k, s=1.0, level=level) - chance
+        return probability_detected(difference, k=k, s=1.0, level=level) - chance
 
     high = 1.0
     while lack(high) < 0:

@@ -1,93 +1,104 @@
-"""What the seeds of one optimizer and schedule say together. The seed is the unit."""
+"""What the seeds of one arm say together. The seed is the unit."""
 
+import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from scipy import stats
 
+from optbench.core.arm import Arm
+from optbench.core.score import Score
 from optbench.evaluation.metrics import CONFIDENCE, Metrics
 
 OVER_SEEDS = "t over seeds"
-ONE_NETWORK = "binomial, one network"
+ONE_NETWORK = "one network"  # of the kind that the task's `INTERVAL` names
 NONE = "none"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """Means over the runs that did not diverge; accuracies are fractions."""
+    """Means over the runs that did not diverge; scores as the task stores them."""
 
     optimizer: str
     schedule: str
     n: int  # runs that did not diverge
     diverged: int
-    accuracy_mean: float | None
-    accuracy_sd: float | None  # None below two runs
-    accuracy_low: float | None  # 95 %, of the kind that `interval` names
-    accuracy_high: float | None
+    score_mean: float | None
+    score_sd: float | None  # None below two runs
+    score_low: float | None  # 95 %, of the kind that `interval` names, cut to what is possible
+    score_high: float | None
     interval: str
     loss_mean: float | None
-    calibration_error_mean: float | None
     reached_target: int  # runs
     epochs_to_target_median: float | None  # over the runs that reached it
     tuning: str  # how the hyper-parameters were chosen, see `tuning.py`
 
+    @property
+    def arm(self) -> Arm:
+        """Optimizer and schedule."""
+        return Arm(self.optimizer, self.schedule)
+
 
 def summarise(
-    metrics: Iterable[Metrics], tunings: Mapping[tuple[str, str], str] | None = None
+    metrics: Iterable[Metrics], *, score: Score, tunings: Mapping[Arm, str] | None = None
 ) -> list[Summary]:
-    """One summary for each optimizer and schedule, in the order they first come.
+    """One summary for each arm, in the order they first come.
 
     `tunings` says of each how its hyper-parameters were chosen, where that matters.
     """
-    groups: dict[tuple[str, str], list[Metrics]] = {}
+    groups: dict[Arm, list[Metrics]] = {}
     for run in metrics:
-        groups.setdefault((run.optimizer, run.schedule), []).append(run)
+        groups.setdefault(run.arm, []).append(run)
     return [
-        _summarise_group(*key, runs, tunings[key] if tunings else "")
-        for key, runs in groups.items()
+        _summarise_arm(arm, runs, score, tunings[arm] if tunings else "")
+        for arm, runs in groups.items()
     ]
 
 
-def _summarise_group(
-    optimizer: str, schedule: str, runs: Sequence[Metrics], tuning: str
-) -> Summary:
+def best_first(summaries: Iterable[Summary], score: Score) -> list[Summary]:
+    """Summaries by their mean, the best first; those without one come last."""
+    return sorted(
+        summaries,
+        key=lambda s: math.inf if s.score_mean is None else -score.gain(s.score_mean),
+    )
+
+
+def _summarise_arm(arm: Arm, runs: Sequence[Metrics], score: Score, tuning: str) -> Summary:
     """The summary of runs that differ in their seed alone."""
     finished = [run for run in runs if run.diverged_at_step is None]
-    accuracies = _present(run.test_accuracy for run in finished)
-    low, high, interval = accuracy_interval(finished)
+    scores = _present(run.test_score for run in finished)
+    low, high, interval = score_interval(finished, score)
     epochs = _present(run.epochs_to_target for run in finished)
     return Summary(
-        optimizer=optimizer,
-        schedule=schedule,
+        optimizer=arm.optimizer,
+        schedule=arm.schedule,
         n=len(finished),
         diverged=len(runs) - len(finished),
-        accuracy_mean=_mean(accuracies),
-        accuracy_sd=statistics.stdev(accuracies) if len(accuracies) > 1 else None,
-        accuracy_low=low,
-        accuracy_high=high,
+        score_mean=_mean(scores),
+        score_sd=statistics.stdev(scores) if len(scores) > 1 else None,
+        score_low=low,
+        score_high=high,
         interval=interval,
         loss_mean=_mean(_present(run.test_loss for run in finished)),
-        calibration_error_mean=_mean(_present(run.calibration_error for run in finished)),
         reached_target=len(epochs),
         epochs_to_target_median=statistics.median(epochs) if epochs else None,
         tuning=tuning,
     )
 
 
-def accuracy_interval(runs: Sequence[Metrics]) -> tuple[float | None, float | None, str]:
-    """Student's t interval of the mean over seeds; for one run, its own binomial interval.
+def score_interval(runs: Sequence[Metrics], score: Score) -> tuple[float | None, float | None, str]:
+    """Student's t interval of the mean over seeds; for one run, that of its own network.
 
     The second says how well this one network is measured, and nothing of other seeds.
     """
-    if not runs:
+    if len(runs) == 1 and runs[0].test_score_low is not None:
+        return runs[0].test_score_low, runs[0].test_score_high, ONE_NETWORK
+    scores = _present(run.test_score for run in runs)
+    if len({*scores}) < 2:  # then no spread is known
         return None, None, NONE
-    if len(runs) == 1:
-        return runs[0].test_accuracy_low, runs[0].test_accuracy_high, ONE_NETWORK
-    accuracies = _present(run.test_accuracy for run in runs)
-    if len({*accuracies}) == 1:  # then no spread is known
-        return None, None, NONE
-    return *t_interval(accuracies), OVER_SEEDS
+    low, high = t_interval(scores)
+    return score.bounded(low), score.bounded(high), OVER_SEEDS
 
 
 def t_interval(values: Sequence[float]) -> tuple[float, float]:

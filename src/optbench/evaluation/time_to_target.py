@@ -1,4 +1,4 @@
-"""How often and how fast optimizers reach the target accuracy; a run that misses it is censored.
+"""How often and how fast arms reach the target; a run that misses it is censored.
 
 The performance profile is of Dolan and More 2002 (arXiv cs/0102001): of all problems, the fraction
 that an optimizer solves within tau times the epochs of the best. Order optimizers by it only at
@@ -10,75 +10,67 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from optbench.core.arm import Arm
+from optbench.core.run import Budget
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import t_interval
 
 Problem = tuple[str, str, int]  # workload, schedule, seed
 
 
-def epochs_to_target(
-    metrics: Sequence[Metrics], optimizer: str, schedule: str, *, budget: int
-) -> list[int]:
+def budget_epochs(budget: Budget, steps_per_epoch: int) -> float:
+    """A budget in epochs, of which the last may be incomplete."""
+    return budget.total_steps(steps_per_epoch) / steps_per_epoch
+
+
+def epochs_to_target(metrics: Sequence[Metrics], arm: Arm, *, budget: float) -> list[float]:
     """Of each seed; a run that missed the target, or diverged, counts as the whole budget.
 
-    Their mean is the restricted mean time to target.
+    Their mean is the restricted mean time to target. `budget`: in epochs.
     """
     return [
         budget if run.epochs_to_target is None else run.epochs_to_target
         for run in metrics
-        if (run.optimizer, run.schedule) == (optimizer, schedule)
+        if run.arm == arm
     ]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TimeToTarget:
-    """The seeds of one optimizer and schedule."""
+    """The seeds of one arm."""
 
-    optimizer: str
-    schedule: str
+    arm: Arm
     n: int
     reached: int
     restricted_mean: float  # epochs; a run that misses counts as the whole budget
     low: float | None  # 95 %, t over seeds; None without a spread
     high: float | None
 
-    @property
-    def reach_rate(self) -> float:
-        """The fraction of runs that reached the target."""
-        return self.reached / self.n
+
+def times_to_target(metrics: Sequence[Metrics], *, budget: float) -> list[TimeToTarget]:
+    """Of each arm, in the order they first come; `budget` in epochs."""
+    arms = dict.fromkeys(run.arm for run in metrics)
+    return [_of_arm([run for run in metrics if run.arm == arm], arm, budget) for arm in arms]
 
 
-def times_to_target(metrics: Sequence[Metrics], *, budget: int) -> list[TimeToTarget]:
-    """Of each optimizer and schedule, in the order they first come; `budget` in epochs."""
-    arms = dict.fromkeys((run.optimizer, run.schedule) for run in metrics)
-    return [_of_arm(metrics, *arm, budget=budget) for arm in arms]
-
-
-def _of_arm(
-    metrics: Sequence[Metrics], optimizer: str, schedule: str, *, budget: int
-) -> TimeToTarget:
-    """The runs of one optimizer and schedule."""
-    epochs = epochs_to_target(metrics, optimizer, schedule, budget=budget)
+def _of_arm(runs: Sequence[Metrics], arm: Arm, budget: float) -> TimeToTarget:
+    """The runs of one arm."""
+    epochs = epochs_to_target(runs, arm, budget=budget)
     low, high = mean_interval(epochs, budget=budget) if len({*epochs}) > 1 else (None, None)
     return TimeToTarget(
-        optimizer=optimizer,
-        schedule=schedule,
+        arm=arm,
         n=len(epochs),
-        reached=sum(
-            run.epochs_to_target is not None
-            for run in metrics
-            if (run.optimizer, run.schedule) == (optimizer, schedule)
-        ),
+        reached=sum(run.epochs_to_target is not None for run in runs),
         restricted_mean=statistics.fmean(epochs),
         low=low,
         high=high,
     )
 
 
-def mean_interval(epochs: Sequence[int], *, budget: int) -> tuple[float, float]:
-    """Student's 95 % interval of a mean of at least two, cut to what is possible: 1 to `budget`."""
+def mean_interval(epochs: Sequence[float], *, budget: float) -> tuple[float, float]:
+    """Student's 95 % interval of a mean of at least two, cut to what is possible: 0 to `budget`."""
     low, high = t_interval(epochs)
-    return max(low, 1.0), min(high, float(budget))
+    return max(low, 0.0), min(high, budget)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,13 +95,13 @@ class Profile:
 
 def performance_profile(metrics_by_workload: Mapping[str, Sequence[Metrics]]) -> Profile:
     """The profile of all optimizers that have runs."""
-    times: dict[Problem, dict[str, int | None]] = {}
+    times: dict[Problem, dict[str, float | None]] = {}
     for workload, metrics in metrics_by_workload.items():
         for run in metrics:
             problem = times.setdefault((workload, run.schedule, run.seed), {})
             problem[run.optimizer] = run.epochs_to_target
     optimizers = dict.fromkeys(name for problem in times.values() for name in problem)
-    shared = {key: own for key, own in times.items() if len(own) == len(optimizers)}
+    shared = {key: epochs for key, epochs in times.items() if len(epochs) == len(optimizers)}
     ratios: dict[str, list[float]] = {name: [] for name in optimizers}
     for problem in shared.values():
         solved = {name: epochs for name, epochs in problem.items() if epochs is not None}

@@ -56,9 +56,7 @@ class ValueResult:
     high: float | None = None
     test: str | None = None
     p: float | None = None  # of the test that decided; where none did, of the t test
-    # Runs by which a true difference of the one measured would be decided; infinite: no number
-    # can, for the claim's own runs are too few. None where it is decided, or has no spread.
-    decisive_n: float | None = None
+    decisive_n: float | None = None  # of an inconclusive one, see `decisive_n`
 
 
 def judge_value(
@@ -164,16 +162,16 @@ class Advantage:
 def advantage(
     first: Mapping[int, float], second: Mapping[int, float], *, margin: float = 0.0
 ) -> Advantage | None:
-    """The advantage of first over second, from a score for each seed; None without runs.
+    """The advantage of first over second, from a value for each seed; None without runs.
 
-    A higher score is better.
+    More of a value is better.
     """
     if not first or not second:
         return None
-    own, other = list(first.values()), list(second.values())
-    difference = statistics.fmean(own) - statistics.fmean(other)
+    ours, theirs = list(first.values()), list(second.values())
+    difference = statistics.fmean(ours) - statistics.fmean(theirs)
     low = high = p = None
-    if (spread := welch(own, other)) is not None:
+    if (spread := welch(ours, theirs)) is not None:
         error, df = spread
         half = _quantile(1 - LEVEL / 2, df) * error
         low, high = difference - half, difference + half
@@ -184,8 +182,8 @@ def advantage(
         high=high,
         p=p,
         margin=margin,
-        first_n=len(own),
-        second_n=len(other),
+        first_n=len(first),
+        second_n=len(second),
         paired=paired(first, second),
     )
 
@@ -198,11 +196,12 @@ def welch(first: Sequence[float], second: Sequence[float]) -> tuple[float, float
     """
     if min(len(first), len(second)) < 2:
         return None
-    squares = [statistics.variance(own) / len(own) for own in (first, second)]
+    squares = [statistics.variance(values) / len(values) for values in (first, second)]
     if not (square := sum(squares)):
         return None
-    shares = [own / square for own in squares]
-    df = 1 / sum(u**2 / (len(own) - 1) for u, own in zip(shares, (first, second), strict=True))
+    shares = [part / square for part in squares]
+    sizes = len(first), len(second)
+    df = 1 / sum(share**2 / (n - 1) for share, n in zip(shares, sizes, strict=True))
     return math.sqrt(square), df
 
 
@@ -211,25 +210,25 @@ def paired(first: Mapping[int, float], second: Mapping[int, float]) -> Paired | 
     seeds = sorted(first.keys() & second.keys())
     if len(seeds) < 2:
         return None
-    own, other = (np.array([scores[seed] for seed in seeds]) for scores in (first, second))
-    differences = own - other
+    ours, theirs = (np.array([values[seed] for seed in seeds]) for values in (first, second))
+    differences = ours - theirs
     mean, error = float(differences.mean()), float(differences.std(ddof=1)) / len(seeds) ** 0.5
     half = _quantile(1 - LEVEL / 2, len(seeds) - 1) * error
-    varies = np.ptp(own) > 0 and np.ptp(other) > 0
+    varies = np.ptp(ours) > 0 and np.ptp(theirs) > 0
     return Paired(
         difference=mean,
         low=mean - half if error else None,
         high=mean + half if error else None,
         n=len(seeds),
-        correlation=float(np.corrcoef(own, other)[0, 1]) if varies and len(seeds) > 2 else None,
+        correlation=float(np.corrcoef(ours, theirs)[0, 1]) if varies and len(seeds) > 2 else None,
     )
 
 
-def judge_ordering(found: Advantage, *, p: float | None) -> str:
+def judge_ordering(measured: Advantage, *, p: float | None) -> str:
     """The verdict on "first beats second by at least the margin"; `p` is the corrected one."""
     if p is None or not p <= LEVEL:  # so that NaN decides nothing
         return UNDECIDED
-    return SUPPORTED if found.difference > found.margin else REFUTED
+    return SUPPORTED if measured.difference > measured.margin else REFUTED
 
 
 def judge_all(verdicts: Sequence[str]) -> str:

@@ -8,20 +8,23 @@ and so they see a quarter of the pixels.
 
 from torch import Tensor, nn
 
+MINIMUM_SIDES = (8, 8)  # halved three times
+HEADS = ("head",)  # its last layer
 LOGIT_SCALE = 0.125  # as Page: keeps the softmax soft early in training
 
 
 class ResNet9(nn.Module):
-    """Maps images [n, channels, 32, 32] to logits [n, classes]."""
+    """Maps images [n, channels, *sides] to logits [n, classes]."""
 
-    def __init__(self, channels: int, classes: int, width: int) -> None:
-        """Channels grow from `width` to 8 x `width` while the side shrinks from 32 to 4."""
+    def __init__(self, channels: int, classes: int, sides: tuple[int, int], width: int) -> None:
+        """Channels grow from `width` to 8 x `width` while sides shrink to an eighth."""
         super().__init__()
         self.stem = conv(channels, width)
         self.stage1 = nn.Sequential(conv_pool(width, 2 * width), Residual(2 * width))
         self.stage2 = conv_pool(2 * width, 4 * width)
         self.stage3 = nn.Sequential(conv_pool(4 * width, 8 * width), Residual(8 * width))
-        self.pool = nn.MaxPool2d(4)
+        height, breadth = (side // 8 for side in sides)
+        self.pool = nn.MaxPool2d((height, breadth))
         self.head = nn.Linear(8 * width, classes)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -61,6 +64,6 @@ def conv_pool(channels_in: int, channels_out: int) -> nn.Sequential:
     return layers
 
 
-def build(*, channels: int, classes: int, width: int = 64) -> nn.Module:
-    """A ResNet-9 for 32 x 32 images."""
-    return ResNet9(channels, classes, width)
+def build(*, channels: int, classes: int, sides: tuple[int, int], width: int = 64) -> nn.Module:
+    """A ResNet-9 for images of 8 x 8 pixels and more."""
+    return ResNet9(channels, classes, sides, width)

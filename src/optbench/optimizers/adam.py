@@ -4,6 +4,8 @@ from typing import Any
 
 from torch import nn, optim
 
+WEIGHT_DECAY = "L2"
+
 
 def build(
     model: nn.Module,

@@ -4,6 +4,8 @@ from typing import Any
 
 from torch import nn, optim
 
+WEIGHT_DECAY = "decoupled"
+
 
 def build(
     model: nn.Module,

@@ -15,9 +15,10 @@ Martens and Grosse's quadratic model; averages start at zero and are debiased, a
 import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -30,6 +31,9 @@ from optbench.curvature.preconditioned import Preconditioned
 from optbench.curvature.record import record
 
 log = logging.getLogger(__name__)
+
+WEIGHT_DECAY = "decoupled"
+LIKELIHOODS = ("categorical",)  # of which the Fisher matrix is known
 
 # The kinds of steps.
 PLAIN, CURVATURE, INVERSION = "plain", "curvature", "inversion"
@@ -47,16 +51,16 @@ class KFAC(Preconditioned):
         momentum: float = 0.9,
         weight_decay: float = 0.0,
         damping: float = 1e-3,
-        kl_clip: float = 1e-3,
-        ema: float = 0.95,
-        t_cov: int = 10,
-        t_inv: int = 100,
+        kl_clip: Annotated[float, Gt(0)] = 1e-3,
+        ema: Annotated[float, Ge(0), Lt(1)] = 0.95,
+        t_cov: Annotated[int, Gt(0)] = 10,
+        t_inv: Annotated[int, Gt(0)] = 100,
         fisher: Literal["mc", "type2", "empirical"] = "mc",
         approx: Literal["expand", "reduce"] = "expand",
         solve: Literal["cholesky", "eigen"] = "cholesky",
-        curvature_batch: int = 64,
-        max_dim: int | None = None,
-        fallback_lr: float | None = None,
+        curvature_batch: Annotated[int, Gt(1)] = 64,
+        max_dim: Annotated[int, Gt(0)] | None = None,
+        fallback_lr: Annotated[float, Gt(0)] | None = None,
     ) -> None:
         """Finds the layers, and says which parameters get no block.
 
@@ -138,11 +142,11 @@ class KFAC(Preconditioned):
 
     def update_factors(self, objective: Objective) -> None:
         """Moves the averages of A and G towards those of some of the batch's examples."""
-        images = objective.images[: self.curvature_batch]
-        labels = objective.labels[: self.curvature_batch]
-        taken = record(self.model, objective.forward, images, self.layers)
+        inputs = objective.inputs[: self.curvature_batch]
+        targets = objective.targets[: self.curvature_batch]
+        taken = record(self.model, objective.forward, inputs, self.layers)
         self.is_bf16 = taken.is_bf16
-        sources = logit_gradients(taken.logits, labels, self.fisher, self.generator)
+        sources = logit_gradients(taken.logits, targets, self.fisher, self.generator)
         for name, pair in kronecker.factors(taken, self.layers, sources, self.approx).items():
             state = self.state[self.layers[name].weight]
             if not all(torch.isfinite(factor).all() for factor in pair):
@@ -161,16 +165,16 @@ class KFAC(Preconditioned):
                 continue
             debias = 1 - self.ema ** state["updates"]
             a, g = (state[key] / debias for key in ("input_factor", "output_factor"))
-            found = invert(a, g, self.damping)
-            if found is None:
+            inverses = invert(a, g, self.damping)
+            if inverses is None:
                 self.failures += 1
             else:
-                state.update(found)
+                state.update(inverses)
 
     def counters(self) -> dict[str, float]:
         """Those of the shell, and what else a step needs or tells."""
-        own = {"failures": self.failures, "conv_cosine": self.conv_cosine, "is_bf16": self.is_bf16}
-        return {**super().counters(), **own}
+        health = {"failures": self.failures, "conv_cosine": self.conv_cosine}
+        return {**super().counters(), **health, "is_bf16": self.is_bf16}
 
     def set_counters(self, counters: Mapping[str, float]) -> None:
         """The inverse of `counters`."""
@@ -232,9 +236,9 @@ def logit_gradients(
     return [fishers.sampled(logits, generator)]
 
 
-def cosine(one: Tensor, other: Tensor) -> Tensor:
+def cosine(a: Tensor, b: Tensor) -> Tensor:
     """The cosine of the angle between two tensors, as a scalar tensor."""
-    return F.cosine_similarity(one.flatten(), other.flatten(), dim=0)
+    return F.cosine_similarity(a.flatten(), b.flatten(), dim=0)
 
 
 build = KFAC

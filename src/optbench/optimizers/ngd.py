@@ -10,9 +10,10 @@ statistics are constants, those of the same examples.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+from annotated_types import Gt
 from torch import Tensor, nn
 
 from optbench.core.errors import NumericalError
@@ -22,6 +23,8 @@ from optbench.curvature.jacobian import Block, Solution
 from optbench.curvature.preconditioned import Preconditioned
 from optbench.curvature.record import frozen_statistics, record
 
+WEIGHT_DECAY = "decoupled"
+LIKELIHOODS = ("categorical",)  # of which the Fisher matrix is known
 REFINE_ABOVE = 1e-4  # relative residual at which a solution is refined
 REFUSE_ABOVE = 1e-3  # relative residual at which it is an error
 
@@ -38,9 +41,9 @@ class NaturalGradient(Preconditioned):
         momentum: float = 0.9,
         weight_decay: float = 0.0,
         damping: float = 0.1,
-        kl_clip: float = 1e-2,
-        curvature_batch: int = 128,
-        max_rows: int = 128,
+        kl_clip: Annotated[float, Gt(0)] = 1e-2,
+        curvature_batch: Annotated[int, Gt(1)] = 128,
+        max_rows: Annotated[int, Gt(0)] = 128,
         solve: Literal["dual", "dense"] = "dual",
     ) -> None:
         """Finds the layers.
@@ -78,9 +81,9 @@ class NaturalGradient(Preconditioned):
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         if not all(torch.isfinite(g).all() for g in gradients):
             return {}  # the run has diverged, and its loss says so
-        images = objective.images[: self.curvature_batch]
-        with frozen_statistics(self.model, objective.forward, images):
-            taken = record(self.model, objective.forward, images, self.layers)
+        inputs = objective.inputs[: self.curvature_batch]
+        with frozen_statistics(self.model, objective.forward, inputs):
+            taken = record(self.model, objective.forward, inputs, self.layers)
             blocks = jacobian.blocks(self.layers, taken, self.logit_rows(taken.logits))
         solution = self.solution(blocks)
         self.residual = solution.relative_residual

@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import nn, optim
 
+WEIGHT_DECAY = "L2"
+
 
 def build(
     model: nn.Module,

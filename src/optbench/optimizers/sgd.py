@@ -4,6 +4,10 @@ from typing import Any
 
 from torch import nn, optim
 
+WEIGHT_DECAY = "L2"
+# The first, where it is true, needs the second above 0.
+REQUIRES = {"nesterov": "momentum"}
+
 
 def build(
     model: nn.Module,

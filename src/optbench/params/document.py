@@ -1,5 +1,6 @@
 """Reads a YAML file that a person writes, and tells what is wrong with it in sentences."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,13 @@ class UniqueKeys(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def read_yaml(path: Path, *, loader: type[yaml.SafeLoader], refusal: type[DocumentError]) -> Any:
+def read_yaml(
+    path: Path, *, loader: type[yaml.SafeLoader], refusal: Callable[[list[str]], DocumentError]
+) -> Any:
     """The file's values.
 
     Raises:
-        DocumentError: it cannot be read, or is not YAML; of the type `refusal`.
+        DocumentError: it cannot be read, or is not YAML; which `refusal` makes.
     """
     try:
         return loader(path.read_text(encoding="utf-8")).get_single_data()

@@ -1,112 +1,220 @@
-"""Reads and validates params.yaml; from it come the single run and the cells of each suite."""
+"""Reads and validates params.yaml, the project's and those of the rooms."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from optbench.core.errors import UsageError
-from optbench.core.run import PARAMS, Override, Run, Workload, resolve
+from optbench.core.registry import load_score
+from optbench.core.run import WORKLOADS, Settings
+from optbench.core.score import Score
+from optbench.params import check_room as rules
+from optbench.params import signatures
 from optbench.params.check import Checker
 from optbench.params.document import UniqueKeys, read_yaml
-from optbench.params.messages import ParamsError, unknown
-from optbench.params.schema import Document, Evaluation, Grid
-from optbench.search.space import Search
+from optbench.params.listed import strangers, unlisted_dataset, unlisted_workload
+from optbench.params.messages import PARAMS, ParamsError, unknown
+from optbench.params.schema import Document, Override, RoomDocument, Suite, keys
+from optbench.params.search import Search
 
 VALUES_MAX = 100_000
+Args = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Params:
-    """A validated params.yaml."""
+    """The project's params.yaml: the single run, and the schedules with all their arguments."""
 
-    raw: Mapping[str, Any]
-    suites: Mapping[str, Grid]
-    workloads: Mapping[str, Workload]
-    evaluations: Mapping[str, Evaluation]
-    searches: Mapping[str, Search]
+    workload: str
+    optimizer: str
+    schedule: str
+    seed: int
     override: Override
-
-    @property
-    def workload(self) -> str:
-        """The chosen workload."""
-        return str(self.raw["workload"])
-
-    def single_run(self, workload: str) -> Run:
-        """The run that the top-level keys name, with its overrides, on a workload."""
-        names = {key: self.raw[key] for key in ("optimizer", "schedule", "seed")}
-        return self.override.apply(resolve(self.raw, workload=workload, **names))
-
-    def cells(self, workload: str) -> tuple[Run, ...]:
-        """The runs of a workload's suite, in the order of params.yaml."""
-        suite = self.suites[workload]
-        return tuple(
-            resolve(self.raw, workload=workload, optimizer=optimizer, schedule=schedule, seed=seed)
-            for optimizer, schedule in suite.arms
-            for seed in suite.seeds
-        )
+    schedules: Mapping[str, Args]
 
 
-def load_params(path: Path = PARAMS, *, workload: str | None = None) -> Params:
-    """Reads and validates params.yaml, in which `workload`, if given, must exist.
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """A workload: its params.yaml, with all arguments of its optimizers."""
+
+    name: str
+    settings: Settings
+    target: float  # of the held-out score
+    suite: Suite
+    optimizers: Mapping[str, Args]
+    exceptions: Mapping[str, Args]  # by the key of an arm
+    search: Search | None
+    score: Score
+
+    def optimizer_args(self, optimizer: str, schedule: str) -> dict[str, Any]:
+        """An optimizer's row, with the exceptions under a schedule."""
+        return {**self.optimizers[optimizer], **self.exceptions.get(f"{optimizer}-{schedule}", {})}
+
+
+def rooms() -> tuple[str, ...]:
+    """The names of all workloads, sorted."""
+    return tuple(sorted(path.parent.name for path in WORKLOADS.glob("*/params.yaml")))
+
+
+def scores_of_rooms() -> dict[str, Score]:
+    """What each workload measures; one whose room is not valid is left to its own `validate`."""
+    by_workload: dict[str, Score] = {}
+    for name in rooms():
+        try:
+            task = _read(WORKLOADS / name / PARAMS)["settings"]["task"]
+        except (ParamsError, KeyError, TypeError):
+            continue
+        if task in signatures.names("tasks"):
+            by_workload[name] = load_score(task).SCORE
+    return by_workload
+
+
+def load_params(path: Path = PARAMS) -> Params:
+    """Reads and validates the project's params.yaml.
 
     Raises:
         ParamsError: the file is not usable; the message holds every problem that was found.
-        UsageError: there is no such workload.
     """
-    raw = _read(path)
     checker = Checker()
-    params = _check(raw, checker)
-    if params is None or checker.problems:
-        raise ParamsError(checker.problems)
-    if workload is not None and workload not in params.workloads:
-        raise UsageError(unknown("argument", "workload", workload, params.workloads))
-    return params
+    document = checker.parse(Document, (), _read(path))
+    if document is None:
+        raise ParamsError(checker.problems, path)
+    checker.choice("workload", document.workload, "workload", rooms())
+    checker.name("optimizers", document.optimizer, "optimizer")
+    if checker.name("schedules", document.schedule, "schedule"):
+        checker.choice("schedule", document.schedule, "schedule", document.schedules)
+    checker.seed("seed", document.seed)
+    checker.problems += strangers(rooms())
+    override = _override(checker, document.override)
+    schedules = {
+        name: args
+        for name, values in document.schedules.items()
+        if checker.name("schedules", name, f"schedules.{name}")
+        and (args := checker.arguments("schedules", name, ("schedules", name), values)) is not None
+    }
+    if override is None or checker.problems:
+        raise ParamsError(checker.problems, path)
+    return Params(
+        workload=document.workload,
+        optimizer=document.optimizer,
+        schedule=document.schedule,
+        seed=document.seed,
+        override=override,
+        schedules=schedules,
+    )
 
 
-def _check(raw: Mapping[str, Any], checker: Checker) -> Params | None:
-    """The params, or None where their shape is so wrong that no more can be said."""
-    document = checker.parse(Document, (), raw)
+def load_room(name: str, params: Params) -> Room:
+    """Reads and validates a room's params.yaml, beside the project's.
+
+    Raises:
+        ParamsError: the file is not usable; the message holds every problem that was found.
+        UsageError: there is no such room.
+    """
+    if name not in rooms():
+        raise UsageError(unknown("argument", "workload", name, rooms()))
+    path = WORKLOADS / name / PARAMS
+    checker = Checker()
+    room = _room(checker, _read(path), params, name)
+    if room is None or checker.problems:
+        raise ParamsError(checker.problems, path)
+    return room
+
+
+def _room(checker: Checker, raw: Args, params: Params, name: str) -> Room | None:
+    """The room, or None where its shape is so wrong that no more can be said."""
+    document = checker.parse(RoomDocument, (), raw)
     if document is None:
         return None
-    override = checker.override(document.override)
-    workloads = checker.parse_each(Workload, "workloads", document.workloads)
-    suites = checker.parse_each(Grid, "suite", document.suite)
-    evaluations = checker.parse_each(Evaluation, "evaluation", document.evaluation)
-    searches = checker.parse_each(Search, "search", document.search)
-    for name, workload in workloads.items():
-        checker.workload(name, workload, document)
-    for name, args in document.schedules.items():
-        checker.schedule(name, args)
-    for name, block in document.optimizers.items():
-        checker.optimizer(name, block, document)
-    checker.single_run(document, override, workloads)
-    for name, suite in suites.items():
-        checker.suite(name, suite, document)
-    for name, search in searches.items():
-        checker.search(name, search, suites.get(name), document)
-    if override is None:
+    if document.name != name:
+        checker.add(f"name: got '{document.name}': must be the folder's, '{name}'")
+    settings = checker.parse(Settings, ("settings",), document.settings)
+    suite = checker.parse(Suite, ("suite",), document.suite)
+    search = None
+    if document.search is not None:
+        search = checker.parse(Search, ("search",), document.search)
+    if settings is None or suite is None:
         return None
-    return Params(
-        raw=raw,
-        suites=suites,
-        workloads=workloads,
-        evaluations=evaluations,
-        searches=searches,
-        override=override,
+    settings = rules.check_settings(checker, settings)
+    if problem := unlisted_dataset(settings.dataset):
+        checker.add(f"settings.dataset: {problem}")
+    if suite.seeds and (problem := unlisted_workload(name)):
+        checker.add(f"suite.seeds: {problem}")
+    rows = {
+        optimizer: args
+        for optimizer, row in document.optimizers.items()
+        if (args := rules.check_optimizer(
+            checker, optimizer, ("optimizers", optimizer), row, settings.task
+        )) is not None
+    }  # fmt: skip
+    exceptions = _exceptions(checker, document, rows, settings.task)
+    if checker.problems:
+        return None
+    score: Score = load_score(settings.task).SCORE
+    rules.check_target(checker, document.target, score)
+    arms = rules.check_suite(checker, suite, rows, params.schedules)
+    if search is not None:
+        rules.check_search(checker, search, settings, rows, params.schedules)
+    schedules = [arm.schedule for arm in arms]
+    rules.check_warmup(checker, settings, schedules, params.schedules, whose="this workload's")
+    return Room(
+        name=name,
+        settings=settings,
+        target=document.target,
+        suite=suite,
+        optimizers=rows,
+        exceptions=exceptions,
+        search=search,
+        score=score,
     )
+
+
+def _exceptions(
+    checker: Checker, document: RoomDocument, rows: Mapping[str, Args], task: str
+) -> dict[str, Args]:
+    """What differs from an optimizer's row under a schedule, typed, by the key of an arm."""
+    exceptions: dict[str, Args] = {}
+    for key, changes in document.exceptions.items():
+        path = ("exceptions", key)
+        optimizer, _, schedule = key.partition("-")
+        if not checker.choice("optimizer", optimizer, ".".join(path), document.optimizers):
+            continue
+        if not checker.name("schedules", schedule, ".".join(path)) or optimizer not in rows:
+            continue
+        args = rules.check_optimizer(checker, optimizer, path, {**rows[optimizer], **changes}, task)
+        if args is not None:
+            exceptions[key] = {name: args[name] for name in changes}
+    return exceptions
+
+
+def _override(checker: Checker, values: Args) -> Override | None:
+    """Every key must exist, else `dvc exp run -S override.lr=...` cannot set it."""
+    checker.problems += [
+        f"override.{name} is missing: add it without a value"
+        for name in keys(Override)
+        if name not in values
+    ]
+    override = checker.parse(Override, ("override",), values)
+    if override and override.device is not None:
+        checker.device(override.device, "override.device")
+    if override and override.epochs is not None and override.steps is not None:
+        checker.add("override: names both epochs and steps: name one of the two")
+    return override
 
 
 def _read(path: Path) -> dict[str, Any]:
     """The file's values."""
-    raw = read_yaml(path, loader=UniqueKeys, refusal=ParamsError)
+    refusal = partial(ParamsError, file=path)
+    raw = read_yaml(path, loader=UniqueKeys, refusal=refusal)
     if not isinstance(raw, dict):
-        raise ParamsError([f"must be a mapping of keys, got {type(raw).__name__}"])
+        raise refusal([f"must be a mapping of keys, got {type(raw).__name__}"])
     if sum(1 for _ in islice(_values(raw), VALUES_MAX + 1)) > VALUES_MAX:
-        raise ParamsError([f"holds over {VALUES_MAX:,} values, aliases expanded: write fewer"])
+        raise refusal([f"holds over {VALUES_MAX:,} values, aliases expanded: write fewer"])
     if problems := list(_odd_keys(raw, ())):
-        raise ParamsError(problems)
+        raise refusal(problems)
     return raw
 
 

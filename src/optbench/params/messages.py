@@ -2,11 +2,14 @@
 
 import difflib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic_core import ErrorDetails
 
 from optbench.core.errors import UsageError
+
+PARAMS = Path("params.yaml")
 
 
 class DocumentError(UsageError):
@@ -23,13 +26,16 @@ class DocumentError(UsageError):
 
 
 class ParamsError(DocumentError):
-    """params.yaml cannot be used."""
+    """params.yaml, the project's or a room's, cannot be used."""
 
-    file = "params.yaml"
-    way_out = (
-        "Nothing was run. params.yaml keeps what was written to it: mend it there, or take it back "
-        "with `git restore params.yaml`."
-    )
+    def __init__(self, problems: Sequence[str], file: Path = PARAMS) -> None:
+        """`problems`: a sentence each; `file`: where they are."""
+        self.file = str(file)
+        self.way_out = (
+            f"Nothing was run. {file} keeps what was written to it: mend it there, or take it back "
+            f"with `git restore {file}`."
+        )
+        super().__init__(problems)
 
 
 def unknown(path: str, what: str, name: object, known: Iterable[object]) -> str:

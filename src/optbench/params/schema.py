@@ -1,16 +1,18 @@
-"""The shape of params.yaml, and how a value is parsed into a part of it."""
+"""The shapes of params.yaml, of the project and of a room, and how a value is parsed into one."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from itertools import product
-from typing import Annotated, Any, TypeVar, cast, get_args, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_type_hints
 
-from annotated_types import Gt, Le
+from annotated_types import Ge, Gt
 from pydantic import ConfigDict, TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass as pydantic_dataclass
 from pydantic_core import ErrorDetails
+
+from optbench.core.arm import Arm
+from optbench.core.run import Budget, Run
 
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 T = TypeVar("T")
@@ -25,33 +27,79 @@ class Grid:
     seeds: tuple[int, ...]
 
     @property
-    def arms(self) -> tuple[tuple[str, str], ...]:
+    def every_arm(self) -> tuple[Arm, ...]:
         """Each optimizer with each schedule, in order."""
-        return tuple(product(self.optimizers, self.schedules))
+        return tuple(Arm(*pair) for pair in product(self.optimizers, self.schedules))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluation:
-    """What only evaluation reads, so that a change retrains nothing."""
+class Suite(Grid):
+    """The cells of a workload: a grid of optimizers x schedules, and arms named by their keys."""
 
-    target_accuracy: Annotated[float, Gt(0), Le(1)]
+    arms: tuple[str, ...]
+
+    @property
+    def every_arm(self) -> tuple[Arm, ...]:
+        """The grid's arms, then the named ones, each once."""
+        grid = Grid(optimizers=self.optimizers, schedules=self.schedules, seeds=self.seeds)
+        return tuple(dict.fromkeys((*grid.every_arm, *map(Arm.of, self.arms))))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Override:
+    """One-off changes to the single run alone; null means not overridden."""
+
+    lr: Annotated[float, Gt(0)] | None = None
+    weight_decay: Annotated[float, Ge(0)] | None = None
+    epochs: Annotated[int, Gt(0)] | None = None
+    steps: Annotated[int, Gt(0)] | None = None
+    batch_size: Annotated[int, Gt(1)] | None = None
+    train_split: Literal["full", "holdout"] | None = None
+    precision: Literal["fp32", "bf16"] | None = None
+    device: str | None = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What is overridden."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+    def apply(self, run: Run) -> Run:
+        """The run with every value that is not null put in its place."""
+        given = self.given
+        args = {name: given.pop(name) for name in (*given,) if name in ("lr", "weight_decay")}
+        budget = {name: given.pop(name) for name in ("epochs", "steps") if name in given}
+        if budget:
+            given["budget"] = Budget(**budget)
+        return replace(
+            run,
+            settings=replace(run.settings, **given),
+            optimizer_args={**run.optimizer_args, **args},
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """The top level of params.yaml."""
+    """The top level of the project's params.yaml."""
 
     workload: str
     optimizer: str
     schedule: str
     seed: int
     override: Mapping[str, Any]
-    suite: Mapping[str, Any]
-    workloads: Mapping[str, Any]
-    optimizers: Mapping[str, Mapping[str, Any]]
     schedules: Mapping[str, Any]
-    evaluation: Mapping[str, Any]
-    search: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoomDocument:
+    """The top level of a room's params.yaml."""
+
+    name: str
+    settings: Mapping[str, Any]
+    target: float
+    suite: Mapping[str, Any]
+    optimizers: Mapping[str, Mapping[str, Any]]
+    exceptions: Mapping[str, Mapping[str, Any]]
+    search: Mapping[str, Any] | None = None
 
 
 def parse(shape: type[T], value: Any) -> tuple[T | None, list[ErrorDetails]]:
@@ -60,9 +108,11 @@ def parse(shape: type[T], value: Any) -> tuple[T | None, list[ErrorDetails]]:
     text = json.dumps(value, default=str)
     try:
         adapter: TypeAdapter[T] = _adapter(cast("Any", shape))
-        return adapter.validate_json(text), []
+        parsed = adapter.validate_json(text)
     except ValidationError as error:
         return None, error.errors()
+    # pydantic makes a subclass of a dataclass, whose instances equal no others.
+    return (shape(**vars(parsed)) if is_dataclass(shape) else parsed), []
 
 
 def keys(shape: type[Any]) -> tuple[str, ...]:
@@ -75,7 +125,7 @@ def keys(shape: type[Any]) -> tuple[str, ...]:
 def keys_at(shape: type[Any], location: Sequence[str | int]) -> tuple[str, ...]:
     """The keys that are allowed beside the last part of an error's location in a shape."""
     for part in location[:-1]:
-        if isinstance(part, str) and is_dataclass(shape):
+        if isinstance(part, str) and is_dataclass(shape) and part in keys(shape):
             shape = _dataclass_in(get_type_hints(shape)[part]) or shape
     return keys(shape)
 
@@ -84,7 +134,7 @@ def _dataclass_in(hint: Any) -> type[Any] | None:
     """The dataclass that a type is made of, for example that of the entries of a tuple."""
     if isinstance(hint, type) and is_dataclass(hint):
         return hint
-    inner = (found for part in get_args(hint) if (found := _dataclass_in(part)))
+    inner = (shape for part in get_args(hint) if (shape := _dataclass_in(part)))
     return next(inner, None)
 
 
@@ -92,5 +142,13 @@ def _dataclass_in(hint: Any) -> type[Any] | None:
 def _adapter(shape: Any) -> TypeAdapter[Any]:
     """A strict, closed validator of a dataclass, or of a model that has its own configuration."""
     if is_dataclass(shape) and isinstance(shape, type):
-        return TypeAdapter(pydantic_dataclass(shape, config=STRICT, frozen=True))
+        _configure(shape)
     return TypeAdapter(shape)
+
+
+def _configure(shape: type[Any]) -> None:
+    """Has pydantic be strict with a dataclass and those in it, and make instances of these."""
+    shape.__pydantic_config__ = STRICT
+    for hint in get_type_hints(shape).values():
+        if (inner := _dataclass_in(hint)) is not None:
+            _configure(inner)

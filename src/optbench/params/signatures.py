@@ -1,13 +1,13 @@
-"""The arguments that a named part takes, read from its source without importing it.
+"""What a named part declares, read from its source without importing it.
 
-`optimizers/adam.py` says in the signature of `build` what its block of params.yaml may hold; where
-`build` is a class, in that of its `__init__`.
-Importing it would import torch, which takes longer than a person waits for a spelling error.
+`optimizers/adam.py` says in the signature of `build` what its row of params.yaml may hold; where
+`build` is a class, in that of its `__init__`. Constants of the file say the rest: the form of
+weight decay, the schedules it refuses, the size of a data set. Importing it would import torch,
+which takes longer than a person waits for a spelling error.
 """
 
 import ast
-import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cache
 from itertools import pairwise
 from typing import Annotated, Any, Literal
@@ -17,14 +17,19 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, create_model
 
 from optbench.core.errors import UsageError
 from optbench.core.registry import PACKAGE, source
+from optbench.params.annotations import UnreadableError, annotation, assignments, literal
 
 # The function that makes a file a part of its kind.
-ENTRY = {"datasets": "load", "models": "build", "optimizers": "build", "schedules": "factor"}
+ENTRY = {
+    "datasets": "load", "models": "build", "optimizers": "build", "schedules": "factor",
+    "tasks": "build",
+}  # fmt: skip
 SINGULAR = {
     "datasets": "dataset", "models": "network", "optimizers": "optimizer", "schedules": "schedule",
+    "tasks": "task",
 }  # fmt: skip
 # Arguments that the pipeline gives, and so params.yaml does not.
-SUPPLIED = {"models": {"channels", "classes"}}
+SUPPLIED: dict[str, Collection[str]] = {"tasks": ("seed", "device")}
 
 Fraction = Annotated[float, Ge(0), Lt(1)]
 
@@ -36,7 +41,8 @@ def increasing(values: tuple[float, ...]) -> tuple[float, ...]:
     return values
 
 
-# The field's names mean the same everywhere, so their ranges stand here once.
+# The field's names mean the same everywhere, so their ranges stand here once. They hold for
+# arguments of a plain type; one that is `Annotated` has its own.
 RANGES: dict[str, Any] = {
     "lr": Annotated[float, Gt(0)],
     "weight_decay": Annotated[float, Ge(0)],
@@ -44,27 +50,18 @@ RANGES: dict[str, Any] = {
     "betas": tuple[Fraction, Fraction],
     "eps": Annotated[float, Gt(0)],
     "damping": Annotated[float, Gt(0)],
-    "kl_clip": Annotated[float, Gt(0)],
-    "ema": Fraction,
-    "t_cov": Annotated[int, Gt(0)],
-    "t_inv": Annotated[int, Gt(0)],
-    "curvature_batch": Annotated[int, Gt(1)],
-    "max_dim": Annotated[int, Gt(0)] | None,
-    "max_rows": Annotated[int, Gt(0)],
-    "fallback_lr": Annotated[float, Gt(0)] | None,
     "width": Annotated[int, Gt(0), Lt(4097)],
     "warmup_fraction": Fraction,
     "final_factor": Annotated[float, Ge(0), Le(1)],
-    "pct_start": Annotated[float, Gt(0), Lt(1)],
-    "div_factor": Annotated[float, Ge(1)],
-    "final_div_factor": Annotated[float, Ge(1)],
-    "max_momentum": Fraction,
-    "min_momentum": Fraction,
     "milestones": Annotated[
         tuple[Annotated[float, Gt(0), Lt(1)], ...], MinLen(1), AfterValidator(increasing)
     ],
     "gamma": Annotated[float, Gt(0), Le(1)],
 }
+# The plain types for which a range of that name is meant.
+PLAIN: dict[str, Any] = {
+    "betas": tuple[float, float], "milestones": tuple[float, ...], "width": int,
+}  # fmt: skip
 # What optbench.training.scheduling.Scheduler adds to every schedule.
 SHARED_SCHEDULE_ARGS: dict[str, Any] = {
     "warmup_fraction": (RANGES["warmup_fraction"], 0.0),
@@ -81,26 +78,28 @@ class Arguments(BaseModel):
 @cache
 def names(kind: str) -> tuple[str, ...]:
     """The known names of a kind, sorted."""
-    stems = sorted(path.stem for path in (PACKAGE / kind).glob("*.py"))
+    pattern = "*/task.py" if kind == "tasks" else "*.py"
+    files = (PACKAGE / kind).glob(pattern)
+    stems = sorted(path.parent.name if kind == "tasks" else path.stem for path in files)
     return tuple(stem for stem in stems if _entry_point(kind, stem) is not None)
 
 
 @cache
-def arguments(kind: str, name: str) -> type[Arguments]:
-    """A model of the arguments that a part takes from params.yaml.
+def arguments(kind: str, name: str, supplied: tuple[str, ...] = ()) -> type[Arguments]:
+    """A model of the arguments that a part takes from params.yaml, with their defaults.
 
-    Required are those without a default. Ranges go by name; other arguments by annotation.
+    `supplied` are those that something else gives.
+
+    Raises:
+        UsageError: the file annotates an argument, or gives it a default, that cannot be read.
     """
     entry = _entry_point(kind, name)
     if entry is None:
         raise ValueError(f"{source(kind, name)} defines no {ENTRY[kind]}()")
     fields: dict[str, Any] = {}
     for argument, default in zip(entry.args.kwonlyargs, entry.args.kw_defaults, strict=True):
-        if argument.arg in SUPPLIED.get(kind, ()):
-            continue
-        value_type = RANGES.get(argument.arg) or _annotation(kind, name, argument)
-        # The function has its own defaults; here it only counts whether there is one.
-        fields[argument.arg] = (value_type, ... if default is None else None)
+        if argument.arg not in {*SUPPLIED.get(kind, ()), *supplied}:
+            fields[argument.arg] = _field(kind, name, argument, default)
     if kind == "schedules":
         fields |= SHARED_SCHEDULE_ARGS
     model: type[Arguments] = create_model(f"{name} arguments", __base__=Arguments, **fields)
@@ -108,35 +107,65 @@ def arguments(kind: str, name: str) -> type[Arguments]:
 
 
 @cache
-def train_images(dataset: str) -> int | None:
-    """The size of a data set's training set, if its file says so in TRAIN_IMAGES."""
-    for node in ast.parse(source("datasets", dataset).read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "TRAIN_IMAGES":
-            return int(ast.literal_eval(node.value))
-    return None
+def constant(kind: str, name: str, constant_name: str) -> Any:
+    """What a part's file assigns to a constant, a literal; None where it does not.
+
+    Raises:
+        UsageError: it is no literal.
+    """
+    values = assignments(_module(kind, name))
+    if constant_name not in values:
+        return None
+    try:
+        return literal(values[constant_name], values)
+    except UnreadableError as error:
+        raise UsageError(
+            f"{source(kind, name)}: {constant_name} must be a literal, so that it can be read "
+            f"without importing the file; got '{error}'"
+        ) from error
+
+
+def decay_form(optimizer: str) -> str | None:
+    """`L2` or `decoupled`, as the optimizer's file declares in `WEIGHT_DECAY`; or None."""
+    form: str | None = constant("optimizers", optimizer, "WEIGHT_DECAY")
+    return form
 
 
 @cache
-def decay_form(optimizer: str) -> str | None:
-    """`L2` or `decoupled`, as the optimizer's docstring says of `weight_decay`; or None."""
-    text = source("optimizers", optimizer).read_text(encoding="utf-8")
-    found = re.search(r"weight_decay`?(?:: | is )(L2|decoupled)", text)
-    return found[1] if found else None
+def _module(kind: str, name: str) -> ast.Module:
+    """A part's file, parsed.
+
+    Raises:
+        UsageError: it is no Python.
+    """
+    path = source(kind, name)
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"))
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is no Python: {error}") from error
 
 
 def _entry_point(kind: str, name: str) -> ast.FunctionDef | None:
     """What makes a file a part of its kind: a function of that name, or a class's `__init__`.
 
     None where there is neither.
+
+    Raises:
+        UsageError: it is something else, whose arguments cannot be read.
     """
-    path = source(kind, name)
-    if not path.is_file():
+    if not name.isidentifier() or not source(kind, name).is_file():
         return None
-    body = ast.parse(path.read_text(encoding="utf-8")).body
+    body = _module(kind, name).body
     for node in body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == ENTRY[kind]:
-            classes = {part.name: part for part in body if isinstance(part, ast.ClassDef)}
-            return _function(classes[ast.unparse(node.value)].body, "__init__")
+            classes = {part.name: part.body for part in body if isinstance(part, ast.ClassDef)}
+            entry = _function(classes.get(ast.unparse(node.value), ()), "__init__")
+            if entry is None:
+                raise UsageError(
+                    f"{source(kind, name)}: {ENTRY[kind]} must be a function, or a class with an "
+                    f"__init__, of this file; got '{ast.unparse(node.value)}'"
+                )
+            return entry
     return _function(body, ENTRY[kind])
 
 
@@ -146,21 +175,24 @@ def _function(body: Iterable[ast.stmt], name: str) -> ast.FunctionDef | None:
     return next((node for node in functions if node.name == name), None)
 
 
-def _annotation(kind: str, name: str, argument: ast.arg) -> Any:
-    """The type that an argument's annotation names; anything where there is none.
+def _field(kind: str, name: str, argument: ast.arg, default: ast.expr | None) -> tuple[Any, Any]:
+    """An argument's type and its default, `...` where it has none.
 
     Raises:
-        UsageError: the annotation names more than built-in types.
+        UsageError: one of the two cannot be read.
     """
-    if argument.annotation is None:
-        return Any
-    known = {"Literal": Literal, "float": float, "int": int, "bool": bool, "str": str,
-             "tuple": tuple, "list": list, "dict": dict}  # fmt: skip
-    text = ast.unparse(argument.annotation)
+    module = assignments(_module(kind, name))
     try:
-        return eval(text, {"__builtins__": {}}, known)
-    except NameError as error:
+        if argument.annotation is None:
+            value_type: Any = Any
+        else:
+            value_type = annotation(argument.annotation, module)
+        if argument.arg in RANGES and value_type == PLAIN.get(argument.arg, float):
+            value_type = RANGES[argument.arg]
+        return value_type, ... if default is None else literal(default, module)
+    except UnreadableError as error:
         raise UsageError(
-            f"{source(kind, name)}: the annotation of '{argument.arg}' must be of built-in types, "
-            f"so that params.yaml can be checked against it; got '{text}'"
+            f"{source(kind, name)}: '{error}' of the argument '{argument.arg}' cannot be read: an "
+            "annotation must be of built-in types, Literal, and Annotated with Gt, Ge, Lt, Le; a "
+            "default must be a literal"
         ) from error

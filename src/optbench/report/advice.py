@@ -1,24 +1,35 @@
 """Which optimizer should I use? Answered from a workload's measurements, for a budget."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from optbench.core.arm import Arm
 from optbench.core.errors import UsageError
-from optbench.evaluation.choice import THIN_BELOW, Choice, choose, choose_by_search
+from optbench.core.prose import Prose
+from optbench.core.records import Point
+from optbench.core.score import Score
+from optbench.evaluation.choice import (
+    THIN_BELOW,
+    Choice,
+    Option,
+    Searched,
+    choose,
+    choose_by_search,
+)
 from optbench.evaluation.metrics import Metrics
 from optbench.report.contents import Contents
-from optbench.report.text import percent
-from optbench.search.trials import Trial
+from optbench.report.tables import Row, Table, arm_row
+from optbench.report.text import amount, value_of, with_unit
+from optbench.search.trials import Trial, by_optimizer
 
-UNEQUAL = 1.5  # times the sd that is taken for all, from which an option's own is told
+UNEQUAL = 1.5  # times the sd that is taken for all, from which an option's is told
 
 
 @dataclass(frozen=True, kw_only=True)
-class Budget:
-    """What there is to spend; None: as much as the workload's own."""
+class Allowance:
+    """What there is to spend; None: as much as the workload's cells had."""
 
-    epochs: int | None = None
+    epochs: float | None = None
     trials: int | None = None  # of a search, for each optimizer
     memory_bytes: int | None = None  # tensors alive at once in a step
 
@@ -27,168 +38,215 @@ class Budget:
 class Advice:
     """Sentences, and the options in a table, the smallest expected loss first."""
 
-    sentences: Sequence[str]
-    headers: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    sentences: Sequence[str | Prose]
+    table: Table | None = None  # None: there is nothing to choose from
 
 
-def advise(contents: Contents, budget: Budget, trials: Sequence[Trial] = ()) -> Advice:
-    """The options that fit a budget, and what choosing each may cost.
+def advise(contents: Contents, allowance: Allowance, trials: Sequence[Trial] = ()) -> Advice:
+    """The options that fit an allowance, and what choosing each may cost.
 
-    `trials`: those of the workload's search, by which a budget of fewer trials is judged.
+    `trials`: those of the workload's search, by which an allowance of fewer is judged.
 
     Raises:
-        UsageError: the budget asks for more epochs or trials than there were, or for both.
+        UsageError: the allowance is of more epochs or trials than there were, or of both.
     """
-    available = min(Counter(trial.optimizer for trial in trials).values(), default=0)
-    _require("epochs", budget.epochs, at_most=contents.settings.epochs)
-    _require("trials", budget.trials, at_most=available)
+    searched = by_optimizer(trials)
+    available = min(len(searched.get(name, ())) for name in contents.optimizers)
+    _require("trials", allowance.trials, at_most=available)
     if not contents.cells:
-        return no_advice(f"{contents.workload} was not run")
+        return no_advice(f"{contents.name} was not run")
+    _require("epochs", allowance.epochs, at_most=contents.budget_epochs)
     if contents.withheld:
         return no_advice(contents.withheld)
-    fitting = [name for name in contents.suite.optimizers if fits(contents, name, budget)]
+    fitting = [name for name in contents.optimizers if fits(contents, name, allowance)]
     if not fitting:
         return no_advice("no option fits into this memory")
-    if budget.trials is not None and budget.trials < available:
-        return by_search(contents, budget, fitting, trials, count=budget.trials)
-    cells = [cell for cell in at_epoch(contents, budget.epochs) if cell.optimizer in fitting]
-    spread = replace(contents.evidence, metrics=cells).spread()
-    choice = choose(cells, allowed=fitting, spread=spread)
-    sentences = limits(contents, fitting, budget)
+    if allowance.trials is not None and allowance.trials < available:
+        return by_search(contents, allowance, {name: searched[name] for name in fitting})
+    cells = at_epoch(contents, allowance.epochs)
+    allowed = [cell for cell in cells if cell.optimizer in fitting]
+    spread = replace(contents.evidence, metrics=allowed).spread()
+    choice = choose(allowed, allowed=fitting, spread=spread, score=contents.score)
     if choice is None:
         return no_advice("no option has two seeds, so no spread is known")
-    rows = [
-        [
-            f"{option.optimizer} / {option.schedule}",
-            percent(option.mean),
-            percent(option.sd),
-            str(option.n),
-            f"{option.best:.2f}",
-            f"{100 * option.expected_loss:.2f}",
-        ]
-        for option in choice.options
-    ]
     return Advice(
-        sentences=[*sentences, *recommendation(choice)],
-        headers=["optimizer / schedule", "mean %", "sd pp", "n", "P(best)", "expected loss pp"],
-        rows=rows,
+        sentences=[*limits(contents, fitting, allowance), *recommendation(contents, choice)],
+        table=_options(contents.score, choice.options),
     )
 
 
-def no_advice(why: str) -> Advice:
+def no_advice(why: str | Prose) -> Advice:
     """Nothing to recommend, and why."""
-    return Advice(sentences=[f"No advice: {why}."], headers=(), rows=())
+    return Advice(sentences=[Prose.of("No advice: ", why, ".")])
+
+
+def fits(contents: Contents, optimizer: str, allowance: Allowance) -> bool:
+    """Whether an optimizer's step fits into the memory."""
+    needed = contents.costs[optimizer].peak_memory_bytes
+    return allowance.memory_bytes is None or needed <= allowance.memory_bytes
+
+
+def at_epoch(contents: Contents, epoch: float | None) -> list[Metrics]:
+    """The metrics of all cells, with the held-out score at an epoch in place of the test score.
+
+    It is that of the last point at or before the epoch; None where a run had diverged by then.
+
+    Raises:
+        UsageError: no run has a point so early.
+    """
+    if epoch is None or epoch >= contents.budget_epochs:
+        return list(contents.cells)
+    last_point(contents, epoch)  # refuses an epoch before all points
+    return [replace(cell, test_score=_score_at(contents, cell, epoch)) for cell in contents.cells]
+
+
+def last_point(contents: Contents, epoch: float) -> Point:
+    """The last point of the runs at or before an epoch.
+
+    Raises:
+        UsageError: there is none.
+    """
+    points = [
+        point
+        for outcome in contents.outcomes.values()
+        for point in outcome.history
+        if point.epoch <= epoch
+    ]
+    if not points:
+        raise UsageError(f"epochs: got {epoch:g}: no run has a point so early")
+    return max(points, key=lambda point: point.step)
+
+
+def _score_at(contents: Contents, cell: Metrics, epoch: float) -> float | None:
+    """The held-out score of a cell at the last point at or before an epoch."""
+    outcome = contents.outcomes[cell.cell]
+    diverged = outcome.diverged_at_step
+    if diverged is not None and diverged <= epoch * outcome.steps_per_epoch:
+        return None
+    points = [point for point in outcome.history if point.epoch <= epoch]
+    return points[-1].heldout_score if points else None
 
 
 def by_search(
-    contents: Contents,
-    budget: Budget,
-    fitting: Sequence[str],
-    trials: Sequence[Trial],
-    *,
-    count: int,
+    contents: Contents, allowance: Allowance, trials: Mapping[str, Sequence[Trial]]
 ) -> Advice:
-    """What to take where only `count` of a search's trials can be afforded.
-
-    A trial that diverged scores 0.
+    """What to take where only some of a search's trials can be afforded.
 
     Raises:
-        UsageError: the budget names epochs too.
+        UsageError: the allowance names epochs too.
     """
-    first = trials[0]
-    if budget.epochs is not None:
+    first = next(iter(trials.values()))[0]
+    if allowance.epochs is not None:
         raise UsageError(
-            f"epochs: got {budget.epochs} beside trials: trials were scored after {first.epochs} "
-            "epochs alone: ask for one of the two"
+            f"epochs: got {allowance.epochs:g} beside trials: trials were scored after "
+            f"{first.budget} alone: ask for one of the two"
         )
-    scores = {
-        name: [t.validation_accuracy or 0.0 for t in trials if t.optimizer == name]
-        for name in fitting
-    }
-    found = choose_by_search(scores, count)
-    best = found[0]
-    rows = [
-        [one.optimizer, percent(one.mean), f"{one.best:.2f}", f"{100 * one.expected_loss:.2f}"]
-        for one in found
-    ]
+    count, score = allowance.trials or 1, contents.score
+    scores = {name: [trial.validation_score for trial in rows] for name, rows in trials.items()}
+    options = choose_by_search(scores, count=count, score=score)
+    best = options[0]
     return Advice(
         sentences=[
-            *limits(contents, fitting, budget),
-            f"With {count} trials of a search take {best.optimizer}: the best of them has "
-            f"the smallest expected loss, {100 * best.expected_loss:.2f} pp, and is the best of "
-            f"all optimizers' with probability {best.best:.2f}.",
-            f"This is by validation accuracy after {first.epochs} epochs under {first.schedule}, "
-            "one seed a trial, whose own noise is not in it.",
+            *limits(contents, [*trials], allowance),
+            f"With {count} trials of a search take {best.optimizer}: the best of them has the "
+            f"smallest expected loss, {amount(score, best.expected_loss)}, and is the best of all "
+            f"optimizers' with probability {best.best:.2f}.",
+            f"This is by validation {score.name} after {first.budget} under {first.schedule}, one "
+            "seed a trial, whose noise is not in it.",
         ],
-        headers=["optimizer", "best trial %", "P(best)", "expected loss pp"],
-        rows=rows,
+        table=_compared(
+            score,
+            ("optimizer", with_unit("best trial", score.unit)),
+            [Row(cells=(o.optimizer, score.value(o.mean), *_chances(score, o))) for o in options],
+        ),
     )
 
 
-def _require(name: str, asked: int | None, *, at_most: int) -> None:
-    """Refuses what nothing was measured for."""
-    if asked is not None and asked > at_most:
-        raise UsageError(f"{name}: got {asked}: must be at most {at_most}, which were run")
-
-
-def recommendation(choice: Choice) -> list[str]:
+def recommendation(contents: Contents, choice: Choice) -> list[str | Prose]:
     """The option to take, how sure that is, and what is as good."""
-    first = choice.options[0]
-    sentences = [
-        f"Take {first.optimizer} / {first.schedule}: its expected loss is the smallest, "
-        f"{100 * first.expected_loss:.2f} pp, and it is the best with probability {first.best:.2f}."
-    ]
-    close = [
-        f"{option.optimizer} / {option.schedule}"
-        for option in choice.options[1:]
-        if option.expected_loss <= 2 * first.expected_loss
-    ]
+    score, first = contents.score, choice.options[0]
+    loss = amount(score, first.expected_loss)
+    sentences: list[str | Prose] = [
+        Prose.of(
+            "Take ", contents.mention(first.arm), f": its expected loss is the smallest, {loss}, "
+            f"and it is the best with probability {first.best:.2f}.",
+        )
+    ]  # fmt: skip
+    close = [o.arm for o in choice.options[1:] if o.expected_loss <= 2 * first.expected_loss]
+    diverged = [option.arm for option in choice.options if option.diverged]
+    spreads = [option.sd for option in choice.options if option.sd is not None]
     if close:
-        sentences.append(f"Nearly as good, at up to twice its expected loss: {', '.join(close)}.")
-    own = [option.sd for option in choice.options if option.sd is not None]
-    if max(own, default=0.0) > UNEQUAL * choice.sd:
+        head = "Nearly as good, at up to twice its expected loss"
+        sentences.append(_listed(head, contents, close))
+    if max(spreads, default=0.0) > UNEQUAL * choice.sd:
+        low, high = score.value(min(spreads)), amount(score, max(spreads))
         sentences.append(
-            f"The chances are rough: one sd, {percent(choice.sd)} pp, is taken for all, and the "
-            f"options' own range from {percent(min(own))} to {percent(max(own))} pp."
+            f"The chances are rough: one sd, {amount(score, choice.sd)}, is taken for all, and "
+            f"those of the options range from {low} to {high}."
         )
     if choice.thin:
         sentences.append(f"This is thin: some option has fewer than {THIN_BELOW} seeds.")
     if choice.left_out:
-        listed = ", ".join(" / ".join(arm) for arm in choice.left_out)
-        sentences.append(f"Not compared, since all of its runs diverged: {listed}.")
-    if diverged := [f"{o.optimizer} / {o.schedule}" for o in choice.options if o.diverged]:
-        sentences.append(f"Runs that diverged are not in the loss: {', '.join(diverged)}.")
+        head = "Not compared, since all of its runs diverged"
+        sentences.append(_listed(head, contents, choice.left_out))
+    if diverged:
+        sentences.append(_listed("Runs that diverged are not in the loss", contents, diverged))
     return sentences
 
 
-def fits(contents: Contents, optimizer: str, budget: Budget) -> bool:
-    """Whether an optimizer's step fits into the memory."""
-    needed = contents.costs[optimizer]["peak_memory_bytes"]
-    return budget.memory_bytes is None or needed <= budget.memory_bytes
-
-
-def limits(contents: Contents, fitting: Sequence[str], budget: Budget) -> list[str]:
-    """What a budget leaves out, and what it means."""
+def limits(contents: Contents, fitting: Sequence[str], allowance: Allowance) -> list[str]:
+    """What an allowance leaves out, and what the scores are then."""
     sentences = []
-    if left_out := [name for name in contents.suite.optimizers if name not in fitting]:
+    if left_out := [name for name in contents.optimizers if name not in fitting]:
         sentences.append(f"Too large for this memory: {', '.join(left_out)}.")
-    if budget.epochs is not None and budget.epochs < contents.settings.epochs:
+    if allowance.epochs is not None and allowance.epochs < contents.budget_epochs:
+        at = last_point(contents, allowance.epochs).epoch
         sentences.append(
-            f"Accuracies are those after epoch {budget.epochs} of {contents.settings.epochs}: a "
-            "schedule made for the shorter budget would do better."
+            f"The {contents.score.name} is the held-out one at epoch {at:g} of "
+            f"{contents.budget_epochs:g}, the last point at or before epoch {allowance.epochs:g}: "
+            "a schedule made for the shorter budget would do better."
         )
     return sentences
 
 
-def at_epoch(contents: Contents, epoch: int | None) -> list[Metrics]:
-    """The metrics of all cells, with the held-out accuracy after an epoch in place of the last."""
-    if epoch is None or epoch >= contents.settings.epochs:
-        return list(contents.cells)
-    seeds = contents.suite.seeds
-    found = []
-    for cell in contents.cells:
-        history = contents.histories[cell.optimizer, cell.schedule][seeds.index(cell.seed)]
-        accuracy = history[epoch - 1].heldout_accuracy if len(history) >= epoch else None
-        found.append(replace(cell, test_accuracy=accuracy))
-    return found
+def _options(score: Score, options: Sequence[Option]) -> Table:
+    """Arms, compared by their means over seeds."""
+    mean, sd = with_unit("mean", score.unit), with_unit("sd", score.difference_unit)
+    rows = [
+        arm_row(
+            option.arm,
+            score.value(option.mean),
+            value_of(score, option.sd),
+            str(option.n),
+            *_chances(score, option),
+        )
+        for option in options
+    ]
+    return _compared(score, ("optimizer / schedule", mean, sd, "n"), rows)
+
+
+def _compared(score: Score, headers: Sequence[str], rows: Sequence[Row]) -> Table:
+    """Options, with what choosing each may cost in the last two columns."""
+    return Table(
+        title="Which optimizer to use",
+        caption="Probability of being the best, and how far behind the best in "
+        f"{score.name} choosing an option is expected to be",
+        headers=(*headers, "P(best)", with_unit("expected loss", score.difference_unit)),
+        rows=rows,
+    )
+
+
+def _chances(score: Score, option: Option | Searched) -> tuple[str, str]:
+    """The cells of the last two columns."""
+    return f"{option.best:.2f}", score.value(option.expected_loss)
+
+
+def _listed(head: str, contents: Contents, arms: Iterable[Arm]) -> Prose:
+    """A sentence that ends with a list of arms."""
+    return Prose.of(f"{head}: ", Prose.join(", ", map(contents.mention, arms)), ".")
+
+
+def _require(name: str, asked: float | None, *, at_most: float) -> None:
+    """Refuses what nothing was measured for."""
+    if asked is not None and asked > at_most:
+        raise UsageError(f"{name}: got {asked:g}: must be at most {at_most:g}, which were run")

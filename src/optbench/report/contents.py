@@ -1,49 +1,113 @@
 """All that a report is made of, read from the files that the stages before it wrote."""
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 from optbench.claims.evidence import Evidence, Fingerprint, distinct, withheld
-from optbench.claims.questions import Question, questions
-from optbench.claims.schema import CLAIMS, Baseline, Claims, load_claims
+from optbench.claims.load import CLAIMS, load_claims
+from optbench.claims.schema import Baseline, Claims
+from optbench.claims.words import plain
 from optbench.core import records, rows
-from optbench.core.records import Epoch, Outcome
-from optbench.core.run import Run, Workload
+from optbench.core.arm import Arm
+from optbench.core.prose import Mention, Prose
+from optbench.core.records import Outcome, Point
+from optbench.core.run import Run, Settings
+from optbench.core.score import Score
+from optbench.cost.record import Cost, cost_path, read_cost
+from optbench.evaluation.evaluate import RESULTS
 from optbench.evaluation.metrics import Metrics
-from optbench.evaluation.summary import Summary
-from optbench.params.load import Params
-from optbench.params.schema import Evaluation, Grid
-from optbench.search.trials import SEARCHES, Trial
+from optbench.evaluation.summary import Summary, best_first
+from optbench.evaluation.time_to_target import budget_epochs
+from optbench.params.load import Params, Room, load_room, rooms, scores_of_rooms
+from optbench.params.plan import cells
+from optbench.report.text import with_unit
 from optbench.search.winners import Winners, read_winners
 
+REPORTS = Path("reports")
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """A workload's plan, scores, histories and costs."""
+    """A workload's plan, outcomes, scores and costs."""
 
-    workload: str
-    settings: Workload
-    suite: Grid
-    evaluation: Evaluation
-    winners: Winners
-    schedule_args: Mapping[str, Mapping[str, Any]]
-    runs: Sequence[Run]
+    room: Room
+    runs: Sequence[Run]  # planned
+    outcomes: Mapping[str, Outcome]  # by cell, in the plan's order; without predictions
     cells: Sequence[Metrics]
     summaries: Sequence[Summary]
-    histories: Mapping[
-        tuple[str, str], Sequence[Sequence[Epoch]]
-    ]  # optimizer, schedule: a seed each
-    health: Mapping[str, Mapping[str, Sequence[float]]]  # by optimizer and name: a run each
-    costs: Mapping[str, Mapping[str, Any]]  # by optimizer
-    fingerprints: Mapping[tuple[str, str, int], Fingerprint]  # of each cell
+    costs: Mapping[str, Cost]  # by optimizer
+    winners: Winners
     inputs: Mapping[str, str]  # sha256 by path: of cells, scores, costs and claims
     claims: Claims
+
+    @property
+    def name(self) -> str:
+        """The workload's."""
+        return self.room.name
+
+    @property
+    def score(self) -> Score:
+        """What is measured."""
+        return self.room.score
+
+    @property
+    def target(self) -> str:
+        """The target of the held-out score, as people read it."""
+        return with_unit(plain(self.room.target, self.score), self.score.unit)
+
+    @property
+    def settings(self) -> Settings:
+        """What all cells share, as their results have it; as planned where there are none."""
+        return next((o.run.settings for o in self.outcomes.values()), self.room.settings)
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """The arms of the suite."""
+        return self.room.suite.every_arm
+
+    @property
+    def optimizers(self) -> tuple[str, ...]:
+        """Those of the arms."""
+        return tuple(dict.fromkeys(arm.optimizer for arm in self.arms))
+
+    @property
+    def schedules(self) -> tuple[str, ...]:
+        """Those of the arms."""
+        return tuple(dict.fromkeys(arm.schedule for arm in self.arms))
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Those of the suite."""
+        return self.room.suite.seeds
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Of the cells, or of the steps that were timed."""
+        sources: list[Outcome | Cost] = [*self.outcomes.values(), *self.costs.values()]
+        return sources[0].steps_per_epoch
+
+    @property
+    def budget_epochs(self) -> float:
+        """How long a cell trains, in passes over the training set."""
+        return budget_epochs(self.settings.budget, self.steps_per_epoch)
+
+    @property
+    def schedule_args(self) -> Mapping[str, Mapping[str, Any]]:
+        """The arguments of each schedule, as the results have them."""
+        args: dict[str, Mapping[str, Any]] = {}
+        for outcome in self.outcomes.values():
+            args.setdefault(outcome.run.schedule, outcome.run.schedule_args)
+        return args
+
+    @property
+    def fingerprints(self) -> Mapping[str, Fingerprint]:
+        """Of each cell."""
+        return {cell: outcome.fingerprint for cell, outcome in self.outcomes.items()}
 
     @property
     def environments(self) -> list[Fingerprint]:
@@ -51,11 +115,24 @@ class Contents:
         return distinct(self.fingerprints.values())
 
     @property
+    def health(self) -> Mapping[str, Mapping[str, Sequence[float]]]:
+        """What each optimizer said of its health at the last point of its runs, by its name."""
+        health: dict[str, dict[str, list[float]]] = {}
+        for outcome in self.outcomes.values():
+            for diagnostic in outcome.diagnostics:
+                if diagnostic.step == outcome.diagnostics[-1].step:
+                    values = health.setdefault(outcome.run.optimizer, {})
+                    values.setdefault(diagnostic.name, []).append(diagnostic.value)
+        return health
+
+    @property
     def evidence(self) -> Evidence:
         """What claims are judged on."""
         return Evidence(
-            workload=self.workload,
+            workload=self.name,
             settings=self.settings,
+            score=self.score,
+            steps_per_epoch=self.steps_per_epoch,
             metrics=self.cells,
             fingerprints=self.fingerprints,
             costs=self.costs,
@@ -64,103 +141,95 @@ class Contents:
     @property
     def baseline(self) -> Baseline | None:
         """The band of the baseline; None where no source gives one."""
-        return self.claims.baselines.get(self.workload)
-
-    @property
-    def questions(self) -> list[Question]:
-        """The contrasts that claims name on this workload, run or not, each once."""
-        asked = dict.fromkeys(q for claim in self.claims.claims for q in questions(claim))
-        return [question for question in asked if question.workload == self.workload]
+        return self.claims.baselines.get(self.name)
 
     @property
     def claimed(self) -> bool:
         """Whether any claim is of this workload itself."""
-        return any(getattr(c, "workload", None) == self.workload for c in self.claims.claims)
+        return any(getattr(c, "workload", None) == self.name for c in self.claims.claims)
 
-    @property
-    def withheld(self) -> str | None:
+    @cached_property
+    def withheld(self) -> Prose | None:
         """Why nothing is ranked; None where the baseline is in its band, or has none."""
-        return withheld(self.cells, self.baseline) if self.cells else None
+        if not self.cells:
+            return None
+        return withheld(self.cells, workload=self.name, score=self.score, baseline=self.baseline)
+
+    def mention(self, arm: Arm) -> Mention:
+        """An arm of this workload, in a sentence."""
+        return Mention(self.name, arm)
+
+    def histories(self, arm: Arm) -> list[Sequence[Point]]:
+        """Of the runs of an arm that did not diverge; those of others end too early."""
+        return [
+            outcome.history
+            for outcome in self.outcomes.values()
+            if outcome.run.arm == arm and outcome.diverged_at_step is None
+        ]
 
     def ranked(self, items: Iterable[T], key: Callable[[T], float]) -> list[T]:
-        """Items with the smallest key first; in their own order where nothing is ranked."""
+        """Items with the smallest key first; in their order where nothing is ranked."""
         return list(items) if self.withheld else sorted(items, key=key)
 
+    def ranked_summaries(self) -> list[Summary]:
+        """The best mean first, where they are ranked."""
+        return list(self.summaries) if self.withheld else best_first(self.summaries, self.score)
 
-def read_contents(params: Params, workload: str) -> Contents:
-    """Reads a workload's files below results/, costs/ and reports/."""
-    runs, suite_folder = params.cells(workload), Path("results") / workload / "suite"
-    outcomes = {
-        (run.optimizer, run.schedule, run.seed): records.read(suite_folder / run.cell)
-        for run in runs
-    }
-    histories: dict[tuple[str, str], list[Sequence[Epoch]]] = {}
-    for (optimizer, schedule, _), outcome in outcomes.items():
-        histories.setdefault((optimizer, schedule), []).append(outcome.history)
-    suite, folder = params.suites[workload], Path("reports") / workload
+
+def read_claims() -> Claims:
+    """The claims, with the scores of all workloads.
+
+    Raises:
+        UsageError: claims.yaml is not usable.
+    """
+    return load_claims(scores=scores_of_rooms())
+
+
+def read_contents(room: Room, claims: Claims) -> Contents:
+    """Reads a workload's files below results/, costs/ and reports/.
+
+    Raises:
+        UsageError: one of them is missing or damaged.
+    """
+    runs, folder = cells(room), REPORTS / room.name
+    optimizers = dict.fromkeys(arm.optimizer for arm in room.suite.every_arm)
+    tables = [folder / name for name in ("cells.csv", "summary.csv") if runs]
+    files = [*tables, *(cost_path(room.name, name) for name in optimizers), CLAIMS]
     return Contents(
-        workload=workload,
-        settings=params.workloads[workload],
-        suite=suite,
-        evaluation=params.evaluations[workload],
-        winners={n: w for n, w in read_winners()[workload].items() if n in suite.optimizers},
-        schedule_args={name: params.raw["schedules"][name] for name in suite.schedules},
+        room=room,
         runs=runs,
+        outcomes={run.cell: _outcome(run) for run in runs},
         cells=rows.from_csv(Metrics, folder / "cells.csv") if runs else [],
         summaries=rows.from_csv(Summary, folder / "summary.csv") if runs else [],
-        histories=histories,
-        health=_health(outcomes),
-        costs={
-            name: _read_json(Path("costs") / workload / f"{name}.json") for name in suite.optimizers
-        },
-        fingerprints={cell: outcome.fingerprint for cell, outcome in outcomes.items()},
+        costs={name: read_cost(cost_path(room.name, name)) for name in optimizers},
+        winners={n: w for n, w in read_winners(room.name).items() if n in optimizers},
         inputs={str(sums_of(run)): records.digest(sums_of(run).parent) for run in runs}
-        | {
-            str(path): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in (
-                *(folder / name for name in ("cells.csv", "summary.csv") if runs),
-                *(Path("costs") / workload / f"{name}.json" for name in suite.optimizers),
-                CLAIMS,
-            )
-        },
-        claims=load_claims(workloads=params.workloads),
+        | {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
+        claims=claims,
     )
+
+
+def read_all(params: Params, claims: Claims) -> dict[str, Contents]:
+    """The contents of every workload whose suite has cells, or whose costs were measured.
+
+    Raises:
+        UsageError: a file of one is missing or damaged.
+    """
+    every = [load_room(name, params) for name in rooms()]
+    return {room.name: read_contents(room, claims) for room in every if _is_there(room)}
 
 
 def sums_of(run: Run) -> Path:
     """The file with the sha256 of each file of a cell."""
-    return Path("results") / run.workload / "suite" / run.cell / records.SUMS
+    return RESULTS / run.workload / "suite" / run.cell / records.SUMS
 
 
-def read_all(params: Params) -> dict[str, Contents]:
-    """The contents of every workload whose suite has cells, or whose costs were measured."""
-    return {
-        name: read_contents(params, name)
-        for name, suite in params.suites.items()
-        if params.cells(name) or (Path("costs") / name / f"{suite.optimizers[0]}.json").is_file()
-    }
+def _outcome(run: Run) -> Outcome:
+    """What a cell left behind, without its predictions, which are large."""
+    return replace(records.read(sums_of(run).parent), predictions={})
 
 
-def read_trials(workload: str) -> list[Trial]:
-    """The trials of a workload's search; none where it was not searched."""
-    path = SEARCHES / workload / "trials.csv"
-    return rows.from_csv(Trial, path) if path.is_file() else []
-
-
-def _health(
-    outcomes: Mapping[tuple[str, str, int], Outcome],
-) -> dict[str, dict[str, list[float]]]:
-    """What each optimizer said of its health at the last epoch of its runs."""
-    health: dict[str, dict[str, list[float]]] = {}
-    for (optimizer, _, _), outcome in outcomes.items():
-        for diagnostic in outcome.diagnostics:
-            if diagnostic.epoch == outcome.diagnostics[-1].epoch:
-                values = health.setdefault(optimizer, {}).setdefault(diagnostic.name, [])
-                values.append(diagnostic.value)
-    return health
-
-
-def _read_json(path: Path) -> Mapping[str, Any]:
-    """A JSON object."""
-    values: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return values
+def _is_there(room: Room) -> bool:
+    """Whether a workload has cells, or all costs."""
+    costs = (cost_path(room.name, arm.optimizer) for arm in room.suite.every_arm)
+    return bool(room.suite.seeds) or all(path.is_file() for path in costs)

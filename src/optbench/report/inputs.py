@@ -11,8 +11,10 @@ FILE = "inputs.sha256"
 
 def listing(workloads: Iterable[Contents]) -> str:
     """A line a file, each once; paths are from the project's root."""
-    files: Mapping[str, str] = {path: own for c in workloads for path, own in c.inputs.items()}
-    return "".join(f"{own}  {path}\n" for path, own in files.items())
+    files: Mapping[str, str] = {
+        path: sha256 for contents in workloads for path, sha256 in contents.inputs.items()
+    }
+    return "".join(f"{sha256}  {path}\n" for path, sha256 in files.items())
 
 
 def digest(workloads: Iterable[Contents]) -> str:

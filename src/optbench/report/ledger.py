@@ -9,15 +9,17 @@ from pydantic import TypeAdapter
 from tabulate import tabulate
 
 from optbench.claims import words
-from optbench.claims.judgement import Judgement
-from optbench.claims.ledger import judge
+from optbench.claims.judge import Verdicts, judge
+from optbench.claims.judgement import Judgement, Sentence
 from optbench.claims.schema import Claim, Claims, Contrast
+from optbench.core.prose import Prose
+from optbench.core.score import Score
 from optbench.evaluation import verdict
 from optbench.params.schema import Grid
 from optbench.report.caption import gate
 from optbench.report.contents import Contents
 from optbench.report.inputs import digest
-from optbench.report.links import Links
+from optbench.report.links import Links, escape_markdown
 from optbench.report.text import NOTHING
 
 NUMBERS = ("estimate", "interval", "n", "test", "p")
@@ -37,11 +39,10 @@ class Row:
 
     id: str
     text: str
-    workload: str | None  # that it is judged on
     verdict: str
     look: str
-    why: Sequence[str]
-    transfer: Sequence[words.Told]
+    why: Prose
+    transfer: Sequence[words.TransferText]
     numbers: Sequence[str]  # a cell for each of `NUMBERS`
     place: str
 
@@ -50,7 +51,7 @@ class Row:
 class Entry:
     """One claim as it stands in claims.json: its own fields, null where its kind has none.
 
-    Accuracies, their margins and differences are fractions.
+    Scores, their margins and differences are as the workload's task stores them.
     """
 
     id: str
@@ -77,7 +78,7 @@ class File:
     """What claims.json holds."""
 
     inputs: Mapping[str, str]  # sha256 of the inputs of each workload that was looked at
-    limits: Sequence[str]  # of what was run on them
+    limits: Sequence[Sentence]  # of what was run on them
     claims: tuple[Entry, ...]
 
 
@@ -86,49 +87,51 @@ FILE = TypeAdapter(File)
 
 @dataclass(frozen=True, kw_only=True)
 class Ledger:
-    """All claims."""
+    """All claims, judged on what was run on some workloads."""
 
+    verdicts: Verdicts
     rows: Sequence[Row]
     summary: str
     entries: tuple[Entry, ...]
     inputs: Mapping[str, str]  # sha256, by workload
-    limits: Sequence[str]  # of what was run
+    limits: Sequence[str | Prose]  # of what was run
     headers: Sequence[str] = NUMBERS  # of the numbers of a row
 
 
-def ledger(claims: Claims, workloads: Iterable[Contents]) -> Ledger:
+def ledger_of(claims: Claims, workloads: Iterable[Contents]) -> Ledger:
     """The claims judged on what was run on some workloads."""
     every = list(workloads)
-    judged = judge(claims, {contents.workload: contents.evidence for contents in every})
-    return of_judgements(
+    return of_verdicts(
         claims,
-        judged,
-        inputs={own.workload: digest([own]) for own in every},
-        limits=[sentence for own in every for sentence in gate(own)],
+        judge(claims, {contents.name: contents.evidence for contents in every}),
+        inputs={contents.name: digest([contents]) for contents in every},
+        limits=[sentence for contents in every for sentence in gate(contents)],
     )
 
 
-def of_judgements(
+def of_verdicts(
     claims: Claims,
-    judged: Sequence[Judgement],
+    verdicts: Verdicts,
     *,
     inputs: Mapping[str, str],
-    limits: Sequence[str] = (),
+    limits: Sequence[str | Prose] = (),
 ) -> Ledger:
     """The claims with a judgement of each, in their order."""
-    pairs = list(zip(claims.claims, judged, strict=True))
+    pairs = list(zip(claims.claims, verdicts.judgements, strict=True))
     return Ledger(
-        rows=[row(claim, judgement) for claim, judgement in pairs],
-        summary=summary(judged),
+        verdicts=verdicts,
+        rows=[row(claim, judgement, claims) for claim, judgement in pairs],
+        summary=summary(verdicts.judgements),
         entries=tuple(Entry(**vars(claim), judgement=judgement) for claim, judgement in pairs),
         inputs=inputs,
         limits=limits,
     )
 
 
-def as_json(found: Ledger) -> str:
+def as_json(ledger: Ledger) -> str:
     """The ledger for programs; `schema` describes it."""
-    file = File(inputs=found.inputs, limits=found.limits, claims=found.entries)
+    limits = [Prose.of(limit) for limit in ledger.limits]
+    file = File(inputs=ledger.inputs, limits=limits, claims=ledger.entries)
     return FILE.dump_json(file, indent=2).decode() + "\n"
 
 
@@ -137,44 +140,50 @@ def schema() -> str:
     return json.dumps(FILE.json_schema(), indent=2) + "\n"
 
 
-def in_markdown(found: Ledger, links: Links) -> str:
+def in_markdown(ledger: Ledger, links: Links) -> str:
     """The ledger as a page of Markdown."""
     rows = [
         (
-            *(row.text, row.verdict, *row.numbers),
-            links(" ".join(row.why), row.workload),
-            " ".join(links(told.text, told.workload) for told in row.transfer) or NOTHING,
-            row.place,
+            *map(escape_markdown, (row.text, row.verdict, *row.numbers)),
+            links.markdown(row.why),
+            links.markdown(Prose.join(" ", [text.sentence for text in row.transfer])) or NOTHING,
+            escape_markdown(row.place),
         )
-        for row in found.rows
+        for row in ledger.rows
     ]
     table = tabulate(rows, HEADERS, tablefmt="github", disable_numparse=True)
-    inputs = "\n".join(f"- {name}: sha256 {own}" for name, own in found.inputs.items())
-    parts = ["# Ledger of claims", found.summary, *found.limits, table, "Inputs:", inputs]
+    inputs = "\n".join(f"- {name}: sha256 {sha256}" for name, sha256 in ledger.inputs.items())
+    limits = map(links.markdown, ledger.limits)
+    parts = ["# Ledger of claims", ledger.summary, *limits, table, "Inputs:", inputs]
     return "\n\n".join(parts) + "\n"
 
 
-def row(claim: Claim, judgement: Judgement) -> Row:
+def row(claim: Claim, judgement: Judgement, claims: Claims) -> Row:
     """A claim and its judgement in words."""
-    quantity = vars(claim)["quantity"]
+    quantity, workload = vars(claim)["quantity"], getattr(claim, "workload", None)
+    score = None if workload is None else claims.scores[workload]
     return Row(
         id=claim.id,
         text=claim.text,
-        workload=getattr(claim, "workload", None),
         verdict=judgement.verdict,
         look=LOOKS[judgement.verdict],
-        why=[judgement.reason, *judgement.notes],
-        transfer=[words.transferred(found, quantity) for found in judgement.transfer],
-        numbers=numbers(judgement, quantity),
+        why=Prose.join(" ", [judgement.reason, *judgement.notes]),
+        transfer=[
+            words.transferred(transfer, quantity=quantity, score=claims.scores[transfer.workload])
+            for transfer in judgement.transfer
+        ],
+        numbers=numbers(judgement, quantity, score),
         place=claim.place,
     )
 
 
-def numbers(judgement: Judgement, quantity: str) -> Sequence[str]:
+def numbers(judgement: Judgement, quantity: str, score: Score | None) -> Sequence[str]:
     """The cells of `NUMBERS`, each a dash where there is nothing to tell."""
     estimate = interval = NOTHING
     if judgement.estimate is not None:
-        unit = words.UNITS[quantity]
+        unit = words.unit_of(quantity, score)
+        if judgement.contrasts and score is not None:
+            unit = words.advantage_unit(quantity, score)
         estimate = unit.text(judgement.estimate)
         if judgement.low is not None and judgement.high is not None:
             level = 95 if judgement.contrasts else 90
@@ -183,11 +192,11 @@ def numbers(judgement: Judgement, quantity: str) -> Sequence[str]:
     return estimate, interval, n, judgement.test or NOTHING, p_value(judgement)
 
 
-def summary(judged: Sequence[Judgement]) -> str:
+def summary(judgements: Sequence[Judgement]) -> str:
     """How many claims have which verdict."""
-    counts = Counter(judgement.verdict for judgement in judged)
+    counts = Counter(judgement.verdict for judgement in judgements)
     listed = ", ".join(f"{counts[name]} {name}" for name in LOOKS if counts[name])
-    return f"Of {len(judged)} claims of the post: {listed}."
+    return f"Of {len(judgements)} claims of the post: {listed}."
 
 
 def p_value(judgement: Judgement) -> str:

@@ -1,49 +1,60 @@
-"""Names of optimizer and schedule in a text, as links to the cells behind what it says."""
+"""Sentences and names in a format, with a link from each arm to the cells behind what is said."""
 
-import re
-from collections.abc import Callable, Iterable, Mapping
-from html import escape
+from collections.abc import Iterable
 
+from markupsafe import Markup, escape
+
+from optbench.core.arm import Arm
+from optbench.core.prose import Mention, Prose
 from optbench.report.contents import Contents
 
-Form = Callable[[str, str], str]  # of a name and what it leads to
+PAGE = "report.html"  # of a workload, in its folder
+# What Markdown would take for marks; underscores within words it leaves alone.
+MARKS = str.maketrans({mark: f"\\{mark}" for mark in "\\`*<>[]|"})
 
 
-def anchor(optimizer: str, schedule: str) -> str:
-    """Where the cells of an optimizer and schedule are on a workload's page."""
-    return f"cells-{optimizer}-{schedule}"
+def anchor(arm: Arm) -> str:
+    """Where the cells of an arm are on a workload's page."""
+    return f"cells-{arm.key}"
 
 
-def in_html(name: str, target: str) -> str:
-    """A link of HTML."""
-    return f'<a href="{target}">{escape(name)}</a>'
+def escape_markdown(text: str) -> str:
+    """Plain text as Markdown."""
+    return text.translate(MARKS)
 
 
-def in_markdown(name: str, target: str) -> str:
-    """A link of Markdown."""
-    return f"[{name}]({target})"
+def markdown_link(text: str, target: str) -> str:
+    """Plain text as a link in Markdown."""
+    return f"[{escape_markdown(text)}]({target})"
 
 
 class Links:
-    """Turns each `optimizer / schedule` of a workload's plan into a link to its cells."""
+    """Writes sentences; an arm of a workload that was run leads to its cells, others to nothing."""
 
-    def __init__(
-        self, workloads: Iterable[Contents], form: Form, page: str = "{}/report.html"
-    ) -> None:
+    def __init__(self, workloads: Iterable[Contents] = (), page: str = f"{{}}/{PAGE}") -> None:
         """`page`: the way to the page of the workload named {}; empty: the text is on it."""
-        self.form = form
-        self.targets: Mapping[str, Mapping[str, str]] = {
-            own.workload: {
-                " / ".join(arm): f"{page.format(own.workload)}#{anchor(*arm)}"
-                for arm in own.suite.arms
-            }
-            for own in workloads
+        self.targets = {
+            Mention(contents.name, arm): f"{page.format(contents.name)}#{anchor(arm)}"
+            for contents in workloads
+            if contents.cells
+            for arm in contents.arms
         }
 
-    def __call__(self, text: str, workload: str | None) -> str:
-        """The text of a workload with links; unchanged where it names none of its cells."""
-        targets = self.targets.get(workload or "", {})
-        if not targets:
-            return text
-        names = "|".join(re.escape(name) for name in sorted(targets, key=len, reverse=True))
-        return re.sub(rf"(?<!\w)(?:{names})(?!\w)", lambda m: self.form(m[0], targets[m[0]]), text)
+    def html(self, sentence: str | Prose) -> Markup:
+        """A sentence as HTML, for which it is escaped."""
+        return Markup(Prose.of(sentence).written(escape, self._html_link))
+
+    def markdown(self, sentence: str | Prose) -> str:
+        """A sentence as Markdown, for which it is escaped."""
+        return Prose.of(sentence).written(escape_markdown, self._markdown_link)
+
+    def _html_link(self, mention: Mention) -> str:
+        """A mention, linked where there is a page to go to."""
+        target = self.targets.get(mention)
+        text = escape(str(mention))
+        return text if target is None else f'<a href="{escape(target)}">{text}</a>'
+
+    def _markdown_link(self, mention: Mention) -> str:
+        """A mention, linked where there is a page to go to."""
+        target, text = self.targets.get(mention), str(mention)
+        return escape_markdown(text) if target is None else markdown_link(text, target)

@@ -8,22 +8,17 @@ from typing import Any
 import typst
 
 from optbench.core.files import publish
+from optbench.core.prose import Prose
 from optbench.report import tables
-from optbench.report.advice import Budget, advise
+from optbench.report.advice import Allowance, advise
 from optbench.report.caption import caption, power
 from optbench.report.contents import Contents
 from optbench.report.figures import performance_profile
+from optbench.report.gallery import PROFILE_ALT_TEXT, alt_text, figures_of
+from optbench.report.headline import headline
 from optbench.report.inputs import stamp
 from optbench.report.ledger import Ledger
-from optbench.report.page import (
-    COST_HEADERS,
-    TARGET_HEADERS,
-    cost_rows,
-    headline,
-    target_rows,
-    template,
-)
-from optbench.report.render import ALT_TEXT, figures_of
+from optbench.report.page import template
 
 TITLE = "Which optimizer should I train with, and does the published comparison hold?"
 
@@ -37,32 +32,29 @@ def publish_paper(workloads: Sequence[Contents], ledger: Ledger, folder: Path) -
 
 def paper_source(workloads: Sequence[Contents], ledger: Ledger) -> str:
     """The paper in Typst's language. All text goes in as string literals."""
-    paper = template("paper.typ", quote=json.dumps)
-    return paper.render(
+    return template("paper.typ", quote=quote).render(
         title=TITLE,
         ledger=ledger,
         workloads=[chapter(contents) for contents in workloads if contents.cells],
-        profile=(performance_profile.__name__, ALT_TEXT[performance_profile.__name__]),
+        profile=(performance_profile.__name__, PROFILE_ALT_TEXT),
     )
 
 
 def chapter(contents: Contents) -> dict[str, Any]:
     """What the paper says of a workload."""
-    advice = advise(contents, Budget())
-    tables_of = [
-        ("Results", tables.HEADERS, tables.results_rows(contents)),
-        ("Time to target", TARGET_HEADERS, target_rows(contents)),
-        ("Cost of a step", COST_HEADERS, cost_rows(contents)),
-        ("Which optimizer to use", advice.headers, advice.rows),
-    ]
+    advice = advise(contents, Allowance())
+    every = [tables.results(contents), tables.targets(contents), tables.costs(contents)]
+    if advice.table is not None:
+        every.append(advice.table)
     return {
-        "name": contents.workload,
+        "name": contents.name,
         "sentences": [headline(contents), *advice.sentences],
-        "tables": [table for table in tables_of if table[2]],
-        "notes": [
-            *(note.replace("\\*", "*") for note in caption(contents)),
-            *power(contents),
-            f"{stamp([contents])}.",
-        ],
-        "figures": [(name, ALT_TEXT[name]) for name in figures_of(contents)],
+        "tables": [table for table in every if table.rows],
+        "notes": [*caption(contents), *power(contents), f"{stamp([contents])}."],
+        "figures": [(draw.__name__, alt_text(contents, draw)) for draw in figures_of(contents)],
     }
+
+
+def quote(text: str | Prose) -> str:
+    """Plain text as a string literal of Typst."""
+    return json.dumps(str(text), ensure_ascii=False)

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from optbench.report import tables
 from optbench.report.caption import coverage, gate, intervals, pooled, tuning
-from optbench.report.contents import Contents
+from optbench.report.contents import REPORTS, Contents
 from optbench.report.ledger import Ledger
-from optbench.report.links import in_markdown
+from optbench.report.links import PAGE, Links, escape_markdown, markdown_link
 
-PAGE = "reports/{}/report.html"  # of a workload, from README
+PAGES = f"{REPORTS}/{{}}/{PAGE}"  # of a workload, from README
 
 
 def with_generated(readme: str, parts: Mapping[str, str]) -> str:
@@ -22,34 +22,37 @@ def with_generated(readme: str, parts: Mapping[str, str]) -> str:
 
 def generated(contents: Contents, ledger: Ledger) -> dict[str, str]:
     """The parts by name; `contents` are those of the workload whose table is shown."""
-    seeds = f"{coverage(contents.suite)}; seeds {', '.join(map(str, contents.suite.seeds))}."
+    links = Links([contents], PAGES)
+    seeds = f"{coverage(contents)}; seeds {', '.join(map(str, contents.seeds))}."
     notes = [
         *gate(contents), seeds, *intervals(contents), *tuning(contents), *pooled(contents),
     ]  # fmt: skip
-    page = PAGE.format(contents.workload)
+    table = tables.markdown(tables.results(contents), page=PAGES.format(contents.name))
     return {
-        "verdicts": verdicts(ledger),
-        "results": "\n\n".join([tables.markdown(contents, page=page), *notes]),
+        "verdicts": verdicts(ledger, links),
+        "results": "\n\n".join([table, *map(links.markdown, notes)]),
     }
 
 
-def verdicts(ledger: Ledger) -> str:
+def verdicts(ledger: Ledger, links: Links) -> str:
     """What the ledger says, and the transfer evidence on the orderings in a word a workload."""
     lines = [
-        f"- {entry.text} *{entry.judgement.verdict.capitalize()}*; transfer evidence: "
+        f"- {escape_markdown(entry.text)} *{entry.judgement.verdict.capitalize()}*; transfer "
+        "evidence: "
         + ", ".join(
-            in_markdown(
-                f"{found.workload} {found.finding}",
-                f"{PAGE.format(found.workload)}#claim-{entry.id}",
+            markdown_link(
+                f"{transfer.workload} {transfer.finding}",
+                f"{PAGES.format(transfer.workload)}#claim-{entry.id}",
             )
-            for found in entry.judgement.transfer
+            for transfer in entry.judgement.transfer
         )
         + "."
         for entry in ledger.entries
         if entry.judgement.transfer and entry.kind == "ordering"
     ]
     errata = [
-        f"- {entry.text} *{entry.judgement.verdict.capitalize()}*: {entry.judgement.reason}"
+        f"- {escape_markdown(entry.text)} *{entry.judgement.verdict.capitalize()}*: "
+        f"{links.markdown(entry.judgement.reason)}"
         for entry in ledger.entries
         if entry.kind == "formula"
     ]

@@ -1,83 +1,208 @@
-"""The results table, as Markdown, CSV and LaTeX."""
+"""The tables, shared by page, paper and README; results also as Markdown, CSV and LaTeX."""
 
 import csv
 import io
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from tabulate import tabulate
 
+from optbench.core.arm import Arm
+from optbench.cost.record import Cost, cost_path
+from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import ONE_NETWORK, Summary
-from optbench.report.contents import Contents
+from optbench.evaluation.time_to_target import TimeToTarget, times_to_target
+from optbench.report.caption import network_interval
+from optbench.report.contents import Contents, sums_of
 from optbench.report.inputs import digest, stamp
-from optbench.report.links import anchor, in_markdown
-from optbench.report.text import NOTHING, interval, number, percent, ratio
+from optbench.report.links import anchor, escape_markdown, markdown_link
+from optbench.report.text import NOTHING, interval, number, ratio, value_of, with_unit
 
-HEADERS = (
-    "optimizer", "schedule", "accuracy %", "sd pp", "95 % interval", "n", "epochs to target",
-    "step time / SGD", "state MB", "peak MB", "hyper-parameters",
-)  # fmt: skip
+ROOT = "../.."  # the project's, from a workload's page
 
 
-def results_rows(contents: Contents) -> list[list[str]]:
-    """A row for each optimizer and schedule, best mean accuracy first where they are ranked."""
-    ordered = contents.ranked(contents.summaries, key=lambda s: -(s.accuracy_mean or 0.0))
-    return [_row(contents, summary) for summary in ordered]
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A row, whose first cell may lead somewhere."""
+
+    cells: Sequence[str]
+    target: str = ""  # from the workload's page; empty: nowhere
+    label: str = ""  # of the link, where the cell alone does not say what it leads to
 
 
-def _row(contents: Contents, summary: Summary) -> list[str]:
-    """One row of the table, as text."""
-    cost = contents.costs[summary.optimizer]
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table in plain text; who writes it into a format escapes it."""
+
+    title: str
+    caption: str
+    headers: Sequence[str]
+    rows: Sequence[Row]
+
+
+def arm_row(arm: Arm, *cells: str) -> Row:
+    """A row of an arm, which leads to its cells."""
+    return Row(cells=(str(arm), *cells), target=f"#{anchor(arm)}")
+
+
+def results(contents: Contents) -> Table:
+    """A row an arm, the best mean score first where they are ranked."""
+    score = contents.score
+    order = "In the suite's order" if contents.withheld else f"Best mean {score.name} first"
+    return Table(
+        title="Results",
+        caption=f"{order}; each row leads to its cells.",
+        headers=(
+            "optimizer", "schedule", with_unit(score.name, score.unit),
+            with_unit("sd", score.difference_unit), "95 % interval", "n", "epochs to target",
+            "step time / SGD", "state MB", "peak MB", "hyper-parameters",
+        ),
+        rows=[_result(contents, summary) for summary in contents.ranked_summaries()],
+    )  # fmt: skip
+
+
+def _result(contents: Contents, summary: Summary) -> Row:
+    """One row of the results."""
+    score, cost = contents.score, contents.costs[summary.optimizer]
     mark = "*" if summary.interval == ONE_NETWORK else ""
     diverged = f" ({summary.diverged} diverged)" if summary.diverged else ""
-    return [
-        summary.optimizer,
-        summary.schedule,
-        percent(summary.accuracy_mean),
-        percent(summary.accuracy_sd),
-        interval(summary.accuracy_low, summary.accuracy_high) + mark,
-        f"{summary.n}{diverged}",
-        epochs_to_target(summary),
-        ratio(cost),
-        number(cost["optimizer_state_bytes"] / 1e6, 3),
-        number(cost["peak_memory_bytes"] / 1e6, 1),
-        summary.tuning,
-    ]
+    return Row(
+        cells=(
+            summary.optimizer,
+            summary.schedule,
+            value_of(score, summary.score_mean),
+            value_of(score, summary.score_sd),
+            interval(score, summary.score_low, summary.score_high) + mark,
+            f"{summary.n}{diverged}",
+            _epochs_to_target(summary),
+            ratio(cost),
+            _megabytes(cost.optimizer_state_bytes, 3),
+            _megabytes(cost.peak_memory_bytes, 1),
+            summary.tuning,
+        ),
+        target=f"#{anchor(summary.arm)}",
+        label=f"{summary.arm}, its cells",
+    )
 
 
-def epochs_to_target(summary: Summary) -> str:
+def _epochs_to_target(summary: Summary) -> str:
     """The median over the runs that reached the target, and how many did where not all."""
     if not summary.reached_target:
         return NOTHING
-    text = f"{summary.epochs_to_target_median:g}"
+    text = number(summary.epochs_to_target_median, 1)
     all_reached = summary.reached_target == summary.n
     return text if all_reached else f"{text} ({summary.reached_target} of {summary.n})"
 
 
-def markdown(contents: Contents, *, page: str) -> str:
-    """The table in GitHub's Markdown; each row leads to its cells on the workload's `page`."""
-    rows = [
-        [in_markdown(row[0], f"{page}#{anchor(*row[:2])}"), *row[1:]]
-        for row in results_rows(contents)
-    ]
-    return tabulate(rows, HEADERS, tablefmt="github", disable_numparse=True)
+def targets(contents: Contents) -> Table:
+    """Of each arm: how often and how fast it reaches the target."""
+    budget = contents.budget_epochs
+    times = times_to_target(contents.cells, budget=budget)
+    return Table(
+        title="Time to target",
+        caption=f"Epochs to a held-out {contents.score.name} of {contents.target}; "
+        f"a run that misses it counts as the whole budget of {budget:g}",
+        headers=("optimizer / schedule", "runs that reached it", "mean epochs", "95 % interval"),
+        rows=[_time(time) for time in contents.ranked(times, key=lambda t: t.restricted_mean)],
+    )
+
+
+def _time(time: TimeToTarget) -> Row:
+    """One row of the times to the target."""
+    ends = [number(end, 1) for end in (time.low, time.high) if end is not None]
+    return arm_row(
+        time.arm,
+        f"{time.reached} of {time.n}",
+        number(time.restricted_mean, 1),
+        " to ".join(ends) or NOTHING,
+    )
+
+
+def costs(contents: Contents) -> Table:
+    """What a step of each optimizer costs: time beside SGD's by kind of step, and memory."""
+    return Table(
+        title="Cost of a step",
+        caption="A step beside SGD's in one process, median and quartiles; tensors alive at once "
+        "in a step; each row leads to its measurement",
+        headers=("optimizer", "step time / SGD", "by kind of step", "state MB", "peak MB"),
+        rows=[_cost(contents.name, name, cost) for name, cost in contents.costs.items()],
+    )
+
+
+def _cost(workload: str, optimizer: str, cost: Cost) -> Row:
+    """One row of the costs."""
+    kinds = ", ".join(f"{kind} {value:.2f}" for kind, value in cost.ratio_by_kind.items())
+    state, peak = cost.optimizer_state_bytes, cost.peak_memory_bytes
+    return Row(
+        cells=(optimizer, ratio(cost), kinds, _megabytes(state, 2), _megabytes(peak, 1)),
+        target=f"{ROOT}/{cost_path(workload, optimizer)}",
+    )
+
+
+def provenance(contents: Contents, arm: Arm) -> Table:
+    """The cells of an arm, a seed each, with the digests of their files."""
+    score = contents.score
+    metrics = {cell.cell: cell for cell in contents.cells}
+    return Table(
+        title=str(arm),
+        caption=f"Cells of {arm}",
+        headers=("seed", with_unit(f"test {score.name}", score.unit), "epochs to target", "digest"),
+        rows=[
+            Row(
+                cells=(*_cell(contents, metrics[run.cell]), contents.inputs[str(sums_of(run))]),
+                target=f"{ROOT}/{sums_of(run)}",
+            )
+            for run in contents.runs
+            if run.arm == arm
+        ],
+    )
+
+
+def _cell(contents: Contents, metrics: Metrics) -> tuple[str, str, str]:
+    """Seed, score and time of a cell."""
+    score = value_of(contents.score, metrics.test_score)
+    if metrics.diverged_at_step is not None:
+        score = f"diverged at step {metrics.diverged_at_step}"
+    return str(metrics.seed), score, number(metrics.epochs_to_target, 1)
+
+
+def _megabytes(count: int, digits: int) -> str:
+    """Bytes as megabytes."""
+    return number(count / 1e6, digits)
+
+
+def markdown(table: Table, *, page: str) -> str:
+    """A table in GitHub's Markdown; its rows lead to the workload's `page`."""
+    rows = [_linked(row, page) for row in table.rows]
+    return tabulate(rows, table.headers, tablefmt="github", disable_numparse=True)
+
+
+def _linked(row: Row, page: str) -> list[str]:
+    """The cells of a row, the first as a link."""
+    first, *others = row.cells
+    head = markdown_link(first, f"{page}{row.target}") if row.target else escape_markdown(first)
+    return [head, *map(escape_markdown, others)]
 
 
 def latex(contents: Contents) -> str:
-    """The table in LaTeX, with booktabs' rules, as wide as the text."""
-    rows = results_rows(contents)
-    table = tabulate(rows, HEADERS, tablefmt="latex_booktabs", disable_numparse=True)
+    """The results in LaTeX, with booktabs' rules, as wide as the text."""
+    table = results(contents)
+    rows = [row.cells for row in table.rows]
+    body = tabulate(rows, table.headers, tablefmt="latex_booktabs", disable_numparse=True)
     lines = [
         "% Needs \\usepackage{booktabs,graphicx}.",
         f"% {stamp([contents])}",
-        f"\\resizebox{{\\linewidth}}{{!}}{{%\n{table}}}%",
+        f"\\resizebox{{\\linewidth}}{{!}}{{%\n{body}}}%",
     ]
     if any(summary.interval == ONE_NETWORK for summary in contents.summaries):
-        lines.append("\\par\\noindent{\\footnotesize * One network: a binomial interval.}")
+        kind = network_interval(contents)
+        lines.append(f"\\par\\noindent{{\\footnotesize * One network: a {kind} interval.}}")
     return "\n".join(lines) + "\n"
 
 
 def csv_text(contents: Contents) -> str:
-    """The table as CSV, with the same rounding, and the digest of its inputs in each row."""
-    text, inputs = io.StringIO(), digest([contents])
-    rows = [[*row, inputs] for row in results_rows(contents)]
-    csv.writer(text, lineterminator="\n").writerows([[*HEADERS, "inputs sha256"], *rows])
+    """The results as CSV, with the same rounding, and the digest of their inputs in each row."""
+    text, inputs, table = io.StringIO(), digest([contents]), results(contents)
+    rows = [[*row.cells, inputs] for row in table.rows]
+    csv.writer(text, lineterminator="\n").writerows([[*table.headers, "inputs sha256"], *rows])
     return text.getvalue()

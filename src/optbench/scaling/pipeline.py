@@ -46,7 +46,7 @@ class Pipeline:
             UsageError: this is no DVC project, a target is unknown, or a dvc.yaml is not valid.
         """
         self._turn = threading.Lock()
-        with told(), set_loggers_level(logging.WARNING):
+        with explained(), set_loggers_level(logging.WARNING):
             self.repo = Repo(_wait_for_lock=True)
             with self.repo.lock:
                 graph = get_active_graph(self.repo.index.graph)
@@ -72,7 +72,7 @@ class Pipeline:
             environment = process["env"]
             self._turn.release()
             try:
-                arguments = (executable, "-c", command)
+                arguments = shell_command(executable, command)
                 code = send(environment["DVC_STAGE"], arguments, process["cwd"], environment)
             finally:
                 self._turn.acquire()
@@ -82,7 +82,7 @@ class Pipeline:
         # DVC has no hook for the function that starts a command. It holds no lock of its own then.
         original, stage_run._run = stage_run._run, run
         try:
-            with told(), set_loggers_level(logging.WARNING), self.repo.scm_context():
+            with explained(), set_loggers_level(logging.WARNING), self.repo.scm_context():
                 try:
                     yield
                 finally:
@@ -105,7 +105,7 @@ class Pipeline:
         return changed
 
     def folders(self) -> Set[Path]:
-        """The folders that the stages' files are in, for example `suites/digits-cnn`."""
+        """The folders that the stages' files are in, for example `workloads/digits-cnn`."""
         return {Path(stage.path_in_repo).parent for stage in self.stages.values()}
 
 
@@ -148,8 +148,13 @@ class Entries:
             changed[0].dvcfile.dump_stages(changed, update_pipeline=False)
 
 
+def shell_command(executable: str, command: str) -> tuple[str, ...]:
+    """How DVC has a shell carry out a command, with switches that keep its set-up files out."""
+    return tuple(stage_run._make_cmd(executable, command))
+
+
 @contextmanager
-def told() -> Iterator[None]:
+def explained() -> Iterator[None]:
     """Says in one message what DVC refuses.
 
     Raises:

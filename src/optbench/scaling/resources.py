@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from optbench.core.errors import UsageError
+from optbench.core.run import WORKLOADS
 
 GPUS_VARIABLE = "CUDA_VISIBLE_DEVICES"
 
@@ -37,10 +40,10 @@ class Machine:
         cores = jobs * need.threads
         if cores > self.cores:
             raise UsageError(
-                f"--jobs {jobs}: with {need.threads} threads each (params.yaml: "
-                f"workloads.<name>.threads, or a search's own) they need {cores} "
-                f"cores, and here are {self.cores}: take --jobs "
-                f"{self.cores // need.threads or 1}, or --oversubscribe to share them"
+                f"--jobs {jobs}: with {need.threads} threads each ({WORKLOADS}/<name>/params.yaml: "
+                f"settings.threads, or search.threads) they need {cores} cores, and here are "
+                f"{self.cores}: take --jobs {self.cores // need.threads or 1}, or "
+                "--oversubscribe to share them"
             )
         if need.gpu and self.gpus and jobs > len(self.gpus):
             raise UsageError(
@@ -60,32 +63,41 @@ def this_machine() -> Machine:
     return Machine(cores=cores, gpus=_gpus())
 
 
-def need_of(folders: Iterable[Path], params: Mapping[str, Any]) -> Need:
+def need_of(folders: Iterable[Path]) -> Need:
     """What a job of some pipelines needs at most; what is not valid, the pipeline refuses.
 
     Args:
-        folders: of the pipelines, for example `suites/digits-cnn`. Below `searches`, a search's
-            own number of threads counts.
-        params: what params.yaml holds.
+        folders: of the pipelines, for example `workloads/digits-cnn`. In `workloads/<name>/search`,
+            the search's threads count.
     """
-    threads, devices = [1], []
-    for folder in folders:
-        workload = _block(params, "workloads", folder.name)
-        own = _block(params, "search", folder.name) if folder.parts[:1] == ("searches",) else {}
-        count = own.get("threads", workload.get("threads"))
-        if isinstance(count, int):
-            threads.append(count)
-        devices.append(str(workload.get("device")))
+    needs = [_need_of_room(folder) for folder in folders if WORKLOADS in folder.parents]
     return Need(
-        threads=max(threads),
-        gpu=any(device.startswith(("auto", "cuda")) for device in devices),
+        threads=max((need.threads for need in needs), default=1),
+        gpu=any(need.gpu for need in needs),
     )
 
 
-def _block(params: Mapping[str, Any], section: str, name: str) -> Mapping[str, Any]:
-    """A workload's entry in a section; empty where there is none that is valid."""
-    entry = params.get(section, {}).get(name)
-    return entry if isinstance(entry, dict) else {}
+def _need_of_room(folder: Path) -> Need:
+    """What a job of a pipeline in a room needs, as far as the room's params.yaml is valid."""
+    name, *parts = folder.relative_to(WORKLOADS).parts
+    try:
+        params = yaml.safe_load((WORKLOADS / name / "params.yaml").read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return Need()
+    settings = _block(params, "settings")
+    search = _block(params, "search") if parts == ["search"] else {}
+    threads = search.get("threads", settings.get("threads"))
+    device = str(settings.get("device"))
+    return Need(
+        threads=threads if isinstance(threads, int) else 1,
+        gpu=device.startswith(("auto", "cuda")),
+    )
+
+
+def _block(params: Any, section: str) -> Mapping[str, Any]:
+    """A section of params; empty where there is none that is valid."""
+    block = params.get(section) if isinstance(params, dict) else None
+    return block if isinstance(block, dict) else {}
 
 
 def _gpus() -> tuple[str, ...]:

@@ -14,16 +14,16 @@ from types import FrameType
 from dvc.stage.exceptions import StageCmdFailedError
 from rich.console import Console
 
+from optbench.core.duration import duration
 from optbench.core.errors import Busy, UsageError
-from optbench.core.run import PARAMS, read_params
-from optbench.estimate import duration
 from optbench.scaling.engine import Engine, load
 from optbench.scaling.job import Job
 from optbench.scaling.pipeline import Pipeline, reason
-from optbench.scaling.progress import last_line, read_progress
 from optbench.scaling.resources import GPUS_VARIABLE, Machine, need_of, this_machine
 from optbench.scaling.schedule import Schedule, State
+from optbench.scaling.tail import last_line, read_progress
 from optbench.scaling.view import Running, Snapshot, View, counted
+from optbench.supervision import progress
 
 LOGS = Path("logs/stages")
 LOOK_EVERY_S = 0.5
@@ -52,7 +52,7 @@ def reproduce(
         raise UsageError(f"--jobs: got {jobs}: must be 1 or more")
     module = load(engine)
     pipeline = Pipeline(targets)
-    need = need_of(pipeline.folders(), read_params() if PARAMS.is_file() else {})
+    need = need_of(pipeline.folders())
     here = module.is_here()
     machine = this_machine()
     if here and not oversubscribe:
@@ -142,11 +142,17 @@ class Reproduction:
         log = log_of(stage).absolute()
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_bytes(b"")
+        points = progress_of(stage).absolute()
+        points.unlink(missing_ok=True)
         job = Job(
             stage=stage,
             command=command,
             folder=folder,
-            environment={**_passed_on(environment), **self._gpu(stage)},
+            environment={
+                **_passed_on(environment),
+                **self._gpu(stage),
+                progress.VARIABLE: str(points),
+            },
             log=str(log),
             sender=self.name,
         )
@@ -191,7 +197,7 @@ class Reproduction:
         """The pipeline now."""
         now = time.monotonic()
         running = [
-            Running(stage=stage, elapsed_s=now - start, progress=read_progress(log_of(stage)))
+            Running(stage=stage, elapsed_s=now - start, progress=read_progress(progress_of(stage)))
             for stage, start in list(self.started.items())
         ]
         count = self.schedule.count()
@@ -211,11 +217,16 @@ class Reproduction:
 
 
 def log_of(stage: str) -> Path:
-    """Where a stage's output goes, for example logs/stages/suites/digits-cnn/train@sgd-step-0.log.
+    """Where a stage's output goes: a file called by the stage's address without `dvc.yaml:`.
 
-    The name is the stage's address without `dvc.yaml:`.
+    For example logs/stages/workloads/digits-cnn/train@sgd-step-0.log.
     """
     return LOGS / f"{stage.replace('dvc.yaml:', '')}.log"
+
+
+def progress_of(stage: str) -> Path:
+    """Where a stage that trains tells how far it is: beside its log."""
+    return log_of(stage).with_suffix(".jsonl")
 
 
 def _is_measuring(stage: str) -> bool:

@@ -88,9 +88,9 @@ class Schedule:
     def _skip_dependents(self) -> None:
         """Marks all that directly or indirectly needs a failed stage."""
         lost = {State.FAILED, State.SKIPPED}
-        while found := [
+        while dependents := [
             stage
             for stage in self.in_state(State.WAITING)
             if any(self.states[need] in lost for need in self.needs[stage])
         ]:
-            self.states.update(dict.fromkeys(found, State.SKIPPED))
+            self.states.update(dict.fromkeys(dependents, State.SKIPPED))

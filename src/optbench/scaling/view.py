@@ -11,9 +11,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from optbench.estimate import duration
-from optbench.scaling.progress import Progress
+from optbench.core.duration import duration
 from optbench.scaling.schedule import State
+from optbench.scaling.tail import Progress
 
 LINE_EVERY_S = 30.0
 
@@ -24,7 +24,7 @@ class Running:
 
     stage: str
     elapsed_s: float
-    progress: Progress | None  # of a training that has done an epoch
+    progress: Progress | None  # of a training that has come to a point
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,5 @@ def _state(running: Running) -> str:
     progress = running.progress
     if progress is None:
         return f"for {duration(running.elapsed_s)}"
-    return (
-        f"epoch {progress.epoch}/{progress.epochs}, {progress.accuracy:.2%}, "
-        f"{duration(progress.left_s)} left"
-    )
+    left = "" if progress.left_s is None else f", {duration(progress.left_s)} left"
+    return f"step {progress.step:,}/{progress.steps:,}, {progress.heldout}{left}"

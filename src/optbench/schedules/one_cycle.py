@@ -6,17 +6,22 @@ here as in torch: the same for every optimizer of the family.
 """
 
 import math
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Lt
+
+MOVES_MOMENTUM = True
 
 
 def factor(
     step: int,
     total_steps: int,
     *,
-    pct_start: float = 0.3,
-    div_factor: float = 25.0,
-    final_div_factor: float = 1e4,
-    max_momentum: float = 0.95,
-    min_momentum: float = 0.85,
+    pct_start: Annotated[float, Gt(0), Lt(1)] = 0.3,
+    div_factor: Annotated[float, Ge(1)] = 25.0,
+    final_div_factor: Annotated[float, Ge(1)] = 1e4,
+    max_momentum: Annotated[float, Ge(0), Lt(1)] = 0.95,
+    min_momentum: Annotated[float, Ge(0), Lt(1)] = 0.85,
 ) -> tuple[float, float]:
     """The learning rate's factor (1 at the peak) and the momentum at 0 <= step < total_steps.
 

@@ -1,95 +1,98 @@
-"""Takes the winner of each search into params.yaml."""
+"""Takes the winner of each optimizer's search into its room's params.yaml."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-from optbench.core import rows
 from optbench.core.errors import UsageError
-from optbench.params.load import Params
-from optbench.search.space import Search, Space, hyper_parameters, position, ranges
-from optbench.search.trials import SEARCHES, Trial, best, points
+from optbench.core.score import Score
+from optbench.params.load import Room
+from optbench.params.search import Search, Space, position
+from optbench.search.trials import Trial, best, by_optimizer, points, read_trials
 from optbench.search.winners import Winner, Winners
 
 # A winner within this share of its range, in decades, from an end might be beaten outside of it.
 EDGE = 0.05
 
 
-def find_winners(params: Params) -> dict[str, Winners]:
-    """The winners of each workload of params.yaml; none where no search has been carried out."""
-    winners: dict[str, Winners] = {name: {} for name in params.workloads}
-    for name, search in params.searches.items():
-        path = SEARCHES / name / "trials.csv"
-        if path.is_file():
-            winners[name] = choose(search, read_trials(path, search))
-    return winners
-
-
-def read_trials(path: Path, search: Search) -> dict[str, list[Trial]]:
-    """The trials of each optimizer.
+def find_winners(room: Room) -> Winners:
+    """The winners of a room's search; none where none has been carried out.
 
     Raises:
-        UsageError: they are not those of the search that params.yaml declares.
+        UsageError: the trials are not those of the search that params.yaml declares.
     """
-    way_out = f"run `dvc repro searches/{path.parent.name}/dvc.yaml`"
-    trials: dict[str, list[Trial]] = {}
-    try:
-        for trial in rows.from_csv(Trial, path):
-            trials.setdefault(trial.optimizer, []).append(trial)
-    except ValueError as error:
-        raise UsageError(f"{path} is no table of trials ({error}): {way_out}") from error
-    for optimizer, own in trials.items():
-        shared = {(trial.schedule, trial.epochs, trial.seed) for trial in own}
-        if (
-            optimizer not in search.space
-            or [hyper_parameters(trial) for trial in own] != points(search, optimizer)
-            or shared != {(search.schedule, search.epochs, search.seed)}
-        ):
-            raise UsageError(
-                f"{path} holds other trials of {optimizer} than search.{path.parent.name} in "
-                f"params.yaml declares: {way_out}"
-            )
-    return trials
+    if room.search is None:
+        return {}
+    trials = by_optimizer(read_trials(room.name))
+    for optimizer, rows in trials.items():
+        require_declared(room.name, room.search, optimizer, rows)
+    return choose(room.search, trials, room.score)
 
 
-def choose(search: Search, trials: Mapping[str, Sequence[Trial]]) -> dict[str, Winner]:
+def require_declared(
+    workload: str, search: Search, optimizer: str, trials: Sequence[Trial]
+) -> None:
+    """Refuses trials of another search.
+
+    Raises:
+        UsageError: they are not the declared ones.
+    """
+    shared = {(trial.schedule, trial.budget, trial.seed) for trial in trials}
+    if (
+        optimizer not in search.space
+        or [dict(trial.hyper) for trial in trials]
+        != points(search.space[optimizer], search.trials, search.seed)
+        or shared != {(search.schedule, str(search.budget), search.seed)}
+    ):
+        raise UsageError(
+            f"workloads/{workload}/search/trials.csv holds other trials of {optimizer} than "
+            f"`search` in workloads/{workload}/params.yaml declares: run `dvc repro "
+            f"workloads/{workload}/search/dvc.yaml`"
+        )
+
+
+def choose(
+    search: Search, trials: Mapping[str, Sequence[Trial]], score: Score
+) -> dict[str, Winner]:
     """The best trial of each optimizer; none where all diverged."""
     winners = {}
-    for optimizer, own in trials.items():
-        won = best(own)
-        if won is None or won.validation_accuracy is None:
+    for optimizer, rows in trials.items():
+        trial = best(rows, score)
+        if trial is None or trial.validation_score is None:
             continue
-        values = hyper_parameters(won)
         winners[optimizer] = Winner(
-            schedule=won.schedule,
-            trials=len(own),
-            epochs=won.epochs,
-            **values,
-            validation_accuracy=won.validation_accuracy,
-            on_edge=on_edge(search.space[optimizer], values),
+            schedule=trial.schedule,
+            trials=len(rows),
+            budget=trial.budget,
+            hyper=trial.hyper,
+            validation_score=trial.validation_score,
+            on_edge=on_edge(search.space[optimizer], trial.hyper),
         )
     return winners
 
 
 def on_edge(space: Space, values: Mapping[str, float]) -> tuple[str, ...]:
     """The dimensions in which a point lies near an end of its range."""
-    places = {name: position(bounds, values[name]) for name, bounds in ranges(space).items()}
-    return tuple(name for name, at in places.items() if not EDGE < at < 1 - EDGE)
+    places = {name: position(bounds, values[name]) for name, bounds in space.items()}
+    return tuple(name for name, place in places.items() if not EDGE < place < 1 - EDGE)
 
 
-def with_winners(text: str, winners: Mapping[str, Winners]) -> str:
-    """The text of params.yaml with the winners' values, under all schedules; else unchanged."""
-    optimizers = children(children(yaml.compose(text, yaml.SafeLoader))["optimizers"])
+def with_winners(text: str, winners: Winners) -> str:
+    """The text of a room's params.yaml with the winners' values in the rows; else unchanged.
+
+    Raises:
+        UsageError: a row does not name what was searched.
+    """
+    rows = children(children(yaml.compose(text, yaml.SafeLoader))["optimizers"])
     edits: dict[tuple[int, int], str] = {}
-    for workload, by_optimizer in winners.items():
-        for optimizer, winner in by_optimizer.items():
-            for schedule in children(children(optimizers[optimizer])[workload]).values():
-                for name, value in hyper_parameters(winner).items():
-                    node = children(schedule)[name]
-                    if float(node.value) != value:
-                        edits[node.start_mark.index, node.end_mark.index] = written(value)
+    for optimizer, winner in winners.items():
+        row = children(rows[optimizer])
+        for name, value in winner.hyper.items():
+            if name not in row:
+                raise UsageError(f"optimizers.{optimizer}.{name} is missing: write it into the row")
+            if float(row[name].value) != value:
+                edits[row[name].start_mark.index, row[name].end_mark.index] = written(value)
     for (start, end), number in sorted(edits.items(), reverse=True):
         text = text[:start] + number + text[end:]
     return text
@@ -105,13 +108,12 @@ def written(value: float) -> str:
     return yaml.safe_dump(value).splitlines()[0]
 
 
-def alarms(winners: Mapping[str, Winners]) -> list[str]:
+def alarms(workload: str, winners: Winners) -> list[str]:
     """A sentence for each winner that lies at an end of its range."""
     return [
-        f"ALARM: {workload} / {optimizer}: the best {dimension}, {getattr(winner, dimension):g}, "
-        f"lies within {EDGE:.0%} of an end of its range: widen "
-        f"search.{workload}.space.{optimizer}.{dimension} and search again"
-        for workload, by_optimizer in winners.items()
-        for optimizer, winner in by_optimizer.items()
+        f"ALARM: {workload} / {optimizer}: the best {dimension}, {winner.hyper[dimension]:g}, "
+        f"lies within {EDGE:.0%} of an end of its range: widen search.space.{optimizer}."
+        f"{dimension} in workloads/{workload}/params.yaml and search again"
+        for optimizer, winner in winners.items()
         for dimension in winner.on_edge
     ]

@@ -1,7 +1,4 @@
-"""The winner of each optimizer's search, as `searches/winners.yaml` holds it.
-
-DVC reads the file as parameters of a workload's evaluation, so every workload is a key of it.
-"""
+"""The winner of each optimizer's search, as a room's `search/winners.yaml` holds it."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -12,9 +9,9 @@ import yaml
 
 from optbench.core.errors import UsageError
 from optbench.core.files import publish
+from optbench.search.trials import folder_of
 
-WINNERS = Path("searches/winners.yaml")
-HEAD = "# Written by `make tune` from searches/*/trials.csv; do not edit.\n"
+HEAD = "# Written by `optbench tune` from trials.csv; do not edit.\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,51 +20,47 @@ class Winner:
 
     schedule: str
     trials: int
-    epochs: int
-    lr: float
-    weight_decay: float | None = None
-    damping: float | None = None
-    validation_accuracy: float
+    budget: str  # of each trial, in words
+    hyper: Mapping[str, float]
+    validation_score: float
     on_edge: tuple[str, ...]  # dimensions in which it lies at an end of its range
 
 
 Winners = Mapping[str, Winner]  # by optimizer; without those that were not searched
 
 
-def read_winners(path: Path = WINNERS) -> dict[str, Winners]:
-    """The winners of each workload.
+def winners_path(workload: str) -> Path:
+    """Where a workload's winners are."""
+    return folder_of(workload) / "winners.yaml"
+
+
+def read_winners(workload: str) -> Winners:
+    """The winners of a workload; none where it was not searched.
 
     Raises:
         UsageError: the file is missing or is not what `write_winners` writes.
     """
+    path = winners_path(workload)
     try:
-        return {
-            workload: {name: _winner(values) for name, values in winners.items()}
-            for workload, winners in yaml.safe_load(path.read_text(encoding="utf-8")).items()
-        }
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return {name: _winner(entry) for name, entry in values.items()}
     except (OSError, AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise UsageError(
-            f"{path} is no list of winners ({reason}): write it with `make tune`, or take it back "
-            f"with `git restore {path}`"
+            f"{path} is no list of winners ({reason}): write it with `optbench tune`, or take it "
+            f"back with `git restore {path}`"
         ) from error
 
 
-def write_winners(winners: Mapping[str, Winners], path: Path = WINNERS) -> None:
-    """Writes the winners of each workload, sorted by name."""
-    values = {
-        workload: {name: _values(winner) for name, winner in by_optimizer.items()}
-        for workload, by_optimizer in winners.items()
+def write_winners(workload: str, winners: Winners) -> None:
+    """Writes the winners of a workload."""
+    entries = {
+        name: {**asdict(winner), "on_edge": list(winner.on_edge)}
+        for name, winner in winners.items()
     }
-    publish(path, HEAD + yaml.safe_dump(values))
+    publish(winners_path(workload), HEAD + yaml.safe_dump(entries))
 
 
-def _winner(values: Mapping[str, Any]) -> Winner:
+def _winner(entry: Mapping[str, Any]) -> Winner:
     """A winner from its entry."""
-    return Winner(**{**values, "on_edge": tuple(values["on_edge"])})
-
-
-def _values(winner: Winner) -> dict[str, Any]:
-    """A winner's entry; hyper-parameters that it has not are left out."""
-    values = {name: value for name, value in asdict(winner).items() if value is not None}
-    return {**values, "on_edge": list(winner.on_edge)}
+    return Winner(**{**entry, "on_edge": tuple(entry["on_edge"])})

@@ -1,5 +1,8 @@
 """From a Run to the parts that train it, each seeded from the run's seed."""
 
+import inspect
+from collections.abc import Mapping, Sequence
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -7,20 +10,16 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from optbench.core import registry
-from optbench.core.errors import UsageError
-from optbench.core.images import ImageData, every_kth_of_class
-from optbench.core.run import Run, Workload
-from optbench.training import randomness
-from optbench.training.batches import EvalBatches, TrainBatches
+from optbench.core import randomness, registry, roles
+from optbench.core.run import SCORING_SHARE, Run, Settings
+from optbench.tasks.protocol import Batches, Task
 from optbench.training.device import fingerprint, set_up_process
 from optbench.training.loop import Learner, Training
 from optbench.training.scheduling import Scheduler
 
 DATA = Path("data/raw")
-# Under `holdout`, every tenth image of each class is for validation: 5,000 of CIFAR-10's.
-VALIDATION_EVERY = 10
-EVAL_BATCH_SIZE = 1000  # has no influence on what is learnt
+POINTS = 20  # of a run's history
+FORWARD_SHARE = 1 / 3  # of a training step, what a forward pass takes
 
 
 def prepare(run: Run) -> Training:
@@ -31,101 +30,108 @@ def prepare(run: Run) -> Training:
     """
     settings = run.settings
     device = set_up_process(settings)
-    data = load_data(settings)
-    train, heldout, test = build_batches(settings, data, run.seed, device)
-    learner = build_learner(run, data, device)
+    task = build_task(settings, run.seed, device)
+    learner = build_learner(run, task, device)
+    steps = settings.budget.total_steps(len(task.train))
     return Training(
         learner=learner,
-        scheduler=build_scheduler(run, learner.optimizer, len(train)),
-        train=train,
-        heldout=heldout,
-        test=test,
-        epochs=settings.epochs,
-        fingerprint=fingerprint(settings, device, data.digest),
+        scheduler=build_scheduler(run, learner.optimizer, steps, len(task.train)),
+        heldout=heldout_part(task, steps * settings.batch_size),
+        recount=registry.load_score(settings.task).recount,
+        points=points(steps),
+        fingerprint=fingerprint(settings, device, task.data_sha256),
     )
 
 
-def load_data(settings: Workload) -> ImageData:
-    """The workload's data set, verified."""
-    data: ImageData = registry.load("datasets", settings.dataset).load(DATA / settings.dataset)
-    return data
+def points(steps: int) -> Sequence[int]:
+    """The steps after which a run is looked at: 20, evenly spread, the last at the end."""
+    return sorted({-(-steps * k // POINTS) for k in range(1, POINTS + 1)})
 
 
-def build_model(settings: Workload, data: ImageData, seed: int, device: torch.device) -> nn.Module:
-    """The network, initialised from the seed on the CPU, in channels-last layout."""
+def heldout_part(task: Task, trained: int) -> Batches:
+    """What is scored at each point: a fixed part of the validation set, or of the test set.
+
+    It is as large as the share of the time allows that all scoring may take, by the examples that
+    pass through the network. Under `full` it draws curves and decides nothing.
+
+    Args:
+        task: the run's.
+        trained: examples that the run trains on, each as often as it does.
+    """
+    validation, test = task.validation(), task.test()
+    once = test.examples + (validation.examples if validation else 0)  # scored at the end
+    allowed = SCORING_SHARE * trained / FORWARD_SHARE - once
+    limit = max(1, int(allowed / POINTS))
+    return task.validation(limit) or task.test(limit)
+
+
+def build_task(settings: Settings, seed: int, device: torch.device) -> Task:
+    """The workload's task on its data, verified."""
+    task: Task = registry.load("tasks", settings.task).build(
+        settings, DATA / settings.dataset, seed=seed, device=device, **settings.task_args
+    )
+    return task
+
+
+def build_model(settings: Settings, task: Task, seed: int, device: torch.device) -> nn.Module:
+    """The network, initialised from the seed on the CPU, in channels-last layout.
+
+    Of what the data tell, it gets the arguments that it has.
+    """
     torch.manual_seed(randomness.key(seed, "initialisation") % 2**63)
-    model: nn.Module = registry.load("models", settings.network).build(
-        channels=data.train.pixels.shape[3], classes=len(data.classes), **settings.network_args
-    )
+    build = registry.load("models", settings.network).build
+    accepted = inspect.signature(build).parameters
+    supplied = {name: value for name, value in task.network_args.items() if name in accepted}
+    model: nn.Module = build(**supplied, **settings.network_args)
     return model.to(device).to(memory_format=torch.channels_last)
 
 
 def build_optimizer(
-    name: str, model: nn.Module, settings: Workload, optimizer_args: dict[str, Any]
+    name: str, model: nn.Module, settings: Settings, optimizer_args: Mapping[str, Any]
 ) -> Optimizer:
-    """The optimizer over all parameters; norm parameters and biases decay as the workload says."""
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    vectors = [p for p in model.parameters() if p.ndim <= 1]
-    groups: list[dict[str, Any]] = [{"params": matrices}, {"params": vectors}]
+    """The optimizer over all parameters; norm parameters and biases decay as the workload says.
+
+    Each group says the role of its parameters, see `core.roles`; a network that declares no
+    `HEADS` has none.
+    """
+    heads = getattr(registry.load("models", settings.network), "HEADS", ())
+    groups = roles.param_groups(model, heads)
     if not settings.decay_norm_and_bias:
-        groups[1]["weight_decay"] = 0.0
+        for group in groups:
+            if group["role"] == roles.VECTOR:
+                group["weight_decay"] = 0.0
     optimizer: Optimizer = registry.load("optimizers", name).build(model, groups, **optimizer_args)
     return optimizer
 
 
-def build_batches(
-    settings: Workload, data: ImageData, seed: int, device: torch.device
-) -> tuple[TrainBatches, EvalBatches, EvalBatches]:
-    """Batches to train on, the held-out ones, and the test set's.
-
-    Raises:
-        UsageError: a batch is larger than the training set.
-    """
-    train, heldout = data.train, data.test
-    if settings.train_split == "holdout":
-        validation = every_kth_of_class(data.train.labels, VALIDATION_EVERY)
-        train, heldout = data.train.take(~validation), data.train.take(validation)
-    if settings.batch_size > len(train):
-        raise UsageError(
-            f"batch_size must be at most {len(train)}, the size of {settings.dataset}'s training "
-            f"set under train_split '{settings.train_split}', got {settings.batch_size}"
-        )
-    training = TrainBatches(
-        train,
-        data,
-        batch_size=settings.batch_size,
-        device=device,
-        seed=seed,
-        crop_padding=settings.crop_padding,
-        flip=settings.flip,
-    )
-    heldout_batches, test_batches = (
-        EvalBatches(images, data, batch_size=EVAL_BATCH_SIZE, device=device)
-        for images in (heldout, data.test)
-    )
-    return training, heldout_batches, test_batches
-
-
-def build_learner(run: Run, data: ImageData, device: torch.device) -> Learner:
+def build_learner(run: Run, task: Task, device: torch.device) -> Learner:
     """The network, initialised from the run's seed, and its optimizer."""
     settings = run.settings
-    model = build_model(settings, data, run.seed, device)
+    model = build_model(settings, task, run.seed, device)
     return Learner(
         model=model,
         forward=torch.compile(model) if settings.compile else model,
-        optimizer=build_optimizer(run.optimizer, model, settings, dict(run.optimizer_args)),
-        label_smoothing=settings.label_smoothing,
+        optimizer=build_optimizer(run.optimizer, model, settings, run.optimizer_args),
+        task=task,
         precision=settings.precision,
         device=device,
     )
 
 
-def build_scheduler(run: Run, optimizer: Optimizer, steps_per_epoch: int) -> Scheduler:
+def build_scheduler(run: Run, optimizer: Optimizer, steps: int, steps_per_epoch: int) -> Scheduler:
     """The run's schedule, ready to steer the optimizer."""
     return Scheduler(
         optimizer,
         registry.load("schedules", run.schedule).factor,
-        epochs=run.settings.epochs,
+        steps=steps,
         steps_per_epoch=steps_per_epoch,
         **run.schedule_args,
     )
+
+
+def packages(optimizer: Optimizer) -> dict[str, str]:
+    """The versions of the packages that an optimizer's class and its bases come from."""
+    distributions = packages_distributions()
+    modules = {base.__module__.partition(".")[0] for base in type(optimizer).__mro__}
+    names = {name for module in modules for name in distributions.get(module, ())}
+    return {name: version(name) for name in sorted(names)}

@@ -6,7 +6,7 @@ import platform
 import torch
 
 from optbench.core.errors import UsageError
-from optbench.core.run import Workload
+from optbench.core.run import Settings
 from optbench.training.memory import keep_freed_memory
 
 # cuBLAS repeats its bits only with a fixed workspace; read when CUDA starts.
@@ -36,7 +36,7 @@ def select(name: str) -> torch.device:
     return device
 
 
-def set_up_process(settings: Workload) -> torch.device:
+def set_up_process(settings: Settings) -> torch.device:
     """Fixes threads and algorithms so that the same run gives the same bits; returns the device.
 
     Memory that a step frees is kept for the next one.
@@ -50,7 +50,7 @@ def set_up_process(settings: Workload) -> torch.device:
     return select(settings.device)
 
 
-def fingerprint(settings: Workload, device: torch.device, data_digest: str) -> dict[str, str | int]:
+def fingerprint(settings: Settings, device: torch.device, data_digest: str) -> dict[str, str | int]:
     """All that the bits of a run depend on besides code and params."""
     return {
         "torch": torch.__version__,

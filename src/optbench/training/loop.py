@@ -1,18 +1,18 @@
-"""The training loop: one for every optimizer, schedule and workload."""
+"""The training loop: one for every optimizer, schedule and task."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from itertools import islice
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from optbench.core.objective import Objective
-from optbench.core.records import Diagnostic, Epoch
-from optbench.training.batches import Batches
+from optbench.core.records import Diagnostic, Point
+from optbench.tasks.protocol import Batch, Batches, Task
 from optbench.training.scheduling import Scheduler
 
 Forward = Callable[[Tensor], Tensor]
@@ -20,67 +20,73 @@ Forward = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class Learner:
-    """A network, the optimizer of its parameters, and how both compute."""
+    """A network, the optimizer of its parameters, what they learn, and how they compute."""
 
     model: nn.Module
     forward: Forward  # the model, or the model compiled
     optimizer: Optimizer
-    label_smoothing: float
+    task: Task
     precision: str
     device: torch.device
 
-    def logits(
-        self, images: Tensor, *, forward: Callable[[Tensor], Tensor] | None = None
-    ) -> Tensor:
-        """Logits in float32, [b, classes], from a forward pass in the workload's precision."""
+    def outputs(self, inputs: Tensor, *, forward: Forward | None = None) -> Tensor:
+        """Outputs in float32, [b, ...], from a forward pass in the workload's precision."""
         with torch.autocast(
             self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"
         ):
-            return (forward or self.forward)(images).float()
+            return (forward or self.forward)(inputs).float()
 
-    def backward(self, images: Tensor, labels: Tensor) -> Tensor:
+    def backward(self, batch: Batch) -> Tensor:
         """Leaves the gradient of a batch's loss in the parameters and returns the loss."""
         self.optimizer.zero_grad(set_to_none=True)
-        logits = self.logits(images)
-        loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+        loss = self.task.loss(self.outputs(self.task.inputs(batch)), batch)
         torch.autograd.backward(loss)
         return loss
 
-    def objective(self, images: Tensor, labels: Tensor) -> Objective:
-        """The closure of a step; an optimizer may call it more than once."""
-        return Objective(
-            images,
-            labels,
-            forward=lambda some: self.logits(some, forward=self.model),
-            backward=lambda: self.backward(images, labels),
-        )
+    def step(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """One update of the parameters; the loss and the gradient's norm, scalar tensors.
 
-    def step(self, images: Tensor, labels: Tensor) -> Tensor:
-        """One update of the parameters from a batch; returns the loss, a scalar tensor."""
-        # torch's stub says that a closure returns a float; its optimizers pass on what it returns.
-        loss = self.optimizer.step(self.objective(images, labels))  # type: ignore[arg-type]
-        return torch.as_tensor(loss).detach()
+        Both are those of the first call of the closure: some optimizers call it again elsewhere,
+        and some overwrite gradients in their step.
+        """
+        first: list[Tensor] = []
+
+        def backward() -> Tensor:
+            loss = self.backward(batch)
+            if not first:
+                first.extend([loss.detach(), self.gradient_norm()])
+            return loss
+
+        objective = Objective(
+            self.task.inputs(batch),
+            self.task.targets(batch),
+            self.task.likelihood,
+            forward=lambda some: self.outputs(some, forward=self.model),
+            backward=backward,
+        )
+        # torch's stub says that a closure returns a float.
+        self.optimizer.step(objective)  # type: ignore[arg-type]
+        loss, norm = first
+        return loss, norm
 
     def gradient_norm(self) -> Tensor:
         """The Euclidean norm of the gradient, over all parameters."""
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         return nn.utils.get_total_norm(gradients)
 
-    def diagnostics(self, epoch: int) -> list[Diagnostic]:
+    def diagnostics(self, step: int) -> list[Diagnostic]:
         """What the optimizer says of its health, if it has a method `diagnostics`."""
-        tell = getattr(self.optimizer, "diagnostics", dict)
-        return [Diagnostic(epoch=epoch, name=k, value=float(v)) for k, v in tell().items()]
+        health: Mapping[str, float] = getattr(self.optimizer, "diagnostics", dict)()
+        return [Diagnostic(step=step, name=k, value=float(v)) for k, v in health.items()]
 
 
 @dataclass(frozen=True)
 class Scores:
-    """A model on a data set: mean loss over examples, predicted class and its probability [n]."""
+    """A network on some examples: mean loss over them, score, and a column of each, [n]."""
 
     loss: float
-    accuracy: float
-    labels: Tensor
-    predicted: Tensor
-    confidence: Tensor
+    score: float
+    columns: Mapping[str, Sequence[Any]]
 
 
 class Watcher(Protocol):
@@ -94,8 +100,8 @@ class Watcher(Protocol):
         """Called after each batch that is scored."""
         ...
 
-    def epoch(self, epoch: Epoch, diagnostics: Sequence[Diagnostic]) -> None:
-        """Called after each epoch."""
+    def point(self, point: Point, diagnostics: Sequence[Diagnostic]) -> None:
+        """Called after each point of the history."""
         ...
 
 
@@ -103,16 +109,21 @@ class Watcher(Protocol):
 class Course:
     """How training has gone so far. With the learner's state, it is all that goes on from here."""
 
-    history: list[Epoch] = field(default_factory=list)
+    history: list[Point] = field(default_factory=list)
     diagnostics: list[Diagnostic] = field(default_factory=list)
-    # Of the steps of the epoch that is not in the history yet, a scalar each:
+    # Of the steps since the last point, a scalar each:
     losses: list[Tensor] = field(default_factory=list)
     gradient_norms: list[Tensor] = field(default_factory=list)
     diverged_at_step: int | None = None
 
     @property
+    def step(self) -> int:
+        """Steps done."""
+        return (self.history[-1].step if self.history else 0) + len(self.losses)
+
+    @property
     def position(self) -> tuple[int, int]:
-        """Epochs that are over, and steps since."""
+        """Points that are in the history, and steps since."""
         return len(self.history), len(self.losses)
 
 
@@ -122,94 +133,119 @@ class Training:
 
     learner: Learner
     scheduler: Scheduler
-    train: Batches
-    heldout: Batches
-    test: Batches
-    epochs: int
+    heldout: Batches  # scored at each point
+    recount: Callable[[Mapping[str, Sequence[Any]]], float]  # the score, from the task's columns
+    points: Sequence[int]  # the steps after which the history has one; the last is the end
     fingerprint: Mapping[str, str | int]
     course: Course = field(default_factory=Course)
 
     @property
+    def train(self) -> Batches:
+        """The batches to train on."""
+        return self.learner.task.train
+
+    @property
     def step(self) -> int:
         """Steps done."""
-        epochs, steps = self.course.position
-        return epochs * len(self.train) + steps
+        return self.course.step
 
     @property
     def steps(self) -> int:
         """Steps in all."""
-        return self.epochs * len(self.train)
+        return self.points[-1]
 
 
 def fit(training: Training, *watchers: Watcher) -> None:
     """Trains. A loss that is NaN or infinite ends the run: that is its result, not an error."""
     course = training.course
-    while len(course.history) < training.epochs and course.diverged_at_step is None:
+    while len(course.history) < len(training.points) and course.diverged_at_step is None:
         take_steps(training, watchers)
-        end_epoch(training, watchers)
+        add_point(training, watchers)
 
 
 def take_steps(training: Training, watchers: Sequence[Watcher]) -> None:
-    """The steps that are left of an epoch."""
+    """The steps that are left to the next point."""
     learner, course = training.learner, training.course
-    epoch, start = course.position
+    stop = training.points[len(course.history)]
     learner.model.train()
-    for images, labels in training.train.epoch(epoch, start):
-        training.scheduler.apply(training.step)
-        course.losses.append(learner.step(images, labels))
-        course.gradient_norms.append(learner.gradient_norm())
-        for watcher in watchers:
-            watcher.step(training.step)
+    while training.step < stop:
+        epoch, start = divmod(training.step, len(training.train))
+        batches = training.train.epoch(epoch, start)
+        for batch in islice(batches, stop - training.step):
+            training.scheduler.apply(training.step)
+            loss, norm = learner.step(batch)
+            course.losses.append(loss)
+            course.gradient_norms.append(norm)
+            for watcher in watchers:
+                watcher.step(training.step)
 
 
-def end_epoch(training: Training, watchers: Sequence[Watcher]) -> None:
-    """Scores an epoch whose steps are done, and puts it into the history; or finds divergence."""
+def add_point(training: Training, watchers: Sequence[Watcher]) -> None:
+    """Scores where the steps to a point are done, and puts it into the history; or diverges."""
     learner, course, scheduler = training.learner, training.course, training.scheduler
+    step = training.step
     losses, norms = (torch.stack(v).cpu() for v in (course.losses, course.gradient_norms))
     if (bad := first_not_finite(losses)) is not None:
-        course.diverged_at_step = training.step - len(losses) + bad + 1
+        course.diverged_at_step = step - len(losses) + bad + 1
         return
-    scores = evaluate(learner, training.heldout, *watchers)
+    scores = evaluate(training, training.heldout, *watchers)
     if not math.isfinite(scores.loss):
-        course.diverged_at_step = training.step
+        course.diverged_at_step = step
         return
-    epoch = Epoch(
-        epoch=len(course.history) + 1,
-        step=training.step,
+    point = Point(
+        step=step,
+        epoch=step / len(training.train),
         train_loss=losses.double().mean().item(),
         heldout_loss=scores.loss,
-        heldout_accuracy=scores.accuracy,
+        heldout_score=scores.score,
         lr=scheduler.lr,
         momentum=scheduler.momentum,
         gradient_norm=norms.double().mean().item(),
     )
-    diagnostics = learner.diagnostics(epoch.epoch)
-    course.history.append(epoch)
-    course.diagnostics.extend(diagnostics)
+    diagnostics = learner.diagnostics(step)
     course.losses.clear()
     course.gradient_norms.clear()
+    course.history.append(point)
+    course.diagnostics.extend(diagnostics)
     for watcher in watchers:
-        watcher.epoch(epoch, diagnostics)
+        watcher.point(point, diagnostics)
+
+
+def evaluate(training: Training, batches: Batches, *watchers: Watcher) -> Scores:
+    """Scores the network on every example, weighing examples equally.
+
+    An optimizer may have `before_evaluation` and `after_evaluation`, which put the weights in
+    place that are to be judged, averages for one, and take them away again.
+    """
+    learner = training.learner
+    hooks = (getattr(learner.optimizer, f"{when}_evaluation", None) for when in ("before", "after"))
+    before, after = hooks
+    if before is not None:
+        before()
+    try:
+        return _evaluate(training, batches, watchers)
+    finally:
+        if after is not None:
+            after()
 
 
 @torch.inference_mode()
-def evaluate(learner: Learner, batches: Batches, *watchers: Watcher) -> Scores:
-    """Scores the model on every example, weighing examples equally."""
+def _evaluate(training: Training, batches: Batches, watchers: Sequence[Watcher]) -> Scores:
+    """Scores the weights that are in place."""
+    learner, task = training.learner, training.learner.task
     learner.model.eval()
-    losses, labels, predicted, confidence = [], [], [], []
-    for images, targets in batches.epoch(0):
-        logits = learner.logits(images)
-        top = logits.softmax(dim=1).max(dim=1)
-        losses.append(F.cross_entropy(logits, targets, reduction="none"))
-        labels.append(targets)
-        predicted.append(top.indices)
-        confidence.append(top.values)
+    losses: list[Tensor] = []
+    columns: dict[str, list[Tensor]] = {}
+    for batch in batches.epoch(0):
+        outputs = learner.outputs(task.inputs(batch))
+        losses.append(task.losses(outputs, batch))
+        for name, column in task.columns(outputs, batch).items():
+            columns.setdefault(name, []).append(column)
         for watcher in watchers:
             watcher.scored()
-    target, guess = torch.cat(labels).cpu(), torch.cat(predicted).cpu()
+    whole = {name: torch.cat(parts).cpu().tolist() for name, parts in columns.items()}
     loss = torch.cat(losses).cpu().double().mean().item()
-    accuracy = (guess == target).double().mean().item()
-    return Scores(loss, accuracy, target, guess, torch.cat(confidence).cpu())
+    return Scores(loss, training.recount(whole), whole)
 
 
 def first_not_finite(values: Tensor) -> int | None:

@@ -22,30 +22,43 @@ class Scheduler:
         optimizer: Optimizer,
         factor: Factor,
         *,
-        epochs: int,
+        steps: int,
         steps_per_epoch: int,
         warmup_fraction: float = 0.0,
         stepping: Literal["iteration", "epoch"] = "iteration",
         **schedule_args: Any,
     ) -> None:
-        """`warmup_fraction`: the share of all steps in which lr rises linearly to the schedule's.
+        """Remembers each group's lr as the peak of its own.
+
+        Args:
+            optimizer: the one to steer.
+            factor: the schedule.
+            steps: of the run.
+            steps_per_epoch: steps between two changes where stepping is by epoch.
+            warmup_fraction: the share of all steps in which lr rises linearly to the schedule's.
+            stepping: whether lr changes with each step, or with each epoch, as in the post.
+            schedule_args: go to `factor`.
 
         Raises:
             UsageError: the schedule moves momentum, and the optimizer has neither momentum nor
-                betas.
+                betas; or warm-up leaves no step to the schedule.
         """
         self.optimizer, self.factor, self.schedule_args = optimizer, factor, schedule_args
         self.steps_per_tick = steps_per_epoch if stepping == "epoch" else 1
-        ticks = epochs * steps_per_epoch // self.steps_per_tick
+        ticks = -(-steps // self.steps_per_tick)
         self.warmup_ticks = round(warmup_fraction * ticks)
         self.schedule_ticks = ticks - self.warmup_ticks
+        if self.schedule_ticks < 1:
+            raise UsageError(
+                f"warmup_fraction {warmup_fraction:g} leaves none of {ticks} steps to the schedule"
+            )
         for group in optimizer.param_groups:
             group.setdefault("initial_lr", group["lr"])
-        _, momentum = factor(0, max(self.schedule_ticks, 1), **schedule_args)
+        _, momentum = factor(0, self.schedule_ticks, **schedule_args)
         if momentum is not None and self.momentum is None:
             raise UsageError(
                 f"{type(optimizer).__name__} has neither momentum nor betas for this schedule to "
-                "move: choose cosine or step"
+                "move: choose one that moves the learning rate alone"
             )
 
     def at(self, step: int) -> tuple[float, float | None]:
@@ -65,7 +78,7 @@ class Scheduler:
             if momentum is not None:
                 if "momentum" in group:
                     group["momentum"] = momentum
-                else:
+                elif "betas" in group:
                     group["betas"] = (momentum, *group["betas"][1:])
 
     @property

@@ -1,0 +1,248 @@
+"""Reads and validates claims.yaml."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from optbench.claims.schema import (
+    SCORE,
+    SHAPES,
+    AdviceClaim,
+    Baseline,
+    Claim,
+    Claims,
+    Document,
+    MeasuredClaim,
+    OrderingClaim,
+    ValueClaim,
+)
+from optbench.core.arm import Arm
+from optbench.core.registry import load_score
+from optbench.core.score import Score
+from optbench.params.check import Checker
+from optbench.params.document import UniqueKeys, read_yaml
+from optbench.params.messages import DocumentError, unknown
+from optbench.params.schema import Grid
+
+CLAIMS = Path("claims.yaml")
+
+
+class ClaimsError(DocumentError):
+    """claims.yaml cannot be used."""
+
+    file = "claims.yaml"
+    way_out = (
+        "No claim was judged: mend claims.yaml, or take it back with `git restore claims.yaml`."
+    )
+
+
+def load_claims(path: Path = CLAIMS, *, scores: Mapping[str, Score]) -> Claims:
+    """Reads and validates claims.yaml; `scores` are those of the workloads that are built.
+
+    A claim's own workload need not be among them: it is then listed as `unbuilt`, and not run.
+
+    Raises:
+        ClaimsError: the file is not usable; the message holds every problem that is there.
+    """
+    checker = Checker()
+    document = checker.parse(Document, (), read_yaml(path, loader=NoAliases, refusal=ClaimsError))
+    if document is None:
+        raise ClaimsError(checker.problems)
+    every_score = {**_unbuilt(checker, document, scores), **scores}
+    baselines = checker.parse_each(Baseline, "baselines", document.baselines)
+    claims = [
+        claim
+        for index, entry in enumerate(document.claims)
+        if (claim := _parse(checker, index, entry)) is not None
+    ]
+    for name, baseline in baselines.items():
+        if checker.choice("workload", name, f"baselines.{name}", every_score):
+            _check_baseline(checker, f"baselines.{name}", baseline, every_score[name])
+    rules = _Rules(checker, every_score, scores)
+    for claim in claims:
+        rules.check(f"claims.{claim.id}", claim)
+    _check_ids(checker, document.claims)
+    if checker.problems:
+        raise ClaimsError(checker.problems)
+    return Claims(claims=claims, baselines=baselines, scores=every_score)
+
+
+def _unbuilt(checker: Checker, document: Document, built: Mapping[str, Score]) -> dict[str, Score]:
+    """The scores of workloads that are not built, by their tasks."""
+    for name in document.unbuilt:
+        if name in built:
+            checker.add(f"unbuilt.{name}: is built: remove it")
+    return {
+        name: load_score(task).SCORE
+        for name, task in document.unbuilt.items()
+        if checker.name("tasks", task, f"unbuilt.{name}")
+    }
+
+
+def _parse(checker: Checker, index: int, entry: Any) -> Claim | None:
+    """An entry as the claim of its kind; paths go by its id where it has one."""
+    if not isinstance(entry, Mapping):
+        checker.add(f"claims.{index}: got {entry!r}: must be a mapping of keys")
+        return None
+    path = ("claims", str(entry.get("id", index)))
+    if "kind" not in entry:
+        checker.add(f"{'.'.join(path)}.kind is missing: add it")
+        return None
+    kind = entry["kind"]
+    if not isinstance(kind, str) or kind not in SHAPES:
+        checker.add(unknown(".".join((*path, "kind")), "kind", kind, SHAPES))
+        return None
+    return checker.parse(SHAPES[kind], path, entry)
+
+
+def _check_ids(checker: Checker, entries: Sequence[Any]) -> None:
+    """Each id stands once."""
+    ids = Counter(
+        str(entry["id"]) for entry in entries if isinstance(entry, Mapping) and "id" in entry
+    )
+    checker.problems += [
+        f"claims.{name}: the id '{name}' stands {count} times: give each claim its own"
+        for name, count in ids.items()
+        if count > 1
+    ]
+
+
+def _check_baseline(checker: Checker, path: str, baseline: Baseline, score: Score) -> None:
+    """Its arm exists, and its band is a band of possible scores."""
+    _check_arm(checker, path, Arm.of(baseline.arm))
+    _check_possible(checker, f"{path}.low", baseline.low, score)
+    _check_possible(checker, f"{path}.high", baseline.high, score)
+    if baseline.low >= baseline.high:
+        checker.add(f"{path}: low {baseline.low} must be below high {baseline.high}")
+
+
+class _Rules:
+    """What claims must fulfil beyond their shapes; `built` may give transfer evidence."""
+
+    def __init__(
+        self, checker: Checker, scores: Mapping[str, Score], built: Mapping[str, Score]
+    ) -> None:
+        self.checker, self.scores, self.built = checker, scores, built
+
+    def check(self, path: str, claim: Claim) -> None:
+        """Names exist, values are possible, and the runs hold what the claim compares."""
+        workload = getattr(claim, "workload", None)
+        if workload is None:  # a formula's
+            return
+        if not self.checker.choice("workload", workload, f"{path}.workload", self.scores):
+            return
+        match claim:
+            case ValueClaim():
+                self.value(path, claim)
+            case OrderingClaim():
+                _check_runs(self.checker, f"{path}.runs", claim.runs)
+                self.contrasts(path, claim)
+                self.covered(path, claim)
+            case AdviceClaim():
+                self.contrasts(path, claim)
+            case MeasuredClaim():
+                self.checker.name("optimizers", claim.optimizer, f"{path}.optimizer")
+
+    def value(self, path: str, claim: ValueClaim) -> None:
+        """One arm's, and possible."""
+        score = self.scores[claim.workload]
+        _check_runs(self.checker, f"{path}.runs", claim.runs)
+        if len(claim.runs.optimizers) != 1 or len(claim.runs.schedules) != 1:
+            self.checker.add(
+                f"{path}.runs: a value is one optimizer's under one schedule: name one of each"
+            )
+        _check_possible(self.checker, f"{path}.claimed", claim.claimed, score)
+        _check_margin(self.checker, f"{path}.margin", claim.margin, score)
+
+    def contrasts(self, path: str, claim: OrderingClaim | AdviceClaim) -> None:
+        """Arms exist and differ, and so do the workloads that transfer evidence comes from."""
+        for index, contrast in enumerate(claim.contrasts):
+            where = f"{path}.contrasts.{index}"
+            first, second = contrast.arms
+            _check_arm(self.checker, f"{where}.first", first)
+            _check_arm(self.checker, f"{where}.second", second)
+            if first == second:
+                self.checker.add(f"{where}: first and second are the same: name two arms")
+        score = self.scores[claim.workload]
+        is_scored = claim.quantity == SCORE and claim.margin > 0
+        if is_scored:
+            _check_margin(self.checker, f"{path}.margin", claim.margin, score)
+        for workload in claim.transfer:
+            built = self.checker.choice("workload", workload, f"{path}.transfer", self.built)
+            if built and is_scored and self.scores[workload] != score:
+                self.checker.add(
+                    f"{path}.transfer: the margin is one of {score.name}, which {workload} does "
+                    "not measure: remove it"
+                )
+
+    def covered(self, path: str, claim: OrderingClaim) -> None:
+        """The runs hold every arm, and the claim's own workload is no transfer evidence."""
+        for arm in sorted({arm for contrast in claim.contrasts for arm in contrast.arms}):
+            if arm not in claim.runs.every_arm:
+                self.checker.add(
+                    f"{path}.runs: contrasts compare {arm}, which is not among the runs: add it"
+                )
+        if claim.workload in claim.transfer:
+            self.checker.add(
+                f"{path}.transfer: {claim.workload} is the claim's own workload: remove it"
+            )
+
+
+def _check_possible(checker: Checker, path: str, value: float, score: Score) -> None:
+    """A score is possible."""
+    if not score.holds(value):
+        stored = value / score.factor
+        hint = f": as it is stored, write {stored:g}" if score.holds(stored) else ""
+        checker.add(f"{path}: got {value}: no {score.name} can be that{hint}")
+
+
+def _check_margin(checker: Checker, path: str, margin: float, score: Score) -> None:
+    """Two scores may be so far apart."""
+    if score.low is not None and score.high is not None and margin >= score.high - score.low:
+        checker.add(
+            f"{path}: got {margin}: must be below {score.high - score.low:g}, the largest "
+            f"difference of {score.name}"
+        )
+
+
+def _check_runs(checker: Checker, path: str, runs: Grid) -> None:
+    """Names and seeds exist, and none stands twice."""
+    for key, values in vars(runs).items():
+        if not values:
+            checker.add(f"{path}.{key}: got none: name at least one")
+        checker.unique(f"{path}.{key}", values)
+    for optimizer in runs.optimizers:
+        checker.name("optimizers", optimizer, f"{path}.optimizers")
+    for schedule in runs.schedules:
+        checker.name("schedules", schedule, f"{path}.schedules")
+    for seed in runs.seeds:
+        checker.seed(f"{path}.seeds", seed)
+
+
+def _check_arm(checker: Checker, path: str, arm: Arm) -> None:
+    """Optimizer and schedule exist."""
+    checker.name("optimizers", arm.optimizer, path)
+    checker.name("schedules", arm.schedule, path)
+
+
+class NoAliases(UniqueKeys):
+    """A loader that refuses aliases, so that a short text cannot hold much, and odd keys."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """As SafeLoader's."""
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, "an alias: write the value out", mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """As SafeLoader's."""
+        mapping = super().construct_mapping(node, deep)
+        for key in mapping:
+            if not isinstance(key, str):
+                problem = f"got {key!r} as a key: a key must be text, so quote it"
+                raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return mapping

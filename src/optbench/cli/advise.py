@@ -1,0 +1,37 @@
+"""Answers "which optimizer should I use?" for a budget, from what was measured on a workload."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tabulate import tabulate
+
+from optbench.cli.commands import Parser
+from optbench.core.errors import UsageError
+from optbench.params.load import load_params, load_room
+from optbench.report.advice import Allowance, advise
+from optbench.report.contents import read_claims, read_contents
+from optbench.search.trials import read_trials
+
+
+def run(arguments: Sequence[str], standing: Path) -> int:
+    """Prints sentences and a table."""
+    parser = Parser("advise", __doc__, example="digits-cnn --epochs 3 --memory-mb 5")
+    parser.add_argument("workload")
+    parser.add_argument("--epochs", type=float, help="of training")
+    parser.add_argument("--trials", type=int, help="of a search, for each optimizer")
+    parser.add_argument("--memory-mb", type=float, help="of tensors alive at once in a step")
+    args = parser.parse_args(arguments)
+    for name in ("epochs", "trials", "memory_mb"):
+        value = getattr(args, name)
+        if value is not None and not value > 0:
+            raise UsageError(f"--{name.replace('_', '-')}: got {value:g}: must be above 0")
+    memory = None if args.memory_mb is None else round(1e6 * args.memory_mb)
+    allowance = Allowance(epochs=args.epochs, trials=args.trials, memory_bytes=memory)
+    params = load_params()
+    contents = read_contents(load_room(args.workload, params), read_claims())
+    advice = advise(contents, allowance, read_trials(args.workload))
+    print(*advice.sentences, sep="\n")
+    if advice.table is not None:
+        rows = [row.cells for row in advice.table.rows]
+        print(tabulate(rows, advice.table.headers, disable_numparse=True))
+    return 0

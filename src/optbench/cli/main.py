@@ -1,0 +1,31 @@
+"""The command `optbench`: what there is to do with the project, beside `dvc`."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from optbench.cli.commands import hand_over
+from optbench.supervision.process import as_stage
+
+COMMANDS = {
+    "repro": "bring the pipeline up to date, several stages at once",
+    "plan": "say what `dvc repro` will train, and how long it will take",
+    "advise": "say which optimizer to use, from what was measured",
+    "tune": "take the winners of searches into params.yaml",
+    "new": "start a workload, data set, optimizer or schedule",
+    "readme": "put the current verdicts and results into README.md",
+    "paper": "set a short paper from all reports",
+}
+
+
+def main(arguments: Sequence[str], standing: Path) -> int:
+    """Runs a command in the working folder, the project's root; returns the exit code.
+
+    `standing`: the folder that paths among the arguments are relative to.
+    """
+    with as_stage():
+        return hand_over(arguments, standing, prog="optbench", commands=COMMANDS)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], Path.cwd()))

@@ -1,0 +1,21 @@
+"""Sets a short paper, reports/paper.pdf, from all reports that are there."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from optbench.cli.commands import Parser
+from optbench.params.load import load_params
+from optbench.report.contents import REPORTS, read_all, read_claims
+from optbench.report.ledger import ledger_of
+from optbench.report.paper import publish_paper
+
+
+def run(arguments: Sequence[str], standing: Path) -> int:
+    """Writes reports/paper.{typ,pdf}."""
+    Parser("paper", __doc__, example="").parse_args(arguments)
+    params = load_params()
+    claims = read_claims()
+    contents = list(read_all(params, claims).values())
+    publish_paper(contents, ledger_of(claims, contents), REPORTS)
+    print(f"see {REPORTS / 'paper.pdf'}")
+    return 0

@@ -1,0 +1,241 @@
+"""What must be true of a room's params.yaml, part by part, so that all it names can run."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from optbench.core.arm import Arm
+from optbench.core.registry import load_score
+from optbench.core.run import Budget, Settings
+from optbench.core.score import Score
+from optbench.params import signatures
+from optbench.params.check import Checker
+from optbench.params.schema import Suite
+from optbench.params.search import Search, decades
+
+# Decades by which spaces of one size may differ, so that ranges can have round ends.
+SIZE_TOLERANCE = 0.01
+Rows = Mapping[str, Mapping[str, Any]]
+
+
+def check_target(checker: Checker, target: float, score: Score) -> None:
+    """A score can have the target's value."""
+    bounds = {"at least": score.low, "at most": score.high}
+    if not score.holds(target):
+        allowed = " and ".join(f"{k} {v:g}" for k, v in bounds.items() if v is not None)
+        checker.add(f"target: got {target:g}: {score.name} must be {allowed}, as it is stored")
+
+
+def check_settings(checker: Checker, settings: Settings) -> Settings:
+    """Data set, task and network exist, take these arguments, and fit each other.
+
+    Gives the settings with all arguments, typed.
+    """
+    checker.device(settings.device, "settings.device")
+    check_budget(checker, "settings.budget", settings.budget)
+    is_dataset = checker.name("datasets", settings.dataset, "settings.dataset")
+    if is_dataset:
+        check_batch_size(checker, "settings.batch_size", settings)
+    if not checker.name("tasks", settings.task, "settings.task"):
+        return settings
+    task_args = checker.arguments(
+        "tasks", settings.task, ("settings", "task_args"), settings.task_args
+    )
+    settings = replace(settings, task_args=task_args or {})
+    if not checker.name("models", settings.network, "settings.network"):
+        return settings
+    if is_dataset:
+        check_sides(checker, settings)
+    network_args = checker.arguments(
+        "models", settings.network, ("settings", "network_args"), settings.network_args,
+        supplied=tuple(signatures.constant("tasks", settings.task, "NETWORK_ARGS") or ()),
+    )  # fmt: skip
+    return replace(settings, network_args=network_args or {})
+
+
+def check_budget(checker: Checker, path: str, budget: Budget) -> bool:
+    """Whether a budget is a number of epochs or of steps."""
+    is_clear = (budget.epochs is None) != (budget.steps is None)
+    if not is_clear:
+        checker.add(f"{path}: must name epochs or steps, one of the two")
+    return is_clear
+
+
+def check_batch_size(checker: Checker, path: str, settings: Settings) -> None:
+    """A batch is not larger than its data, where their file says in TRAIN_EXAMPLES how many."""
+    examples = signatures.constant("datasets", settings.dataset, "TRAIN_EXAMPLES")
+    if examples is not None and settings.batch_size > examples:
+        checker.add(
+            f"{path}: got {settings.batch_size}: must be at most {examples}, the size of "
+            f"{settings.dataset}'s training set"
+        )
+
+
+def check_sides(checker: Checker, settings: Settings) -> None:
+    """The data are not too small for the network, where both files declare sizes."""
+    sides = signatures.constant("datasets", settings.dataset, "SIDES")
+    smallest = signatures.constant("models", settings.network, "MINIMUM_SIDES")
+    if sides and smallest and any(a < b for a, b in zip(sides, smallest, strict=False)):
+        checker.add(
+            f"settings.network: {settings.network} needs sides of {_sides(smallest)} and more, and "
+            f"{settings.dataset} has {_sides(sides)}: choose a network that is less deep"
+        )
+
+
+def check_optimizer(
+    checker: Checker, name: str, path: tuple[str, ...], row: Mapping[str, Any], task: str
+) -> dict[str, Any] | None:
+    """An optimizer exists, takes this row, and can train on the task; its arguments, typed."""
+    if not checker.name("optimizers", name, ".".join(path)):
+        return None
+    args = checker.arguments("optimizers", name, path, row)
+    if args is None:
+        return None
+    requires = signatures.constant("optimizers", name, "REQUIRES") or {}
+    for flag, needed in requires.items():
+        if args[flag] and not args[needed]:
+            checker.add(
+                f"{'.'.join(path)}.{flag}: got {args[flag]!r} with {needed} {args[needed]!r}: "
+                f"needs a {needed} above 0"
+            )
+    likelihoods = signatures.constant("optimizers", name, "LIKELIHOODS")
+    likelihood = load_score(task).LIKELIHOOD if task in signatures.names("tasks") else None
+    if likelihoods and likelihood and likelihood not in likelihoods:
+        checker.add(
+            f"{'.'.join(path)}: {name} knows the curvature of {', '.join(likelihoods)} outputs "
+            f"alone, and those of {task} are {likelihood}: take it out of this room"
+        )
+    return args
+
+
+def check_arm(checker: Checker, path: str, arm: Arm, rows: Rows, schedules: Rows) -> bool:
+    """Whether an arm has hyper-parameters and a schedule that goes with its optimizer."""
+    known = checker.name("optimizers", arm.optimizer, path)
+    known &= checker.name("schedules", arm.schedule, path)
+    if not known:
+        return False
+    if arm.schedule not in schedules:
+        checker.add(f"schedules.{arm.schedule} is missing in params.yaml: add its arguments")
+        return False
+    if arm.optimizer not in rows:
+        checker.add(
+            f"optimizers.{arm.optimizer} is missing: add its hyper-parameters, for example "
+            f"{arm.optimizer}: {{lr: 0.001}}"
+        )
+        return False
+    if why := refusal(arm, rows[arm.optimizer]):
+        checker.add(f"{path}: {arm} cannot run: {why}")
+        return False
+    return True
+
+
+def refusal(arm: Arm, args: Mapping[str, Any]) -> str | None:
+    """Why an optimizer does not go with a schedule; None where it does."""
+    refused = signatures.constant("optimizers", arm.optimizer, "REFUSES") or {}
+    if arm.schedule in refused:
+        return str(refused[arm.schedule])
+    moves = signatures.constant("schedules", arm.schedule, "MOVES_MOMENTUM")
+    if moves and not {"momentum", "betas"} & set(args):
+        return (
+            f"{arm.schedule} moves momentum, and {arm.optimizer} has neither momentum nor betas: "
+            "choose a schedule that moves the learning rate alone"
+        )
+    return None
+
+
+def check_suite(checker: Checker, suite: Suite, rows: Rows, schedules: Rows) -> list[Arm]:
+    """Names exist, nothing stands twice, and each arm can run; gives those that can."""
+    lists = {
+        "optimizers": suite.optimizers, "schedules": suite.schedules, "arms": suite.arms,
+        "seeds": suite.seeds,
+    }  # fmt: skip
+    for key, values in lists.items():
+        checker.unique(f"suite.{key}", values)
+    grid = {key: lists[key] for key in ("optimizers", "schedules")}
+    for key, values in grid.items():
+        if not values and (any(grid.values()) or not suite.arms):
+            checker.add(f"suite.{key}: got none: name some, or arms in place of a grid")
+    for seed in suite.seeds:
+        checker.seed("suite.seeds", seed)
+    for key in suite.arms:
+        try:
+            Arm.of(key)
+        except ValueError as error:
+            checker.add(f"suite.arms: {error}")
+            return []
+    places = {arm: "suite.arms" if arm.key in suite.arms else "suite" for arm in suite.every_arm}
+    return [arm for arm, place in places.items() if check_arm(checker, place, arm, rows, schedules)]
+
+
+def check_warmup(
+    checker: Checker, settings: Settings, names: Iterable[str], rows: Rows, *, whose: str
+) -> None:
+    """Warm-up leaves steps to the schedule, where the data set says how many there are."""
+    examples = signatures.constant("datasets", settings.dataset, "TRAIN_EXAMPLES")
+    if not examples:
+        return
+    per_epoch = max(1, examples // settings.batch_size)
+    steps = settings.budget.total_steps(per_epoch)
+    for name in dict.fromkeys(names):
+        args = rows[name]
+        ticks = -(-steps // per_epoch) if args["stepping"] == "epoch" else steps
+        if round(args["warmup_fraction"] * ticks) >= ticks:
+            checker.add(
+                f"schedules.{name}.warmup_fraction in params.yaml: got {args['warmup_fraction']:g}:"
+                f" it leaves none of {whose} {ticks} steps to the schedule"
+            )
+
+
+def check_search(
+    checker: Checker, search: Search, settings: Settings, rows: Rows, schedules: Rows
+) -> None:
+    """Schedule and optimizers exist, and each has a space of one size of arguments it takes."""
+    is_known = checker.choice("schedule", search.schedule, "search.schedule", schedules)
+    if check_budget(checker, "search.budget", search.budget) and is_known:
+        for optimizer in rows:
+            check_arm(checker, "search.schedule", Arm(optimizer, search.schedule), rows, schedules)
+        short = replace(settings, budget=search.budget)
+        check_warmup(checker, short, [search.schedule], schedules, whose="the search's")
+    before = len(checker.problems)
+    for optimizer in rows:
+        if optimizer not in search.space:
+            checker.add(f"search.space.{optimizer} is missing: add its ranges")
+    for optimizer, space in search.space.items():
+        where = f"search.space.{optimizer}"
+        if not checker.choice("optimizer", optimizer, where, rows):
+            continue
+        for name, (low, high) in space.items():
+            if not checker.choice("argument", name, f"{where}.{name}", rows[optimizer]):
+                continue
+            if not low < high:
+                checker.add(
+                    f"{where}.{name}: got [{low}, {high}]: must be [low, high], 0 < low < high"
+                )
+            value = rows[optimizer][name]
+            if not isinstance(value, int | float) or isinstance(value, bool):
+                checker.add(f"{where}.{name}: {name} is no number that can be searched")
+            for end in (low, high):
+                args = {**rows[optimizer], name: end}
+                checker.arguments("optimizers", optimizer, ("search", "space", optimizer), args)
+    if len(checker.problems) == before:
+        check_sizes(checker, search)
+
+
+def check_sizes(checker: Checker, search: Search) -> None:
+    """As many dimensions and decades for each optimizer, else the search favours some."""
+    counts = {name: len(space) for name, space in search.space.items()}
+    lengths = {name: decades(space) for name, space in search.space.items()}
+    spread = max(lengths.values(), default=0.0) - min(lengths.values(), default=0.0)
+    if not any(counts.values()):
+        checker.add("search.space: nothing is searched: write [low, high] for each lr")
+    elif len({*counts.values()}) > 1 or spread > SIZE_TOLERANCE:
+        listed = "; ".join(
+            f"{name} {count} dimension{'' if count == 1 else 's'}, {lengths[name]:.2f} decades"
+            for name, count in counts.items()
+        )
+        checker.add(f"search.space: sizes differ: {listed}: give each optimizer the same")
+
+
+def _sides(sides: Iterable[int]) -> str:
+    """Sizes in a sentence."""
+    return " x ".join(map(str, sides))

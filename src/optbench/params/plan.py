@@ -1,0 +1,175 @@
+"""A room's plan: every run that it may ask for, fully resolved, in files that stages depend on.
+
+`suite/<arm>.json` is an arm's run without its seed, `run.json` the single run with its overrides,
+`cost/<optimizer>.json` the pair of runs whose steps are timed, `search/<optimizer>.json` what a
+search tries. Each names the code that it depends on by its digests, so that a stage runs
+anew when any of this changes, and at nothing else.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from optbench.core.arm import Arm
+from optbench.core.files import publish
+from optbench.core.run import Run, plan_of, read_plan
+from optbench.params import check_room as rules
+from optbench.params import signatures
+from optbench.params.check import Checker
+from optbench.params.code import code_of
+from optbench.params.load import Params, Room
+from optbench.params.messages import ParamsError
+
+# A rate so small that hundreds of steps change nothing: the time of a step does not depend on it.
+PROBE = 1e-6
+REFERENCE = "sgd"  # beside which steps are timed
+Code = Mapping[str, str]  # digests of all parts, see `params.code`
+
+
+def write_plan(room: Room, params: Params, code: Code) -> None:
+    """Writes the files of a room's plan.
+
+    Raises:
+        ParamsError: the single run cannot be run in this room.
+    """
+    folder = plan_of(room.name)
+    for arm in room.suite.every_arm:
+        run = resolve(room, params, arm, code=code)
+        publish(folder / "suite" / f"{arm.key}.json", as_json(run.as_dict()))
+    for optimizer in room.optimizers:
+        pair = {name: probe(room, subject, code).as_dict()
+                for name, subject in (("run", optimizer), ("reference", REFERENCE))}  # fmt: skip
+        publish(folder / "cost" / f"{optimizer}.json", as_json(pair))
+    if room.search is not None:
+        for optimizer in room.search.space:
+            plan = search_plan(room, params, optimizer, code)
+            publish(folder / "search" / f"{optimizer}.json", as_json(plan))
+    publish_single(room, params, code)
+
+
+def publish_single(room: Room, params: Params, code: Code) -> None:
+    """Writes the single run; a room that is not the chosen one may be without.
+
+    Raises:
+        ParamsError: it cannot be run in the chosen room.
+    """
+    try:
+        run = single(room, params, code)
+    except ParamsError:
+        if room.name == params.workload:
+            raise
+        return
+    publish(plan_of(room.name) / "run.json", as_json(run.as_dict()))
+
+
+def resolve(room: Room, params: Params, arm: Arm, *, seed: int = 0, code: Code) -> Run:
+    """The run of an arm."""
+    run = Run(
+        workload=room.name,
+        optimizer=arm.optimizer,
+        schedule=arm.schedule,
+        seed=seed,
+        settings=room.settings,
+        optimizer_args=room.optimizer_args(arm.optimizer, arm.schedule),
+        schedule_args=params.schedules[arm.schedule],
+        code={},
+    )
+    return replace(run, code=code_of(run, "training", code))
+
+
+def single(room: Room, params: Params, code: Code) -> Run:
+    """The run that the project's params.yaml names, with its overrides.
+
+    Raises:
+        ParamsError: it cannot be run in this room.
+    """
+    checker, arm = Checker(), Arm(params.optimizer, params.schedule)
+    is_possible = rules.check_arm(checker, "optimizer", arm, room.optimizers, params.schedules)
+    if not is_possible:
+        where = f" (in workloads/{room.name}/params.yaml)"
+        raise ParamsError([problem + where for problem in checker.problems])
+    run = params.override.apply(resolve(room, params, arm, seed=params.seed, code=code))
+    rules.check_batch_size(checker, "override.batch_size", run.settings)
+    if unknown := set(run.optimizer_args) - set(room.optimizers[arm.optimizer]):
+        name = min(unknown)
+        checker.add(f"override.{name}: {arm.optimizer} takes no {name}: leave it without a value")
+    rules.check_warmup(
+        checker, run.settings, [arm.schedule], params.schedules, whose="the single run's"
+    )
+    if checker.problems:
+        raise ParamsError(checker.problems)
+    return run
+
+
+def probe(room: Room, optimizer: str, code: Code) -> Run:
+    """A run of an optimizer with tiny rates and no schedule, whose steps are timed."""
+    tiny = {"lr": PROBE, "weight_decay": PROBE}
+    if optimizer in room.optimizers:
+        row = dict(room.optimizers[optimizer])
+    else:
+        row = signatures.arguments("optimizers", optimizer)(**{"lr": PROBE}).model_dump()
+    run = Run(
+        workload=room.name,
+        optimizer=optimizer,
+        schedule="none",
+        seed=0,
+        settings=room.settings,
+        optimizer_args={**row, **{name: value for name, value in tiny.items() if name in row}},
+        schedule_args={},
+        code={},
+    )
+    return replace(run, code=code_of(run, "cost", code))
+
+
+def search_plan(room: Room, params: Params, optimizer: str, code: Code) -> dict[str, Any]:
+    """What an optimizer's search does: a run, the space, and how many points of it are tried.
+
+    Each trial holds out the validation split. The run's seed is that of the points too. It has no
+    values of what is searched: the winner goes into the row, and makes no search stale.
+    """
+    assert room.search is not None
+    search = room.search
+    space = search.space[optimizer]
+    settings = replace(
+        room.settings, train_split="holdout", budget=search.budget, threads=search.threads
+    )
+    run = resolve(
+        replace(room, settings=settings),
+        params,
+        Arm(optimizer, search.schedule),
+        seed=search.seed,
+        code=code,
+    )
+    others = {name: value for name, value in run.optimizer_args.items() if name not in space}
+    run = replace(run, optimizer_args=others, code=code_of(run, "search", code))
+    return {"trials": search.trials, "space": space, "run": run.as_dict()}
+
+
+def cells(room: Room) -> list[Run]:
+    """The planned runs of a room's suite, in its order.
+
+    Raises:
+        UsageError: the plan lacks an arm.
+    """
+    folder = plan_of(room.name) / "suite"
+    return [
+        replace(run, seed=seed)
+        for arm in room.suite.every_arm
+        for run in [read_plan(folder / f"{arm.key}.json")]
+        for seed in room.suite.seeds
+    ]
+
+
+def single_run(workload: str) -> Run:
+    """The planned single run.
+
+    Raises:
+        UsageError: the plan has none.
+    """
+    return read_plan(plan_of(workload) / "run.json")
+
+
+def as_json(values: Any) -> str:
+    """The text of a file of a plan."""
+    return json.dumps(values, indent=2) + "\n"

@@ -1,0 +1,141 @@
+"""Figures of a run's course: the held-out score, and what a schedule does to the rate."""
+
+import statistics
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from optbench.core import registry
+from optbench.core.arm import Arm
+from optbench.core.records import Point
+from optbench.core.score import Score
+from optbench.params.signatures import SHARED_SCHEDULE_ARGS
+from optbench.report.contents import Contents
+from optbench.report.style import LINES, colour
+
+STEPS = 500  # of a run whose schedule is drawn
+
+
+def learning_curves(contents: Contents) -> Figure:
+    """The held-out score against epochs, a panel a schedule, a line an optimizer."""
+    score, schedules = contents.score, contents.schedules
+    figure = Figure(figsize=(3.2 * len(schedules) + 0.4, 3.3), layout="constrained")
+    panels = figure.subplots(1, len(schedules), sharey=True, squeeze=False)[0]
+    for panel, schedule in zip(panels, schedules, strict=True):
+        for arm in contents.arms:
+            if arm.schedule == schedule:
+                _curve(panel, contents, arm)
+        target = score.factor * contents.room.target
+        panel.axhline(target, color="#555555", linewidth=0.9, dashes=(6, 3), zorder=0)
+        panel.set(title=schedule, xlabel="epoch")
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+    panels[0].set_ylabel(axis_label(score, "held-out"))
+    panels[0].set_ylim(*_limits(contents))
+    shown = {
+        label: handle
+        for panel in panels
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(
+        shown.values(),
+        shown.keys(),
+        loc="outside lower center",
+        ncols=len(shown),
+        title=f"{contents.name}; {_band(contents)}; dashed line: target",
+    )
+    return figure
+
+
+def axis_label(score: Score, what: str, more: str = "") -> str:
+    """Of an axis of scores: its unit, and which way is better where that is not up."""
+    label = f"{what} {score.label}{more}"
+    return label if score.higher_is_better else f"{label}\n(lower is better)"
+
+
+def schedule_shapes(contents: Contents) -> Figure:
+    """Each schedule's learning-rate factor, and the momentum where it moves it."""
+    figure = Figure(figsize=(6.6, 2.9), layout="constrained")
+    rates, momenta = figure.subplots(1, 2)
+    progress = [100 * step / STEPS for step in range(STEPS)]
+    for index, (name, args) in enumerate(contents.schedule_args.items()):
+        factor = registry.load("schedules", name).factor
+        shape = {key: value for key, value in args.items() if key not in SHARED_SCHEDULE_ARGS}
+        points = [factor(step, STEPS, **shape) for step in range(STEPS)]
+        look: dict[str, Any] = {
+            "linestyle": LINES[index % len(LINES)], "color": "black", "label": name,
+        }  # fmt: skip
+        rates.plot(progress, [lr for lr, _ in points], **look)
+        if points[0][1] is not None:
+            momenta.plot(progress, [momentum for _, momentum in points], **look)
+    rates.set(xlabel="steps done (%)", ylabel="lr / peak lr")
+    momenta.set(xlabel="steps done (%)", ylabel="momentum or beta1")
+    rates.legend()
+    if momenta.lines:
+        momenta.legend()
+    figure.suptitle(f"{contents.name}: schedules", x=0.01, ha="left")
+    return figure
+
+
+def _curve(panel: Axes, contents: Contents, arm: Arm) -> None:
+    """The mean over the seeds that did not diverge, whose points are at the same steps."""
+    optimizers, factor = contents.optimizers, contents.score.factor
+    shade = colour(arm.optimizer, optimizers)
+    line = LINES[optimizers.index(arm.optimizer) % len(LINES)]
+    histories = contents.histories(arm)
+    columns: list[tuple[Point, ...]] = list(zip(*histories, strict=True))  # a point, of each seed
+    epochs = [column[0].epoch for column in columns]
+    values = [[factor * point.heldout_score for point in column] for column in columns]
+    means = [statistics.fmean(column) for column in values]
+    panel.plot(epochs, means, linestyle=line, color=shade, label=arm.optimizer, linewidth=1.3)
+    if len(histories) > 1:
+        spreads = [statistics.stdev(column) for column in values]
+        low, high = (
+            [factor * contents.score.bounded((mean + sign * sd) / factor)
+             for mean, sd in zip(means, spreads, strict=True)]
+            for sign in (-1, 1)
+        )  # fmt: skip
+        panel.fill_between(epochs, low, high, color=shade, alpha=0.12, linewidth=0)
+
+
+def _band(contents: Contents) -> str:
+    """What a line and its band are."""
+    n = len(contents.seeds)
+    if n == 1:
+        return "n = 1 seed, no spread known"
+    diverged = sum(summary.diverged for summary in contents.summaries)
+    less = f" less {diverged} diverged runs" if diverged else ""
+    return f"mean and +/- 1 sd, n = {n} seeds{less}"
+
+
+def _limits(contents: Contents) -> tuple[float, float]:
+    """Of the score's axis: the target, and all but the first third of training; no more."""
+    late = [
+        point.heldout_score
+        for arm in contents.arms
+        for history in contents.histories(arm)
+        for point in _last_two_thirds(history)
+    ]
+    return limits(contents.score, [*late, contents.room.target])
+
+
+def _last_two_thirds(history: Sequence[Point]) -> Sequence[Point]:
+    """The points after the first third."""
+    return history[len(history) // 3 :]
+
+
+def limits(score: Score, values: Iterable[float]) -> tuple[float, float]:
+    """Of an axis that shows these values in people's unit, with some room but none beyond bounds.
+
+    A bound itself has half a hundredth of room, so that a line on it can be seen.
+    """
+    shown = [score.factor * value for value in values]
+    span = (max(shown) - min(shown)) or 1.0
+    low, high = min(shown) - 0.05 * span, max(shown) + 0.08 * span
+    if score.low is not None:
+        low = max(low, score.factor * score.low - 0.02 * span)
+    if score.high is not None:
+        high = min(high, score.factor * score.high + 0.02 * span)
+    return low, high

@@ -1,0 +1,109 @@
+"""The forest plot: differences between arms, those of claims apart from the rest."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from optbench.claims.judge import Verdicts
+from optbench.claims.schema import SCORE
+from optbench.core.arm import Arm
+from optbench.core.score import Score
+from optbench.evaluation.verdict import advantage
+from optbench.params.plan import REFERENCE
+from optbench.report.contents import Contents
+from optbench.report.figures import look
+
+Pair = tuple[Arm, Arm]
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What a claim's contrast has beside its difference."""
+
+    p: float | None = None  # after Holm's correction; None: there is none
+    seeds: Collection[int] | None = None  # that count; None: all
+
+
+def score_differences(contents: Contents, verdicts: Verdicts) -> Figure:
+    """Forest plot of the ledger's contrasts in score, and of what else differs from SGD's."""
+    named = named_contrasts(contents, verdicts)
+    rest = {pair: Tested() for pair in _from_reference(contents)
+            if pair not in named and pair[::-1] not in named}  # fmt: skip
+    counts = [max(len(named), 1), max(len(rest), 1)]
+    figure = Figure(figsize=(6.6, 0.27 * sum(counts) + 2.2), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=counts)
+    _forest(above, contents, named, title="named beforehand, p after Holm's correction")
+    _forest(below, contents, rest, title="exploratory, uncorrected")
+    below.set_xlabel(f"{_label(contents.score)}\n95 % interval (Welch's t); ticks: equal seeds")
+    return figure
+
+
+def named_contrasts(contents: Contents, verdicts: Verdicts) -> Mapping[Pair, Tested]:
+    """The ledger's contrasts in score on this workload.
+
+    A claim that is made for the workload goes before transfer evidence on the same two arms.
+    """
+    asked = [
+        question
+        for question in sorted(verdicts.questions, key=lambda q: q.transfer, reverse=True)
+        if question.workload == contents.name
+        and question.quantity == SCORE
+        and verdicts.answers[question] is not None
+    ]
+    return {q.arms: Tested(verdicts.corrected.get(q), q.seeds) for q in asked}
+
+
+def _from_reference(contents: Contents) -> list[Pair]:
+    """Every other arm with the reference's under the same schedule."""
+    pairs = [(arm, Arm(REFERENCE, arm.schedule)) for arm in contents.arms]
+    return [(arm, other) for arm, other in pairs if arm != other and other in contents.arms]
+
+
+def _label(score: Score) -> str:
+    """What the axis shows: right is better."""
+    unit = f" ({score.difference_unit})" if score.difference_unit else ""
+    if score.higher_is_better:
+        return f"difference of mean test {score.name}{unit}"
+    return f"by how much the first's mean test {score.name} is lower{unit}"
+
+
+def _forest(axes: Axes, contents: Contents, pairs: Mapping[Pair, Tested], *, title: str) -> None:
+    """A row a pair, the first on top: how much better the first's mean is; p and n beside it."""
+    labels = [difference_of(*pair) for pair in pairs]
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(max(len(labels), 1) - 0.4, -0.6)
+    axes.grid(visible=False, axis="y")
+    for row, (pair, tested) in enumerate(pairs.items()):
+        _row(axes, contents, row, pair, tested)
+    axes.axvline(0, color="#555555", linewidth=0.9, dashes=(6, 3), zorder=0)
+    axes.set_title(f"{contents.name}: {title}{'' if pairs else ' (none)'}", loc="left")
+
+
+def _row(axes: Axes, contents: Contents, row: int, pair: Pair, tested: Tested) -> None:
+    """A difference with its interval, and that of each seed that both have."""
+    evidence, factor = contents.evidence, contents.score.factor
+    first, second = (evidence.gains(arm, SCORE, tested.seeds) for arm in pair)
+    text = f"n = {len(first)}, {len(second)}" + (
+        "" if tested.p is None else f"; p = {tested.p:.2g}"
+    )
+    axes.annotate(text, (1.01, row), xycoords=("axes fraction", "data"), va="center", size=7)
+    gap = advantage(first, second)
+    if gap is None:
+        return
+    shade, marker = look(contents, pair[0])
+    if gap.low is not None and gap.high is not None:
+        axes.hlines(row, factor * gap.low, factor * gap.high, color=shade, linewidth=1.4)
+    by_seed = [factor * (first[seed] - second[seed]) for seed in sorted(first.keys() & second)]
+    axes.plot(by_seed, [row] * len(by_seed), "|", color=shade, markersize=9, alpha=0.6)
+    axes.plot(factor * gap.difference, row, marker, color=shade, markersize=6)
+
+
+def difference_of(first: Arm, second: Arm) -> str:
+    """Two arms as a difference; what they share is said once."""
+    if first.schedule == second.schedule:
+        return f"{first.optimizer} - {second.optimizer} / {first.schedule}"
+    if first.optimizer == second.optimizer:
+        return f"{first} - {second.schedule}"
+    return f"{first} - {second}"

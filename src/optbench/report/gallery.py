@@ -1,0 +1,109 @@
+"""Which figures a report has, what each shows in words, and their files."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from optbench.core.files import publish
+from optbench.report import inputs
+from optbench.report.contents import Contents
+from optbench.report.curves import learning_curves, schedule_shapes
+from optbench.report.figures import (
+    cost_against_score,
+    final_score,
+    performance_profile,
+    time_to_target,
+)
+from optbench.report.forest import score_differences
+from optbench.report.ledger import Ledger
+from optbench.report.style import render, style
+from optbench.report.svg import inline
+
+Draw = Callable[..., Figure]
+ALT_TEXT: Mapping[Draw, str] = {
+    final_score: "Test {score} of each optimizer and schedule with its 95 % interval",
+    learning_curves: "Held-out {score} against epochs, a panel a schedule, a line an optimizer",
+    score_differences: (
+        "Forest plot of differences in {score}: the ledger's contrasts, and the rest against SGD's"
+    ),
+    time_to_target: "Epochs to the target {score} of each optimizer and schedule, by seed",
+    cost_against_score: "Test {score} against the time of a step beside SGD's",
+    schedule_shapes: "Learning-rate factor and momentum of each schedule against progress",
+}
+PROFILE_ALT_TEXT = (
+    "Fraction of the targets that all were run on, reached within tau times the best's epochs"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """A figure as it goes into a page."""
+
+    name: str
+    svg: str
+    alt: str
+    function: str  # that draws it, as a dotted name
+    source: str  # its file, from the project's root
+
+
+def figures_of(contents: Contents) -> list[Draw]:
+    """What draws the figures that there is something for; differences need seeds and a ranking."""
+    if not contents.cells:
+        return []
+    several = len(contents.seeds) > 1 and not contents.withheld
+    return [draw for draw in ALT_TEXT if several or draw is not score_differences]
+
+
+def alt_text(contents: Contents, draw: Draw) -> str:
+    """What a figure shows, for those who cannot see it."""
+    return ALT_TEXT[draw].format(score=contents.score.name)
+
+
+def publish_figures(contents: Contents, ledger: Ledger, folder: Path) -> list[Drawn]:
+    """Writes a report's figures; `ledger`: judged on these contents."""
+    gallery = []
+    for draw in figures_of(contents):
+        more = [ledger.verdicts] if draw is score_differences else []
+        with style():
+            figure = draw(contents, *more)
+        svg = publish_figure(figure, folder, draw.__name__, [contents])
+        gallery.append(drawn(draw, svg, name=draw.__name__, alt=alt_text(contents, draw)))
+    return gallery
+
+
+def publish_profile(workloads: Sequence[Contents], folder: Path) -> Drawn:
+    """Writes the performance profile of the workloads that were run."""
+    name = performance_profile.__name__
+    with style():
+        figure = performance_profile([contents for contents in workloads if contents.cells])
+    svg = publish_figure(figure, folder, name, workloads)
+    return drawn(performance_profile, svg, name=name, alt=PROFILE_ALT_TEXT)
+
+
+def published(contents: Contents, draw: Draw, folder: Path) -> Drawn:
+    """A figure of a workload's report, whose files are below `folder`, for another page."""
+    svg = (folder / "figures" / f"{draw.__name__}.svg").read_bytes()
+    name = f"{contents.name}-{draw.__name__}"
+    return drawn(draw, svg, name=name, alt=alt_text(contents, draw))
+
+
+def publish_figure(figure: Figure, folder: Path, name: str, workloads: Sequence[Contents]) -> bytes:
+    """Writes figures/<name>.{svg,png,pdf} with the digest of what they show; returns the SVG."""
+    stamp = inputs.stamp(workloads)
+    files = {kind: render(figure, kind, stamp=stamp) for kind in ("svg", "png", "pdf")}
+    for kind, content in files.items():
+        publish(folder / "figures" / f"{name}.{kind}", content)
+    return files["svg"]
+
+
+def drawn(draw: Draw, svg: bytes, *, name: str, alt: str) -> Drawn:
+    """A figure as an element of a page, where it is called `name`."""
+    return Drawn(
+        name=name,
+        svg=inline(svg, name=name, alt=alt),
+        alt=alt,
+        function=f"{draw.__module__}.{draw.__name__}",
+        source=f"src/{draw.__module__.replace('.', '/')}.py",
+    )

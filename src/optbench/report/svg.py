@@ -1,0 +1,13 @@
+"""A figure's file as an element of a page of HTML."""
+
+import re
+from html import escape
+
+
+def inline(svg: bytes, *, name: str, alt: str) -> str:
+    """An SVG file as an element of a page: its ids its own, the alternative text its label."""
+    attributes, _, body = svg.decode().partition("<svg")[2].partition(">")
+    attributes = re.sub(r'\s(width|height)="[^"]*"', "", attributes)
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", body)
+    return f'<svg role="img" aria-label="{escape(alt)}"{attributes}>{body}'

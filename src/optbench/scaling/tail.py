@@ -1,0 +1,48 @@
+"""The end of a log that a running stage writes, and how far its training is by it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+TAIL_BYTES = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """The last point that a training has come to since it was started."""
+
+    step: int
+    steps: int
+    heldout: str  # the score there in words, for example `accuracy 95.10 %`
+    left_s: float | None  # seconds to the last step; None: no step was done since the start
+
+
+def read_progress(log: Path) -> Progress | None:
+    """The progress in a log of `supervision.progress`; None where it tells of none."""
+    *lines, _ = tail(log).split("\n")  # what follows the last newline is not yet whole
+    if not lines:
+        return None
+    try:
+        line = json.loads(lines[-1])
+    except ValueError:  # cut off, being longer than the tail
+        return None
+    step, steps, done = line["step"], line["steps"], line["step"] - line["since_step"]
+    left_s = (steps - step) * line["time_s"] / done if done else None
+    return Progress(step=step, steps=steps, heldout=line["heldout"], left_s=left_s)
+
+
+def last_line(log: Path) -> str:
+    """The last line of a log that is not empty; of an error it is what happened."""
+    lines = [line for line in tail(log).splitlines() if line.strip()]
+    return lines[-1].strip() if lines else ""
+
+
+def tail(log: Path) -> str:
+    """The end of a log; nothing where there is none."""
+    try:
+        with log.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(size - TAIL_BYTES, 0))
+            return file.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,133 @@
+"""When a training is kept, and how it is asked to end."""
+
+import math
+import os
+import signal
+import time
+from collections.abc import Sequence
+from types import FrameType, TracebackType
+
+from optbench.core.errors import UsageError
+from optbench.core.records import Diagnostic, Point
+from optbench.supervision.checkpoint import Checkpoints
+from optbench.training.loop import Training
+
+VARIABLE = "OPTBENCH_CHECKPOINT_S"
+DEFAULT_EVERY_S = 60.0
+# By default, writing checkpoints takes no larger share of the time than this.
+SHARE = 0.02
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+
+
+class Interrupted(UsageError):
+    """The process was asked to end, and has kept where it was."""
+
+    def __init__(self, message: str, number: int) -> None:
+        """`number`: the signal; SIGUSR1, the notice before a preemption, ends as SIGTERM does."""
+        super().__init__(message)
+        self.exit_code = 128 + (signal.SIGTERM if number == signal.SIGUSR1 else number)
+
+
+class Keeper:
+    """Watches a training inside a `with` block: keeps it now and then, and when a signal comes.
+
+    A checkpoint is written once a minute and at each point of the history, but less often where
+    writing is so slow that it would take over 2 % of the time. OPTBENCH_CHECKPOINT_S sets the
+    seconds between two in place of that; 0 writes one after each step.
+    """
+
+    def __init__(self, training: Training, checkpoints: Checkpoints) -> None:
+        """Keeps `training` in `checkpoints`."""
+        self.training, self.checkpoints = training, checkpoints
+        chosen_s = seconds_between()
+        self.every_s = DEFAULT_EVERY_S if chosen_s is None else chosen_s
+        self.rest = 1 / SHARE if chosen_s is None else 0.0  # in writing times
+        self.signal: int | None = None
+        self.write_s = 0.0
+        self.saved_position: tuple[int, int] | None = None
+
+    def __enter__(self) -> "Keeper":
+        """Takes over the signals that ask a process to end."""
+        self.before = {number: signal.signal(number, self._note) for number in SIGNALS}
+        self.saved_at = time.monotonic()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Keeps a training that was interrupted, and gives the signals back.
+
+        Not before: weights that an optimizer puts in place for scoring are taken away by then.
+        """
+        if isinstance(error, Interrupted):
+            self._save()
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def step(self, step: int) -> None:
+        """Keeps the training where it is time, and ends it where a signal has come."""
+        self._end_if_asked()
+        if self._is_due(self.every_s):
+            self._save()
+
+    def scored(self) -> None:
+        """Ends the training where a signal has come."""
+        self._end_if_asked()
+
+    def point(self, point: Point, diagnostics: Sequence[Diagnostic]) -> None:
+        """Keeps the training, unless the last checkpoint is too young for its cost."""
+        if self._is_due(0):
+            self._save()
+
+    def _is_due(self, after_s: float) -> bool:
+        """Whether the last checkpoint is that old, and old enough for what it cost."""
+        elapsed = time.monotonic() - self.saved_at
+        return elapsed >= max(after_s, self.rest * self.write_s)
+
+    def _save(self) -> None:
+        """Writes a checkpoint, unless the latest holds this very state, and times it."""
+        if self.saved_position == self.training.course.position:
+            return
+        start = time.monotonic()
+        self.checkpoints.save(self.training)
+        self.saved_at = time.monotonic()
+        self.write_s = self.saved_at - start
+        self.saved_position = self.training.course.position
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        """Remembers the signal until the step is done; a second SIGINT ends at once."""
+        if number == signal.SIGINT and self.signal == signal.SIGINT:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGINT)
+        self.signal = number
+
+    def _end_if_asked(self) -> None:
+        """Raises Interrupted where a signal has come."""
+        if self.signal is None:
+            return
+        raise Interrupted(
+            f"{signal.Signals(self.signal).name}: stopped after step {self.training.step} of "
+            f"{self.training.steps}, which is kept: run the same command to go on",
+            self.signal,
+        )
+
+
+def seconds_between() -> float | None:
+    """What OPTBENCH_CHECKPOINT_S says; None where it is not set.
+
+    Raises:
+        UsageError: it is no number of seconds.
+    """
+    text = os.environ.get(VARIABLE)
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < math.inf:
+        raise UsageError(f"{VARIABLE}: got '{text}': must be a number of seconds, 0 or more")
+    return seconds

@@ -1,0 +1,69 @@
+"""Trains one run, from its seed or from where it was killed, to its outcome."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from optbench.core import registry
+from optbench.core.errors import UsageError
+from optbench.core.records import Outcome
+from optbench.core.run import Run
+from optbench.supervision.checkpoint import Checkpoints
+from optbench.supervision.identity import identity
+from optbench.supervision.keeper import Keeper
+from optbench.supervision.progress import PointProgress
+from optbench.training.assembly import prepare
+from optbench.training.loop import Watcher
+from optbench.training.train import complete
+
+
+def train(run: Run, name: str, kept: Path | None = None) -> tuple[Outcome, nn.Module]:
+    """Trains a run and scores it.
+
+    The same run under the same fingerprint gives the same bits, however often it was killed.
+
+    Args:
+        run: what to train.
+        name: shown with its progress.
+        kept: where its checkpoints are, a folder for each identity; who has stored the outcome
+            removes it. None: no checkpoints.
+
+    Raises:
+        Interrupted: a signal asked for the end; a checkpoint is written.
+        UsageError: memory or disk do not suffice.
+    """
+    with out_of_memory(run), ExitStack() as stack:
+        training = prepare(run)
+        watchers: list[Watcher] = []
+        if kept is not None:
+            checkpoints = Checkpoints(kept / identity([run], training.fingerprint))
+            if checkpoints.restore(training):
+                done = f"step {training.step} of {training.steps}"
+                print(f"{name}: goes on after {done}, from {checkpoints.folder}", flush=True)
+            watchers.append(stack.enter_context(Keeper(training, checkpoints)))
+        score = registry.load_score(run.settings.task).SCORE
+        watchers.append(stack.enter_context(PointProgress(name, training, score)))
+        return complete(run, training, *watchers), training.learner.model
+
+
+@contextmanager
+def out_of_memory(run: Run) -> Iterator[None]:
+    """Says what to do where memory does not suffice; nothing is made smaller silently.
+
+    Raises:
+        UsageError: in place of the errors of Python, torch and CUDA.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        is_memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if not (is_memory or "allocate memory" in str(error)):
+            raise
+        raise UsageError(
+            f"out of memory with batch_size {run.settings.batch_size}: free memory and run the "
+            f"same command to go on, or choose a smaller settings.batch_size in "
+            f"workloads/{run.workload}/params.yaml, which is another experiment"
+        ) from error

@@ -1,0 +1,103 @@
+"""Batches of images that live on the device as bytes, and are augmented and normalised there."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from optbench.core import randomness
+from optbench.datasets.images import ImageData, Images
+
+
+class DeviceImages:
+    """Images that stay on the device, and are normalised batch by batch."""
+
+    def __init__(
+        self, images: Images, data: ImageData, device: torch.device, *, padding: int = 0
+    ) -> None:
+        """`padding`: black pixels added on each side, for crops."""
+        pixels = torch.from_numpy(images.pixels)  # [n, h, w, c]
+        self.count, self.height, self.width, self.channels = pixels.shape
+        self.padding, self.device = padding, device
+        padded = F.pad(pixels, (0, 0, padding, padding, padding, padding))
+        self.rows, self.columns = padded.shape[1:3]  # of a padded image
+        self.pixels = padded.reshape(-1, self.channels).to(device)  # [n * rows * columns, c]
+        self.labels = torch.from_numpy(images.labels).to(device)
+        # (pixel / 255 - mean) / std as one multiplication and one addition.
+        self.scale = (1 / (255 * torch.tensor(data.std))).to(device)
+        self.shift = (-torch.tensor(data.mean) / torch.tensor(data.std)).to(device)
+
+    def gather(self, examples: Tensor, top: Tensor, columns: Tensor) -> Tensor:
+        """Crops as channels-last images [b, c, height, width].
+
+        Args:
+            examples: [b], indices of images.
+            top: [b], the first row of each crop in its padded image.
+            columns: [b, width], the padded image's column for each column of the crop.
+        """
+        rows = top[:, None] + torch.arange(self.height, device=self.device)  # [b, height]
+        starts = (examples[:, None] * self.rows + rows) * self.columns
+        pixels = starts[:, :, None] + columns[:, None, :]  # [b, height, width]
+        crops = self.pixels.index_select(0, pixels.flatten())
+        images = torch.addcmul(self.shift, crops.float(), self.scale)
+        return images.view(-1, self.height, self.width, self.channels).permute(0, 3, 1, 2)
+
+
+class TrainBatches:
+    """Shuffled, cropped and flipped; the last, incomplete batch of an epoch is left out."""
+
+    def __init__(self, images: DeviceImages, *, batch_size: int, seed: int, flip: bool) -> None:
+        """Order, crop and flip are functions of (seed, epoch, example)."""
+        self.images, self.batch_size, self.seed, self.flip = images, batch_size, seed, flip
+        self.examples = images.count
+
+    def __len__(self) -> int:
+        """Batches an epoch."""
+        return self.examples // self.batch_size
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images [batch_size, c, h, w] and labels [batch_size], from batch `start` on."""
+        images = self.images
+        order = torch.from_numpy(randomness.permutation(self.seed, epoch, self.examples))
+        order = order.to(images.device)
+        choices = 2 * images.padding + 1
+        top = self._draw("crop-top", epoch, choices)
+        left = self._draw("crop-left", epoch, choices)
+        flipped = self._draw("flip", epoch, 2 if self.flip else 1).bool()
+        across = torch.arange(images.width, device=images.device)
+        for index in range(start, len(self)):
+            batch = order[index * self.batch_size : (index + 1) * self.batch_size]
+            columns = torch.where(flipped[batch, None], across.flip(0), across)
+            columns = left[batch, None] + columns
+            yield images.gather(batch, top[batch], columns), images.labels[batch]
+
+    def _draw(self, purpose: str, epoch: int, high: int) -> Tensor:
+        """An integer in [0, high) for each example, on the device; shape [n]."""
+        bits = randomness.words(randomness.key(self.seed, purpose, epoch), self.examples)
+        return torch.from_numpy(randomness.integers(bits, high)).to(self.images.device)
+
+
+class EvalBatches:
+    """Images in their stored order, unchanged: all of them, or some that are spread over all."""
+
+    def __init__(self, images: DeviceImages, *, batch_size: int, limit: int | None = None) -> None:
+        """`limit`: the most images to take; the last batch may be smaller."""
+        self.images, self.batch_size = images, batch_size
+        self.examples = images.count if limit is None else min(limit, images.count)
+
+    def __len__(self) -> int:
+        """Batches an epoch."""
+        return -(-self.examples // self.batch_size)
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images [b, c, h, w] and labels [b]; the same in every epoch."""
+        images = self.images
+        across = torch.arange(images.width, device=images.device)
+        for first in range(start * self.batch_size, self.examples, self.batch_size):
+            stop = min(first + self.batch_size, self.examples)
+            # Of n images m are taken: numbers 0, n/m, 2n/m, ..., rounded down.
+            batch = torch.arange(first, stop, device=images.device) * images.count // self.examples
+            columns = across.expand(len(batch), -1)
+            top = torch.zeros_like(batch)
+            yield images.gather(batch, top, columns), images.labels[batch]

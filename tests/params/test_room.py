@@ -1,0 +1,375 @@
+"""A room's params.yaml: what it names must be able to run, else a sentence says why not."""
+
+import copy
+import math
+
+import pytest
+from tests.params.documents import GOOD, PARAMS, ROOM, changed, dump, load, refusal, without
+
+from optbench.core.arm import Arm
+from optbench.core.run import Budget
+from optbench.params.load import Room, load_params, load_room
+from optbench.params.messages import ParamsError
+
+
+def test_a_good_room_is_typed_and_its_defaults_are_filled_in():
+    room = load(ROOM, changed(ROOM, "optimizers/adam", {"lr": 1, "betas": [0, 0.999]}))
+    assert room.optimizers["adam"] == {
+        "lr": 1.0, "betas": (0.0, 0.999), "eps": 1e-8, "weight_decay": 0.0,
+    }  # fmt: skip
+    assert [type(value) for value in room.optimizers["adam"]["betas"]] == [float, float]
+    assert type(room.optimizers["adam"]["lr"]) is float
+    assert room.optimizers["kfac"]["fisher"] == "mc"
+    assert len(room.suite.every_arm) * len(room.suite.seeds) == 6 * 3 * 10
+    assert room.settings.budget == Budget(epochs=10)
+    assert room.score.name == "accuracy"
+
+
+BAD_VALUES = [
+    ("name", "digits", "name: got 'digits': must be the folder's, 'digits-cnn'"),
+    ("target", 95, "target: got 95: accuracy must be at least 0 and at most 1, as it is stored"),
+    ("target", -0.1, "target: got -0.1: accuracy must be at least 0"),
+    ("target", math.nan, "target: got nan: must be a finite number"),
+    ("settings", 3, "settings: got 3: must be"),
+    ("settings/dataset", "digit", "unknown dataset 'digit': did you mean 'digits'?"),
+    ("settings/task", "image", "settings.task: unknown task 'image'"),
+    ("settings/task_args", {"flop": True}, "unknown key 'flop': did you mean 'flip'?"),
+    ("settings/task_args/crop_padding", -1, "crop_padding: got -1: must be greater than or equal"),
+    ("settings/task_args/label_smoothing", 1.0, "label_smoothing: got 1.0: must be less than 1"),
+    ("settings/network", "cn", "unknown network 'cn': did you mean 'cnn'?"),
+    ("settings/network_args", {"widht": 3}, "did you mean 'width'?"),
+    ("settings/network_args", {"width": 0}, "width: got 0: must be greater than 0"),
+    ("settings/network_args", {"classes": 3}, "settings.network_args.classes: unknown key"),
+    ("settings/train_split", "half", "must be 'full' or 'holdout'"),
+    ("settings/budget", {}, "settings.budget: must name epochs or steps, one of the two"),
+    ("settings/budget", {"epochs": 3, "steps": 70}, "settings.budget: must name epochs or steps"),
+    ("settings/budget", {"epochs": 0}, "settings.budget.epochs: got 0: must be greater than 0"),
+    ("settings/budget", {"epoch": 3}, "unknown key 'epoch': did you mean 'epochs'?"),
+    ("settings/batch_size", 1, "settings.batch_size: got 1: must be greater than 1"),
+    ("settings/batch_size", 1443, "batch_size: got 1443: must be at most 1442, the size of digits"),
+    ("settings/device", "gpu", "settings.device: got 'gpu': must be auto, cpu, mps, cuda"),
+    ("settings/device", "cuda:100", "got 'cuda:100': must be auto, cpu, mps, cuda or cuda:N, N be"),
+    ("settings/threads", 0, "settings.threads: got 0: must be greater than 0"),
+    ("settings/threads", 1025, "settings.threads: got 1025: must be less than 1025"),
+    ("settings/precision", "fp16", "settings.precision: got 'fp16': must be 'fp32' or 'bf16'"),
+    ("suite/seeds", [0, 0], "suite.seeds: 0 stands twice"),
+    ("suite/seeds", [-1], "suite.seeds: got -1: a seed must be from 0 to 2147483647"),
+    ("suite/optimizers", ["sgd", "adam", "sgd"], "suite.optimizers: 'sgd' stands twice"),
+    ("suite/optimizers", ["sdg"], "suite: unknown optimizer 'sdg': did you mean 'sgd'?"),
+    ("suite/optimizers", "sgd", "must be a valid array"),
+    ("suite/optimizers", [["sgd"]], "suite.optimizers.0: got ['sgd']"),
+    ("suite/optimizers", [], "suite.optimizers: got none: name some, or arms in place of a grid"),
+    ("suite/schedules", [], "suite.schedules: got none: name some, or arms in place of a grid"),
+    ("suite/schedules", ["cosin"], "suite: unknown schedule 'cosin': did you mean 'cosine'?"),
+    ("suite/arms", ["sgd-cosine", "sgd-cosine"], "suite.arms: 'sgd-cosine' stands twice"),
+    ("suite/arms", ["sgd"], "suite.arms: 'sgd' names no optimizer and schedule, as in 'adamw-cos"),
+    ("suite/arms", ["sgd cosine"], "suite.arms: 'sgd cosine' names no optimizer and schedule"),
+    ("suite/arms", ["sgd-cosine-0"], "suite.arms: 'sgd-cosine-0' names no optimizer and schedule"),
+    ("suite/arms", ["sdg-cosine"], "suite.arms: unknown optimizer 'sdg': did you mean 'sgd'?"),
+    ("suite/arms", ["sgd-cosin"], "suite.arms: unknown schedule 'cosin': did you mean 'cosine'?"),
+    ("suite/seed", [0], "suite.seed: unknown key 'seed': did you mean 'seeds'?"),
+    ("optimizers", {}, "optimizers.sgd is missing: add its hyper-parameters, for example"),
+    ("optimizers/sdg", {"lr": 0.1}, "optimizers.sdg: unknown optimizer 'sdg': did you mean 'sgd'"),
+    ("optimizers/sgd", {}, "optimizers.sgd.lr is missing: add it"),
+    ("optimizers/sgd", 0.1, "optimizers.sgd: got 0.1: must be"),
+    ("optimizers/sgd/lr", 0, "optimizers.sgd.lr: got 0: must be greater than 0"),
+    ("optimizers/sgd/momentum", 1.5, "sgd.momentum: got 1.5: must be less than"),
+    ("optimizers/sgd/momentun", 0.9, "did you mean 'momentum'?"),
+    ("optimizers/sgd/momentum", 0, "sgd.nesterov: got True with momentum 0.0: needs a momentum a"),
+    ("optimizers/adam/betas", [0.9], "optimizers.adam.betas"),
+    ("optimizers/adam/betas", [0.9, 0.99, 0.999], "optimizers.adam.betas"),
+    ("optimizers/adam/betas", [0.9, 1.0], "betas.1: got 1.0: must be less than 1"),
+    ("optimizers/adam/eps", [1e-8, 1e-8], "optimizers.adam.eps: got [1e-08, 1e-08]: must be a v"),
+    ("optimizers/kfac/fisher", "exact", "optimizers.kfac.fisher: got 'exact': must be 'mc', 'type"),
+    ("optimizers/kfac/t_cov", 1.5, "optimizers.kfac.t_cov: got 1.5: must be a valid integer"),
+    ("exceptions", {"sdg-step": {"lr": 1.0}}, "exceptions.sdg-step: unknown optimizer 'sdg': did"),
+    ("exceptions", {"sgd-stp": {"lr": 1.0}}, "exceptions.sgd-stp: unknown schedule 'stp': did you"),
+    ("exceptions", {"sgd": {"lr": 1.0}}, "exceptions.sgd: unknown schedule ''"),
+    ("exceptions", {"sgd-step": {"lr": 0}}, "exceptions.sgd-step.lr: got 0: must be greater than"),
+    ("exceptions", {"sgd-step": {"l": 1.0}}, "exceptions.sgd-step.l: unknown key 'l': did you me"),
+    ("exceptions", {"sgd-step": 0.1}, "exceptions.sgd-step: got 0.1: must be"),
+    ("exceptions", {"sgd-step": {"momentum": 0}}, "exceptions.sgd-step.nesterov: got True with mo"),
+    ("search", 3, "search: got 3: must be"),
+    ("search/space", {"sgd": 3}, "search.space.sgd: got 3: must be"),
+    ("search/trials", 0, "search.trials: got 0: must be greater than 0"),
+    ("search/budget", {"epochs": 0}, "search.budget.epochs: got 0: must be greater than 0"),
+    ("search/budget", {"epochs": 1, "steps": 1}, "search.budget: must name epochs or steps, one"),
+    ("search/seed", -1, "search.seed: got -1: must be greater than or equal to 0"),
+    ("search/schedule", "cosin", "unknown schedule 'cosin': did you mean 'cosine'?"),
+    ("search/space/sgd/lr", [0.1, 0.01], "got [0.1, 0.01]: must be [low, high], 0 < low < high"),
+    ("search/space/sgd/lr", [0.1, 0.1], "got [0.1, 0.1]: must be [low, high], 0 < low < high"),
+    ("search/space/sgd/lr", [0, 0.1], "search.space.sgd.lr.0: got 0: must be greater than 0"),
+    ("search/space/sgd/lr", [0.1], "search.space.sgd.lr"),
+    ("search/space/sgd/lr", [0.1, "1e-3"], "search.space.sgd.lr.1: got '1e-3': must be a valid"),
+    ("search/space/sgd/lr", [0.1, math.inf], "search.space.sgd.lr.1: got inf: must be a finite"),
+    ("search/space/sgd/lr", True, "search.space.sgd.lr: got True: must be a valid array"),
+    ("search/space/sgd/weight_decay", -1.0, "weight_decay: got -1.0: must be a valid array"),
+    ("search/space/sgd/momentum", [0.1, 1.5], "search.space.sgd.momentum: got 1.5: must be less"),
+    ("search/space/sgd/damping", [0.1, 1.0], "space.sgd.damping: unknown argument 'damping'"),
+    ("search/space/sgd/nesterov", [0.1, 1.0], "nesterov: nesterov is no number that can be sea"),
+    ("search/space/adam/betas", [0.1, 0.9], "space.adam.betas: betas is no number that can be"),
+    ("search/space/kfac/t_cov", [1.5, 15.5], "search.space.kfac.t_cov: got 1.5: must be a valid i"),
+    ("search/space/kfac/max_dim", [10.0, 90.0], "kfac.max_dim: max_dim is no number that can be"),
+    ("search/space/sdg", {"lr": [0.1, 1.0]}, "unknown optimizer 'sdg': did you mean 'sgd'?"),
+    ("search/space/sgd/lr", [0.1, 1.0], "sgd 2 dimensions, 4.00 decades"),
+    ("search/space/sgd", {"lr": [1e-3, 316.0]}, "sgd 1 dimension, 5.50 decades"),
+]
+
+
+@pytest.mark.parametrize(("place", "value", "message"), BAD_VALUES)
+def test_a_bad_value_is_named(place, value, message):
+    assert message in refusal(ROOM, changed(ROOM, place, value))
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("target", 0), ("target", 1), ("settings/device", "cuda:99"), ("settings/threads", 1024),
+        ("settings/budget", {"steps": 1}), ("settings/batch_size", 1442), ("suite/seeds", []),
+        ("settings/network_args", {}), ("optimizers/adam/betas", [0, 0]),
+        ("optimizers/sgd", {"lr": 1e-9, "momentum": 0, "nesterov": False}),
+        ("exceptions", {"sgd-step": {"lr": 0.005}, "adam-one_cycle": {}}),
+        ("suite/arms", ["sgd-cosine", "adam-step"]), ("search", None),
+        ("search/space/sgd", {"lr": [1e-3, 0.316], "momentum": [5e-4, 0.5]}),
+        ("search/space/kfac", {"lr": [1e-3, 0.316], "fallback_lr": [1e-3, 1.0]}),
+    ],
+)  # fmt: skip
+def test_control_what_is_just_inside_is_taken(place, value):
+    document = changed(ROOM, place, value)
+    if "search" in place and "kfac" in place:  # a number in the row, and so it can be searched
+        document["optimizers"]["kfac"]["fallback_lr"] = 0.1
+    load(ROOM, document)
+
+
+@pytest.mark.parametrize("key", GOOD[ROOM])
+def test_a_missing_key_is_named(key):
+    document = without(ROOM, key)
+    if key == "search":
+        assert load(ROOM, document).search is None
+    else:
+        assert f"{key} is missing: add it" in refusal(ROOM, document)
+
+
+@pytest.mark.parametrize("key", GOOD[ROOM]["settings"])
+def test_a_missing_setting_is_named(key):
+    assert f"settings.{key} is missing: add it" in refusal(ROOM, without(ROOM, f"settings/{key}"))
+
+
+def test_an_optimizer_of_the_suite_without_a_row_or_a_space_is_named():
+    message = refusal(ROOM, without(ROOM, "optimizers/adam"))
+    assert "optimizers.adam is missing: add its hyper-parameters" in message
+    assert "search.space.adam: unknown optimizer 'adam'" in message
+    message = refusal(ROOM, without(ROOM, "search/space/adam"))
+    assert "search.space.adam is missing: add its ranges" in message
+
+
+def test_a_search_needs_something_to_search():
+    empty = {name: {} for name in GOOD[ROOM]["optimizers"]}
+    assert "search.space: nothing is searched" in refusal(
+        ROOM, changed(ROOM, "search/space", empty)
+    )
+
+
+def test_all_problems_are_named_at_once():
+    document = changed(ROOM, "settings/device", "gpu")
+    document["optimizers"]["sgd"]["lr"] = -1
+    document["name"] = "x"
+    message = refusal(ROOM, document)
+    assert all(part in message for part in ("settings.device", "optimizers.sgd.lr", "name: got"))
+    assert message.count("optimizers.sgd.lr") == 1
+
+
+def test_a_bad_row_is_told_once_where_it_has_exceptions_too():
+    document = changed(ROOM, "exceptions", {"sgd-step": {"lr": 0.1}})
+    document["optimizers"]["sgd"]["momentum"] = 7
+    message = refusal(ROOM, document)
+    assert "optimizers.sgd.momentum: got 7" in message
+    assert "exceptions" not in message
+
+
+def test_exceptions_are_typed_and_hold_under_their_schedule_alone():
+    room = load(ROOM, changed(ROOM, "exceptions", {"adam-step": {"lr": 1, "betas": [0, 0.99]}}))
+    changes = {"lr": 1.0, "betas": (0.0, 0.99)}
+    assert room.exceptions == {"adam-step": changes}
+    assert type(room.exceptions["adam-step"]["betas"][0]) is float
+    row = room.optimizers["adam"]
+    assert room.optimizer_args("adam", "step") == {**row, **changes}
+    assert room.optimizer_args("adam", "cosine") == row  # the control
+
+
+# Arms
+
+
+def test_arms_stand_beside_the_grid_each_once():
+    document = changed(ROOM, "suite/arms", ["sgd-step", "adam-cosine"])
+    document["suite"] |= {"optimizers": ["sgd"], "schedules": ["cosine", "step"]}
+    assert load(ROOM, document).suite.every_arm == (
+        Arm("sgd", "cosine"), Arm("sgd", "step"), Arm("adam", "cosine"),
+    )  # fmt: skip
+    document["suite"] |= {"optimizers": [], "schedules": []}
+    assert load(ROOM, document).suite.every_arm == (Arm("sgd", "step"), Arm("adam", "cosine"))
+
+
+def test_a_suite_of_nothing_at_all_is_refused():
+    document = changed(ROOM, "suite/optimizers", [])
+    document["suite"]["schedules"] = []
+    message = refusal(ROOM, document)
+    assert "suite.optimizers: got none" in message
+    assert "suite.schedules: got none" in message
+
+
+def test_a_schedule_that_the_project_does_not_have_is_named(house):
+    (house / PARAMS).write_text((house / PARAMS).read_text().replace("  step:\n", "  none:\n"))
+    document = without(PARAMS, "schedules/step")
+    params = load(PARAMS, document)
+    with pytest.raises(ParamsError, match=r"schedules\.step is missing in params\.yaml: add its"):
+        load_room("digits-cnn", params)
+
+
+PLAIN = "def build(model, param_groups, *, lr: float): ...\n"
+REFUSING = 'REFUSES = {"step": "it is schedule-free"}\n' + PLAIN
+
+
+def with_arms(*arms: str, optimizer: str = "plain") -> dict:
+    """The room with an optimizer that takes nothing but lr, and arms beside its grid."""
+    document = changed(ROOM, f"optimizers/{optimizer}", {"lr": 0.1})
+    return {**document, "search": None, "suite": {**document["suite"], "arms": list(arms)}}
+
+
+def test_a_schedule_that_moves_momentum_needs_an_optimizer_that_has_it(add_part):
+    add_part("optimizers", "plain", PLAIN)
+    message = refusal(ROOM, with_arms("plain-cosine", "plain-one_cycle"))
+    assert "suite.arms: plain / one_cycle cannot run: one_cycle moves momentum, and plain has" in (
+        message
+    )
+    assert "plain / cosine" not in message
+    for name in ("momentum: float = 0.9", "betas: tuple[float, float, float] = (0.9, 0.9, 0.9)"):
+        add_part("optimizers", "plain", PLAIN.replace("lr: float", f"lr: float, {name}"))
+        load(ROOM, with_arms("plain-cosine", "plain-one_cycle"))  # the control
+
+
+def test_an_optimizer_refuses_schedules_by_name(add_part):
+    add_part("optimizers", "free", REFUSING)
+    message = refusal(ROOM, with_arms("free-cosine", "free-step", optimizer="free"))
+    assert "suite.arms: free / step cannot run: it is schedule-free" in message
+    load(ROOM, with_arms("free-cosine", optimizer="free"))  # the control
+
+
+def test_what_cannot_run_is_not_searched_either(add_part):
+    add_part("optimizers", "free", REFUSING)
+    document = with_arms("free-cosine", optimizer="free")
+    space = {name: {"lr": [0.1, 1.0]} for name in document["optimizers"]}
+    document["search"] = {**GOOD[ROOM]["search"], "space": space, "schedule": "step"}
+    message = refusal(ROOM, document)
+    assert "search.schedule: free / step cannot run: it is schedule-free" in message
+    load(ROOM, {**document, "search": {**document["search"], "schedule": "cosine"}})
+
+
+# What parts declare
+
+
+def both(room: dict, params: dict) -> Room:
+    """The room beside another params.yaml of the project."""
+    for path, document in ((PARAMS, params), (ROOM, room)):
+        path.write_text(dump(document))
+    return load_room("digits-cnn", load_params())
+
+
+@pytest.mark.parametrize(
+    ("schedule", "fraction", "budget", "steps"),
+    [
+        ("cosine", 0.96, {"steps": 10}, 10),
+        ("cosine", 0.9, {"steps": 10}, None),
+        ("cosine", 0.96, {"steps": 220}, None),
+        ("cosine", 0.96, {"epochs": 10}, None),
+        ("step", 0.8, {"epochs": 2}, 2),  # changes with each epoch
+        ("step", 0.8, {"epochs": 3}, None),
+        ("step", 0.8, {"steps": 23}, 2),
+    ],
+)
+def test_warm_up_must_leave_steps_to_the_schedule(schedule, fraction, budget, steps):
+    params = changed(PARAMS, f"schedules/{schedule}/warmup_fraction", fraction)
+    params["schedules"]["step"]["stepping"] = "epoch"
+    room = {**changed(ROOM, "settings/budget", budget), "search": None}
+    if steps is None:
+        both(room, params)
+        return
+    message = rf"schedules\.{schedule}\.warmup_fraction in params\.yaml: got {fraction}: it leaves "
+    with pytest.raises(ParamsError, match=f"{message}none of this workload's {steps} steps to"):
+        both(room, params)
+
+
+def test_a_search_that_warm_up_eats_up_is_refused():
+    params = changed(PARAMS, "schedules/cosine/warmup_fraction", 0.97)
+    room = changed(ROOM, "search/budget", {"steps": 10})
+    with pytest.raises(ParamsError, match=r"warmup_fraction .* none of the search's 10 steps"):
+        both(room, params)
+    both(changed(ROOM, "search/budget", {"steps": 100}), params)  # the control
+
+
+def test_a_network_must_not_be_deeper_than_its_data_allow(add_part):
+    add_part("models", "deep", "MINIMUM_SIDES = (9, 8)\ndef build(*, channels: int): ...\n")
+    document = changed(ROOM, "settings/network", "deep")
+    document["settings"]["network_args"] = {}
+    message = refusal(ROOM, document)
+    assert "settings.network: deep needs sides of 9 x 8 and more, and digits has 8 x 8" in message
+    add_part("models", "deep", "MINIMUM_SIDES = (8, 8)\ndef build(*, channels: int): ...\n")
+    load(ROOM, document)  # the control
+
+
+def test_a_data_set_that_declares_nothing_is_taken_as_it_is(add_part, house):
+    add_part("datasets", "other", "def load(root): ...\n")
+    obtains = house / "data/dvc.yaml"
+    document = changed(ROOM, "settings/dataset", "other")
+    document["settings"]["batch_size"] = 10**6
+    message = refusal(ROOM, document)
+    assert "settings.dataset: data/dvc.yaml does not obtain other: run `optbench new dataset" in (
+        message
+    )
+    obtains.write_text(obtains.read_text().replace("- digits\n", "- digits\n    - other\n"))
+    load(ROOM, document)  # the control
+
+
+REGRESSION = """
+from optbench.core.score import Score
+
+SCORE = Score(
+    name="mean squared error", unit="", difference_unit="", higher_is_better=False, low=0.0,
+    high=None,
+)
+LIKELIHOOD = "gaussian"
+"""
+
+
+def regression(add_part, **changes) -> dict:
+    """The room with a task whose outputs are Gaussian, and without what cannot train on it."""
+    add_part("tasks", "regression/task", "def build(settings, root, *, seed, device): ...\n")
+    add_part("tasks", "regression/score", REGRESSION)
+    document = copy.deepcopy(GOOD[ROOM]) | {"search": None} | changes
+    document["settings"] |= {"task": "regression", "task_args": {}}
+    document["settings"]["network_args"] = {"channels": 1, "classes": 1, "sides": [8, 8]}
+    return document
+
+
+def test_an_optimizer_that_does_not_know_the_likelihood_is_refused(add_part):
+    document = regression(add_part)
+    message = refusal(ROOM, document)
+    for name in ("kfac", "ngd"):
+        assert f"optimizers.{name}: {name} knows the curvature of categorical outputs alone" in (
+            message
+        )
+        assert "those of regression are gaussian: take it out of this room" in message
+        document["suite"]["optimizers"].remove(name)
+        del document["optimizers"][name]
+    assert "sgd" not in message
+    assert load(ROOM, document).score.name == "mean squared error"
+
+
+def test_a_target_must_be_possible_for_the_score(add_part):
+    document = regression(add_part, target=-0.1)
+    for name in ("kfac", "ngd"):
+        document["suite"]["optimizers"].remove(name)
+        del document["optimizers"][name]
+    message = refusal(ROOM, document)
+    assert "target: got -0.1: mean squared error must be at least 0, as it is stored" in message
+    assert load(ROOM, {**document, "target": 9}).target == 9.0  # the control
