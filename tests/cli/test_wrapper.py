@@ -50,12 +50,13 @@ def test_annotations_are_written_without_tensors_and_defaults_in_their_type():
 
 
 def test_without_annotations_names_and_defaults_tell():
-    def signature(params, lr, strength, weight_decay=0, momentum=0, k=6, eps=1e-8, betas=(0.9, 1), on=True,
-                  name="x", pair=(1, 2)): ...  # fmt: skip
+    def signature(params, lr, strength, weight_decay=0, momentum=0, k=6, eps=1e-8,
+                  betas=(0.9, 1), on=True, name="x", pair=(1, 2)): ...  # fmt: skip
 
     assert declared(signature) == [
-        "lr: float", "strength: int | float", "weight_decay: float = 0.0", "momentum: float = 0.0", "k: int | float = 6",
-        "eps: float = 1e-08", "betas: tuple[float, float] = (0.9, 1.0)", "on: bool = True",
+        "lr: float", "strength: int | float", "weight_decay: float = 0.0",
+        "momentum: float = 0.0", "k: int | float = 6", "eps: float = 1e-08",
+        "betas: tuple[float, float] = (0.9, 1.0)", "on: bool = True",
         'name: str = "x"', "pair: tuple[float, float] = (1.0, 2.0)",
     ]  # fmt: skip
 

@@ -75,8 +75,8 @@ def norm_net(**kwargs) -> nn.Sequential:
 
 def mlp(*widths: int, activation: type[nn.Module] = nn.Tanh, **kwargs) -> nn.Sequential:
     parts: list[nn.Module] = []
-    for one, other in pairwise(widths):
-        parts += [nn.Linear(one, other), activation()]
+    for this, other in pairwise(widths):
+        parts += [nn.Linear(this, other), activation()]
     return seeded(*parts[:-1], **kwargs)
 
 
@@ -156,9 +156,9 @@ def values(model: nn.Module) -> Tensor:
     return torch.cat([join(name, module, parts) for name, module in owners(model).items()])
 
 
-def distance(one: Tensor, other: Tensor) -> float:
+def distance(this: Tensor, other: Tensor) -> float:
     """The relative Frobenius distance of one from the other."""
-    return ((one - other).norm() / other.norm()).item()
+    return ((this - other).norm() / other.norm()).item()
 
 
 def saved_and_loaded(state: dict) -> dict:

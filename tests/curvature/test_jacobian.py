@@ -172,8 +172,8 @@ def after_one_step(model: nn.Module, images: torch.Tensor, damping: float) -> np
 
 def test_one_step_solves_linear_least_squares():
     model, images, _, expected = least_squares()
-    found = after_one_step(model, images, 1e-14)
-    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+    actual = after_one_step(model, images, 1e-14)
+    np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-9)
 
 
 def test_control_a_damped_step_does_not():
@@ -204,8 +204,8 @@ def test_layers_without_parameters_are_no_obstacle():
 
 def test_control_the_blocks_do_depend_on_the_logit_gradients():
     model, images, rows = prepared("conv")
-    one, other = (
+    this, other = (
         torch.cat([b.rows() for b in blocks_of(model, images, some)], dim=1)
         for some in (rows, rows[::-1])
     )
-    assert distance(one, other) > 0.1
+    assert distance(this, other) > 0.1

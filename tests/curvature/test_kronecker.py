@@ -97,8 +97,8 @@ def test_a_batch_twice_gives_the_same_factors(fisher, approx):
     once = factors(conv_net(), IMAGES, LABELS, fisher, approx)
     twice = factors(conv_net(), torch.cat([IMAGES] * 2), torch.cat([LABELS] * 2), fisher, approx)
     for name in once:
-        for one, other in zip(once[name], twice[name], strict=True):
-            torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-14)
+        for this, other in zip(once[name], twice[name], strict=True):
+            torch.testing.assert_close(this, other, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize(("reduction", "scale"), [("sum", 1), ("mean", N)])
@@ -119,8 +119,8 @@ A, G = A.T @ A / 9, 0.01 * G.T @ G / 9
 
 
 def solved(invert, damping: float) -> np.ndarray:
-    found = invert(torch.tensor(A), torch.tensor(G), damping)
-    return kronecker.solve(found, torch.tensor(GRADIENT)).numpy()
+    actual = invert(torch.tensor(A), torch.tensor(G), damping)
+    return kronecker.solve(actual, torch.tensor(GRADIENT)).numpy()
 
 
 @pytest.mark.parametrize("damping", [1e-1, 1e-3, 1e-6])
@@ -160,8 +160,8 @@ def test_a_factor_that_is_not_finite_has_no_inverse(invert, place, bad):
 
 @pytest.mark.parametrize("invert", [kronecker.eigenbases, kronecker.damped_inverses])
 def test_a_factor_of_zeros_is_inverted_all_the_same(invert):
-    found = invert(torch.tensor(A), torch.zeros(3, 3, dtype=torch.float64), 1e-3)
-    assert torch.isfinite(kronecker.solve(found, torch.tensor(GRADIENT))).all()
+    actual = invert(torch.tensor(A), torch.zeros(3, 3, dtype=torch.float64), 1e-3)
+    assert torch.isfinite(kronecker.solve(actual, torch.tensor(GRADIENT))).all()
 
 
 def test_an_eigenvalue_that_rounding_made_negative_counts_as_zero():
@@ -179,9 +179,9 @@ def test_a_decomposition_that_fails_in_float32_is_tried_in_float64():
             raise torch.linalg.LinAlgError
         return (2 * matrix,)
 
-    (found,) = kronecker.finite_or_none(decompose, torch.eye(2))
+    (actual,) = kronecker.finite_or_none(decompose, torch.eye(2))
     assert seen == [torch.float32, torch.float64]
-    assert torch.equal(found, 2 * torch.eye(2))
+    assert torch.equal(actual, 2 * torch.eye(2))
 
 
 def test_bfloat16_gives_float32_factors_near_those_of_float32():
@@ -193,8 +193,8 @@ def test_bfloat16_gives_float32_factors_near_those_of_float32():
     assert any(x.dtype == torch.bfloat16 for x in short.inputs.values())
     sources = [fisher.observed(full.logits, labels(64))]
     expected = kronecker.factors(full, layers, sources, "expand")
-    found = kronecker.factors(short, layers, [s.bfloat16() for s in sources], "expand")
+    actual = kronecker.factors(short, layers, [s.bfloat16() for s in sources], "expand")
     for name in expected:
-        for one, other in zip(found[name], expected[name], strict=True):
-            assert one.dtype == torch.float32
-            assert 0 < distance(one, other) < 0.02
+        for this, other in zip(actual[name], expected[name], strict=True):
+            assert this.dtype == torch.float32
+            assert 0 < distance(this, other) < 0.02

@@ -37,9 +37,9 @@ def test_moments_of_bfloat16_rows_lose_nothing():
     rows = normal(500, 32).bfloat16()
     exact = rows.double().T @ rows.double()
     with short_factors():
-        found = layers.second_moment(rows)
-    assert found.dtype == torch.float32
-    torch.testing.assert_close(found.double(), exact, rtol=1e-5, atol=1e-4)
+        actual = layers.second_moment(rows)
+    assert actual.dtype == torch.float32
+    torch.testing.assert_close(actual.double(), exact, rtol=1e-5, atol=1e-4)
 
 
 def test_control_rows_that_were_never_bfloat16_would():

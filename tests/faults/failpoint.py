@@ -12,9 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from optbench.training.keeper import Keeper
-
 from optbench.core import files, records
+from optbench.supervision.keeper import Keeper
 from optbench.training.loop import Learner
 
 
@@ -72,7 +71,7 @@ POINTS: dict[str, Callable[[int], None]] = {
 
 
 def renderer() -> Any:
-    """Imported here alone, since a run's identity is made of the code that its process imports."""
+    """Imported here alone: it takes long."""
     from optbench.report import render
 
     return render

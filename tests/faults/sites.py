@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import yaml
+from tests.conftest import ROOT, digits_run
 
-from optbench.core.run import read_params
+from optbench.core.run import plan_of
 from optbench.download.obtain import obtain
+from optbench.params.plan import as_json
 
-ROOT = Path(__file__).parents[2]
 STAGE = str(ROOT / "stages/train.py")
 FAILPOINT = str(ROOT / "tests/faults/failpoint.py")
 NAME = "digits-cnn/run"
@@ -25,15 +25,18 @@ class Site:
     """Everything that `stages/train.py` reads and writes."""
 
     def __init__(self, folder: Path, **settings: object) -> None:
-        self.folder = folder
-        params = read_params(ROOT / "params.yaml")
-        params["workloads"]["digits-cnn"] |= settings
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (folder / "params.yaml").write_text(yaml.safe_dump(params))
+        self.folder, self.settings = folder, settings
         obtain("digits", folder / "data/raw/digits")
 
+    def plan(self, optimizer: str) -> None:
+        """Writes the plan of the single run."""
+        path = self.folder / plan_of("digits-cnn") / "run.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(as_json(digits_run(optimizer, **self.settings).as_dict()))
+
     def command(self, optimizer: str, failpoint: tuple[str, int] | None = None) -> list[str]:
-        arguments = [STAGE, "digits-cnn", optimizer, "one_cycle", "0", "--run"]
+        self.plan(optimizer)
+        arguments = [STAGE, "digits-cnn"]
         if failpoint:
             arguments = [FAILPOINT, *map(str, failpoint), *arguments]
         return [sys.executable, *arguments]

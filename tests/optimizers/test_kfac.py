@@ -114,7 +114,7 @@ def functions_after_three_steps(damping: float) -> tuple[torch.Tensor, torch.Ten
     n = 60
     images, targets = normal(n, 3), labels(n)
     m, b = normal(3, 3, seed=4) + 2 * torch.eye(3), normal(3, seed=5)
-    found = []
+    actual = []
     for moved in (False, True):
         model = mlp(3, 4, CLASSES)
         inputs = images @ m.T + b if moved else images
@@ -126,19 +126,19 @@ def functions_after_three_steps(damping: float) -> tuple[torch.Tensor, torch.Ten
         start = model(inputs).log_softmax(dim=1).detach()
         for _ in range(3):
             optimizer.step(objective(model, inputs, targets))
-        found.append(model(inputs).log_softmax(dim=1).detach())
-        assert distance(found[-1], start) > 0.01
-    return found[0], found[1]
+        actual.append(model(inputs).log_softmax(dim=1).detach())
+        assert distance(actual[-1], start) > 0.01
+    return actual[0], actual[1]
 
 
 def test_an_affine_change_of_the_inputs_changes_no_function():
-    one, other = functions_after_three_steps(1e-14)
-    torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-8)
+    this, other = functions_after_three_steps(1e-14)
+    torch.testing.assert_close(this, other, rtol=1e-8, atol=1e-8)
 
 
 def test_control_under_damping_it_does():
-    one, other = functions_after_three_steps(1e-2)
-    assert (one - other).abs().max() > 0.1
+    this, other = functions_after_three_steps(1e-2)
+    assert (this - other).abs().max() > 0.1
 
 
 def trained_on_noise(damping: float) -> kfac.KFAC:
@@ -188,8 +188,8 @@ def test_averages_are_exponential_in_the_factors_of_their_batches():
         optimizer.step(objective(model, images, targets))
         seen.append(factors(model, images, targets, "type2")["0"][0])
     expected = sum((1 - ema) * ema ** (2 - t) * factor for t, factor in enumerate(seen))
-    found = optimizer.state[model[0].weight]["input_factor"]
-    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-14)
+    actual = optimizer.state[model[0].weight]["input_factor"]
+    torch.testing.assert_close(actual, expected, rtol=1e-12, atol=1e-14)
 
 
 def test_curvature_is_taken_on_the_first_examples_alone():
@@ -233,8 +233,8 @@ def inverses(optimizer: kfac.KFAC) -> list[torch.Tensor]:
     return [s[k].clone() for s in optimizer.state.values() for k in wanted if k in s]
 
 
-def same(one: list[torch.Tensor], other: list[torch.Tensor]) -> bool:
-    return len(one) == len(other) and all(map(torch.equal, one, other))
+def same(this: list[torch.Tensor], other: list[torch.Tensor]) -> bool:
+    return len(this) == len(other) and all(map(torch.equal, this, other))
 
 
 @pytest.mark.parametrize("solve", ["eigen", "cholesky"])
@@ -328,11 +328,11 @@ def test_a_step_leaves_hooks_modes_buffers_and_gradients_as_sgd_does():
     assert same(list(ours.buffers()), list(theirs.buffers()))
     assert not same(list(ours.buffers()), list(norm_net().buffers()))  # the pass itself does write
     assert same([p.grad for p in ours.parameters()], [p.grad for p in theirs.parameters()])
-    for one, other in zip(ours.modules(), theirs.modules(), strict=True):
+    for this, other in zip(ours.modules(), theirs.modules(), strict=True):
         for kind in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks"):
-            assert not getattr(one, kind)
-        assert one.training == other.training
-        assert getattr(one, "momentum", None) == getattr(other, "momentum", None)
+            assert not getattr(this, kind)
+        assert this.training == other.training
+        assert getattr(this, "momentum", None) == getattr(other, "momentum", None)
 
 
 # Who gets a block
@@ -377,15 +377,15 @@ def test_groups_keep_their_decay_and_the_rest_its_own_lr():
     small = [p for p in model.parameters() if p.ndim == 1]
     groups = [{"params": large}, {"params": small, "weight_decay": 0.0}]
     optimizer = kfac.build(model, groups, lr=0.1, weight_decay=0.5, fallback_lr=0.3)
-    found = {
+    actual = {
         p: (group["lr"], group["weight_decay"])
         for group in optimizer.param_groups
         for p in group["params"]
     }
-    assert found[model[0].weight] == (0.1, 0.5)
-    assert found[model[0].bias] == (0.1, 0.0)
-    assert found[model[1].weight] == (0.3, 0.0)
-    assert len(found) == len(list(model.parameters()))
+    assert actual[model[0].weight] == (0.1, 0.5)
+    assert actual[model[0].bias] == (0.1, 0.0)
+    assert actual[model[1].weight] == (0.3, 0.0)
+    assert len(actual) == len(list(model.parameters()))
 
 
 def test_a_shared_parameter_is_refused_and_its_layers_named():
@@ -457,17 +457,17 @@ def learner(name: str, precision: str = "fp32", **arguments) -> Learner:
     )
 
 
-def losses(one: Learner, steps: int = 8) -> list[float]:
+def losses(this: Learner, steps: int = 8) -> list[float]:
     """On one batch of noise, learnt by heart."""
     images = normal(N, 1, 8, 8).float().to(memory_format=torch.channels_last)
-    return [one.step((images, LABELS))[0].item() for _ in range(steps)]
+    return [this.step((images, LABELS))[0].item() for _ in range(steps)]
 
 
 @pytest.mark.parametrize("name", signatures.names("optimizers"))
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_every_optimizer_goes_through_the_same_step(name, precision):
-    found = losses(learner(name, precision))
-    assert found[-1] < 0.9 * found[0]
+    actual = losses(learner(name, precision))
+    assert actual[-1] < 0.9 * actual[0]
 
 
 def test_bfloat16_factors_are_float32_and_near_those_of_float32():
@@ -477,13 +477,13 @@ def test_bfloat16_factors_are_float32_and_near_those_of_float32():
     losses(short, 1)
     losses(full, 1)
     keys = ("input_factor", "output_factor")
-    found, expected = (
-        [one.optimizer.state[layer.weight][key] for layer in one.optimizer.layers.values()
+    actual, expected = (
+        [this.optimizer.state[layer.weight][key] for layer in this.optimizer.layers.values()
          for key in keys]
-        for one in (short, full)
+        for this in (short, full)
     )  # fmt: skip
-    assert {factor.dtype for factor in found} == {torch.float32}
-    distances = list(map(distance, found, expected))
+    assert {factor.dtype for factor in actual} == {torch.float32}
+    distances = list(map(distance, actual, expected))
     assert 1e-5 < max(distances) < 0.02  # bfloat16 was in use
 
 
@@ -492,6 +492,6 @@ def test_bfloat16_factors_are_float32_and_near_those_of_float32():
 def test_a_compiled_forward_pass_changes_nothing_for_curvature(precision):
     eager, other = learner("kfac", precision), learner("kfac", precision)
     compiled = replace(other, forward=torch.compile(other.model))
-    one, two = losses(eager), losses(compiled)
+    this, two = losses(eager), losses(compiled)
     assert two[-1] < 0.9 * two[0]
-    np.testing.assert_allclose(one[:5], two[:5], rtol=1e-4 if precision == "fp32" else 0.05)
+    np.testing.assert_allclose(this[:5], two[:5], rtol=1e-4 if precision == "fp32" else 0.05)

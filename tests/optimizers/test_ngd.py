@@ -12,9 +12,9 @@ from torch import nn, optim
 from torch.nn import functional as F
 
 from optbench.core.errors import NumericalError, UsageError
-from optbench.curvature import jacobian
+from optbench.curvature import fisher, jacobian
 from optbench.curvature.jacobian import Solution
-from optbench.optimizers import ngd
+from optbench.optimizers import kfac, ngd
 
 N = 8
 IMAGES, LABELS = normal(N, 2, 6, 6), labels(N)
@@ -85,8 +85,8 @@ def test_rows_are_exact_up_to_max_rows_and_sampled_beyond():
     optimizer = build(norm_net(), max_rows=N * CLASSES)
     logits = normal(N, CLASSES)
     exact = torch.stack(optimizer.logit_rows(logits))  # [s, n, classes]
-    found = torch.einsum("snc,snd->ncd", exact, exact)
-    torch.testing.assert_close(found, hessian(logits) / N, rtol=1e-12, atol=1e-15)
+    actual = torch.einsum("snc,snd->ncd", exact, exact)
+    torch.testing.assert_close(actual, hessian(logits) / N, rtol=1e-12, atol=1e-15)
     for max_rows, samples in [(N * CLASSES - 1, 2), (N, 1), (N - 1, 1), (1, 1)]:
         optimizer.max_rows = max_rows
         rows = optimizer.logit_rows(logits)
@@ -102,9 +102,9 @@ def test_sampled_rows_tend_to_the_exact_ones():
     optimizer = build(norm_net(), max_rows=2 * len(many))
     rows = torch.stack(optimizer.logit_rows(many))
     assert len(rows) == 2
-    found, expected = torch.einsum("snc,snd->cd", rows, rows), hessian(many).mean(dim=0)
-    assert distance(found, expected) < 0.02
-    assert distance(2 * found, expected) > 0.5  # the control: samples not averaged
+    actual, expected = torch.einsum("snc,snd->cd", rows, rows), hessian(many).mean(dim=0)
+    assert distance(actual, expected) < 0.02
+    assert distance(2 * actual, expected) > 0.5  # the control: samples not averaged
 
 
 def test_the_reported_residual_is_the_solutions(monkeypatch):
@@ -187,14 +187,14 @@ def test_a_step_leaves_hooks_modes_buffers_and_gradients_as_sgd_does():
     optim.SGD(theirs.parameters(), lr=0.1).step(objective(theirs, IMAGES, LABELS))
     assert all(map(torch.equal, ours.buffers(), theirs.buffers()))
     assert not all(map(torch.equal, ours.buffers(), norm_net().buffers()))  # the pass does write
-    for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
-        assert torch.equal(one.grad, other.grad)
-        assert not torch.equal(one, other)
-    for one, other in zip(ours.modules(), theirs.modules(), strict=True):
+    for this, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(this.grad, other.grad)
+        assert not torch.equal(this, other)
+    for this, other in zip(ours.modules(), theirs.modules(), strict=True):
         for kind in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks"):
-            assert not getattr(one, kind)
-        assert one.training == other.training
-        assert getattr(one, "momentum", None) == getattr(other, "momentum", None)
+            assert not getattr(this, kind)
+        assert this.training == other.training
+        assert getattr(this, "momentum", None) == getattr(other, "momentum", None)
 
 
 def test_passes_outside_a_step_change_nothing():
@@ -207,6 +207,12 @@ def test_passes_outside_a_step_change_nothing():
     model.eval()(IMAGES)
     torch.testing.assert_close(optimizer.state_dict(), before, rtol=0, atol=0)
     assert torch.equal(nets.values(model), values)
+
+
+@pytest.mark.parametrize("optimizer", [kfac, ngd])
+def test_what_an_optimizer_declares_is_what_its_steps_take(optimizer):
+    """`validate` reads the one from the source, a step asks the other."""
+    assert optimizer.LIKELIHOODS == fisher.LIKELIHOODS
 
 
 def test_a_layer_without_a_known_jacobian_is_refused_and_named():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.params.documents import PARAMS, ROOM, changed, dump, load, without
+from tests.params.documents import GOOD, PARAMS, ROOM, changed, dump, load, without
 
 from optbench.core.arm import Arm
 from optbench.core.errors import UsageError
@@ -49,7 +49,7 @@ def test_the_same_room_gives_the_same_bytes():
     first = contents()
     plan.write_plan(*loaded(), CODE)
     assert contents() == first
-    room, params = loaded(changed(ROOM, "optimizers/sgd/lr", 0.0286))  # the control
+    room, params = loaded(changed(ROOM, "optimizers/sgd/lr", 0.777))  # the control
     plan.write_plan(room, params, CODE)
     second = contents()
     assert {name for name in first if first[name] != second[name]} == {
@@ -102,7 +102,8 @@ def test_the_cells_read_back_in_the_suites_order():
         for arm in room.suite.every_arm
         for seed in room.suite.seeds
     ]
-    assert [run.optimizer_args["lr"] for run in cells[:4]] == [0.5, 0.5, 0.0285, 0.0285]
+    lr = GOOD[ROOM]["optimizers"]["sgd"]["lr"]
+    assert [run.optimizer_args["lr"] for run in cells[:4]] == [0.5, 0.5, lr, lr]
     assert {run.settings for run in map(_hashable, cells)} == {_hashable(cells[0]).settings}
 
 

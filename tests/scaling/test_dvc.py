@@ -65,7 +65,9 @@ def test_the_version_is_the_one_that_is_pinned():
     assert dvc.__version__.startswith("3.67."), WHAT_TO_DO
 
 
-@pytest.mark.parametrize(("function", "args", "kwargs"), CALLS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(
+    ("function", "args", "kwargs"), CALLS, ids=[function.__qualname__ for function, *_ in CALLS]
+)
 def test_functions_take_what_they_are_given(function, args, kwargs):
     try:
         inspect.signature(function).bind(*args, **kwargs)

@@ -43,7 +43,8 @@ def test_search_tune_and_evaluate(project: Project):
     assert {stage for stage in project.repro() if "train" in stage} == {"train@sgd-step-0"}
     assert tunings(project) == {"searched", "searched under cosine", "differs from the winner"}
     page = (project.folder / f"reports/{ROOM}/results.md").read_text()
-    assert "Warning: not at the values that won: sgd / step." in page
+    assert "Warning: not at the values that won: [sgd / step](report.html#" in page
+    assert page.count("not at the values that won") == 1
 
 
 def test_a_plain_repro_never_searches(project: Project):

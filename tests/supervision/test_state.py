@@ -35,24 +35,24 @@ def _tensor(shape, dtype, transposed):
     return tensor.permute(list(reversed(range(tensor.ndim)))) if transposed else tensor
 
 
-def same(one, other) -> bool:
+def same(this, other) -> bool:
     """Equal in type and value; NaN equals NaN, and 0.0 does not equal -0.0."""
-    if type(one) is not type(other):
+    if type(this) is not type(other):
         return False
-    if isinstance(one, torch.Tensor):
+    if isinstance(this, torch.Tensor):
         return (
-            one.dtype == other.dtype
-            and one.shape == other.shape
-            and one.stride() == other.stride()
-            and one.flatten().view(torch.uint8).equal(other.flatten().view(torch.uint8))
+            this.dtype == other.dtype
+            and this.shape == other.shape
+            and this.stride() == other.stride()
+            and this.flatten().view(torch.uint8).equal(other.flatten().view(torch.uint8))
         )
-    if isinstance(one, dict):
-        return list(one) == list(other) and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(same, one, other))
-    if isinstance(one, float):
-        return repr(one) == repr(other)
-    return one == other
+    if isinstance(this, dict):
+        return list(this) == list(other) and all(same(this[key], other[key]) for key in this)
+    if isinstance(this, list | tuple):
+        return len(this) == len(other) and all(map(same, this, other))
+    if isinstance(this, float):
+        return repr(this) == repr(other)
+    return this == other
 
 
 @given(STATES)

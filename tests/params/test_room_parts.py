@@ -1,0 +1,182 @@
+"""What a room names must go together: arms, schedules, data, networks and tasks."""
+
+import copy
+
+import pytest
+from tests.params.documents import GOOD, PARAMS, ROOM, changed, dump, load, refusal, without
+
+from optbench.core.arm import Arm
+from optbench.params.load import Room, load_params, load_room
+from optbench.params.messages import ParamsError
+
+
+def test_arms_stand_beside_the_grid_each_once():
+    document = changed(ROOM, "suite/arms", ["sgd-step", "adam-cosine"])
+    document["suite"] |= {"optimizers": ["sgd"], "schedules": ["cosine", "step"]}
+    assert load(ROOM, document).suite.every_arm == (
+        Arm("sgd", "cosine"), Arm("sgd", "step"), Arm("adam", "cosine"),
+    )  # fmt: skip
+    document["suite"] |= {"optimizers": [], "schedules": []}
+    assert load(ROOM, document).suite.every_arm == (Arm("sgd", "step"), Arm("adam", "cosine"))
+
+
+def test_a_suite_of_nothing_at_all_is_refused():
+    document = changed(ROOM, "suite/optimizers", [])
+    document["suite"]["schedules"] = []
+    message = refusal(ROOM, document)
+    assert "suite.optimizers: got none" in message
+    assert "suite.schedules: got none" in message
+
+
+def test_a_schedule_that_the_project_does_not_have_is_named(house):
+    (house / PARAMS).write_text((house / PARAMS).read_text().replace("  step:\n", "  none:\n"))
+    document = without(PARAMS, "schedules/step")
+    params = load(PARAMS, document)
+    with pytest.raises(ParamsError, match=r"schedules\.step is missing in params\.yaml: add its"):
+        load_room("digits-cnn", params)
+
+
+PLAIN = "def build(model, param_groups, *, lr: float): ...\n"
+REFUSING = 'REFUSES = {"step": "it is schedule-free"}\n' + PLAIN
+
+
+def with_arms(*arms: str, optimizer: str = "plain") -> dict:
+    """The room with an optimizer that takes nothing but lr, and arms beside its grid."""
+    document = changed(ROOM, f"optimizers/{optimizer}", {"lr": 0.1})
+    return {**document, "search": None, "suite": {**document["suite"], "arms": list(arms)}}
+
+
+def test_a_schedule_that_moves_momentum_needs_an_optimizer_that_has_it(add_part):
+    add_part("optimizers", "plain", PLAIN)
+    message = refusal(ROOM, with_arms("plain-cosine", "plain-one_cycle"))
+    assert "suite.arms: plain / one_cycle cannot run: one_cycle moves momentum, and plain has" in (
+        message
+    )
+    assert "plain / cosine" not in message
+    for name in ("momentum: float = 0.9", "betas: tuple[float, float, float] = (0.9, 0.9, 0.9)"):
+        add_part("optimizers", "plain", PLAIN.replace("lr: float", f"lr: float, {name}"))
+        load(ROOM, with_arms("plain-cosine", "plain-one_cycle"))  # the control
+
+
+def test_an_optimizer_refuses_schedules_by_name(add_part):
+    add_part("optimizers", "free", REFUSING)
+    message = refusal(ROOM, with_arms("free-cosine", "free-step", optimizer="free"))
+    assert "suite.arms: free / step cannot run: it is schedule-free" in message
+    load(ROOM, with_arms("free-cosine", optimizer="free"))  # the control
+
+
+def test_what_cannot_run_is_not_searched_either(add_part):
+    add_part("optimizers", "free", REFUSING)
+    document = with_arms("free-cosine", optimizer="free")
+    space = {name: {"lr": [0.1, 1.0]} for name in document["optimizers"]}
+    document["search"] = {**GOOD[ROOM]["search"], "space": space, "schedule": "step"}
+    message = refusal(ROOM, document)
+    assert "search.schedule: free / step cannot run: it is schedule-free" in message
+    load(ROOM, {**document, "search": {**document["search"], "schedule": "cosine"}})
+
+
+def both(room: dict, params: dict) -> Room:
+    """The room beside another params.yaml of the project."""
+    for path, document in ((PARAMS, params), (ROOM, room)):
+        path.write_text(dump(document))
+    return load_room("digits-cnn", load_params())
+
+
+@pytest.mark.parametrize(
+    ("schedule", "fraction", "budget", "steps"),
+    [
+        ("cosine", 0.96, {"steps": 10}, 10),
+        ("cosine", 0.9, {"steps": 10}, None),
+        ("cosine", 0.96, {"steps": 220}, None),
+        ("cosine", 0.96, {"epochs": 10}, None),
+        ("step", 0.8, {"epochs": 2}, 2),  # changes with each epoch
+        ("step", 0.8, {"epochs": 3}, None),
+        ("step", 0.8, {"steps": 23}, 2),
+    ],
+)
+def test_warm_up_must_leave_steps_to_the_schedule(schedule, fraction, budget, steps):
+    params = changed(PARAMS, f"schedules/{schedule}/warmup_fraction", fraction)
+    params["schedules"]["step"]["stepping"] = "epoch"
+    room = {**changed(ROOM, "settings/budget", budget), "search": None}
+    if steps is None:
+        both(room, params)
+        return
+    message = rf"schedules\.{schedule}\.warmup_fraction in params\.yaml: got {fraction}: it leaves "
+    with pytest.raises(ParamsError, match=f"{message}none of this workload's {steps} steps to"):
+        both(room, params)
+
+
+def test_a_search_that_warm_up_eats_up_is_refused():
+    params = changed(PARAMS, "schedules/cosine/warmup_fraction", 0.97)
+    room = changed(ROOM, "search/budget", {"steps": 10})
+    with pytest.raises(ParamsError, match=r"warmup_fraction .* none of the search's 10 steps"):
+        both(room, params)
+    both(changed(ROOM, "search/budget", {"steps": 100}), params)  # the control
+
+
+def test_a_network_must_not_be_deeper_than_its_data_allow(add_part):
+    add_part("models", "deep", "MINIMUM_SIDES = (9, 8)\ndef build(*, channels: int): ...\n")
+    document = changed(ROOM, "settings/network", "deep")
+    document["settings"]["network_args"] = {}
+    message = refusal(ROOM, document)
+    assert "settings.network: deep needs sides of 9 x 8 and more, and digits has 8 x 8" in message
+    add_part("models", "deep", "MINIMUM_SIDES = (8, 8)\ndef build(*, channels: int): ...\n")
+    load(ROOM, document)  # the control
+
+
+def test_a_data_set_that_declares_nothing_is_taken_as_it_is(add_part, house):
+    add_part("datasets", "other", "def load(root): ...\n")
+    obtains = house / "data/dvc.yaml"
+    document = changed(ROOM, "settings/dataset", "other")
+    document["settings"]["batch_size"] = 10**6
+    message = refusal(ROOM, document)
+    assert "settings.dataset: data/dvc.yaml does not obtain other: run `optbench new dataset" in (
+        message
+    )
+    obtains.write_text(obtains.read_text().replace("- digits\n", "- digits\n    - other\n"))
+    load(ROOM, document)  # the control
+
+
+REGRESSION = """
+from optbench.core.score import Score
+
+SCORE = Score(
+    name="mean squared error", unit="", difference_unit="", higher_is_better=False, low=0.0,
+    high=None,
+)
+LIKELIHOOD = "gaussian"
+"""
+
+
+def regression(add_part, **changes) -> dict:
+    """The room with a task whose outputs are Gaussian, and without what cannot train on it."""
+    add_part("tasks", "regression/task", "def build(settings, root, *, seed, device): ...\n")
+    add_part("tasks", "regression/score", REGRESSION)
+    document = copy.deepcopy(GOOD[ROOM]) | {"search": None} | changes
+    document["settings"] |= {"task": "regression", "task_args": {}}
+    document["settings"]["network_args"] = {"channels": 1, "classes": 1, "sides": [8, 8]}
+    return document
+
+
+def test_an_optimizer_that_does_not_know_the_likelihood_is_refused(add_part):
+    document = regression(add_part)
+    message = refusal(ROOM, document)
+    for name in ("kfac", "ngd"):
+        assert f"optimizers.{name}: {name} knows the curvature of categorical outputs alone" in (
+            message
+        )
+        assert "those of regression are gaussian: take it out of this room" in message
+        document["suite"]["optimizers"].remove(name)
+        del document["optimizers"][name]
+    assert "sgd" not in message
+    assert load(ROOM, document).score.name == "mean squared error"
+
+
+def test_a_target_must_be_possible_for_the_score(add_part):
+    document = regression(add_part, target=-0.1)
+    for name in ("kfac", "ngd"):
+        document["suite"]["optimizers"].remove(name)
+        del document["optimizers"][name]
+    message = refusal(ROOM, document)
+    assert "target: got -0.1: mean squared error must be at least 0, as it is stored" in message
+    assert load(ROOM, {**document, "target": 9}).target == 9.0  # the control
