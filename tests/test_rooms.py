@@ -36,13 +36,13 @@ def test_no_key_stands_in_a_room_and_in_the_project():
 
 
 def test_no_workload_is_named_outside_of_its_room():
-    """But where DVC needs a list, and where the project chooses one or judges one."""
+    """But in examples of the command line, and where DVC needs a list."""
     names = [room.name for room in ROOMS]
-    for folder in ("src", "stages"):
-        for file in (ROOT / folder).rglob("*.py"):
-            text = file.read_text()
-            for name in names:
-                assert name not in code_of(text), f"{file} names {name}"
+    files = [*(ROOT / "src").rglob("*.py"), *(ROOT / "stages").glob("*.py")]
+    for file in files:
+        if file.parent.name != "cli":
+            code = code_of(file.read_text())
+            assert not [name for name in names if name in code], file
 
 
 def code_of(text: str) -> str:
@@ -68,7 +68,7 @@ def test_the_committed_plans_are_fresh(tmp_path: Path, monkeypatch):
             write_plan(load_room(name, params), params, code)
             assert contents(name) == before
     file = Path("workloads/digits-cnn/params.yaml")
-    file.write_text(file.read_text().replace("lr: 0.0285", "lr: 0.0286"))
+    file.write_text(file.read_text().replace("epochs: 10", "epochs: 11"))
     before = contents("digits-cnn")
     write_plan(load_room("digits-cnn", params), params, code)
     assert contents("digits-cnn") != before

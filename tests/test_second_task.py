@@ -27,7 +27,10 @@ unbuilt: {}
 baselines: {}
 claims:
 - {id: value, kind: value, place: here, text: SGD has an error of 0.09., quantity: score,
-   workload: plane-affine, claimed: 0.09, margin: 0.03, k0: 1,
+   workload: plane-affine, claimed: 0.09, margin: 1.0, k0: 1,
+   runs: {optimizers: [sgd], schedules: [cosine], seeds: [0, 1, 2]}}
+- {id: wrong, kind: value, place: here, text: SGD has an error of 9., quantity: score,
+   workload: plane-affine, claimed: 9.0, margin: 1.0, k0: 1,
    runs: {optimizers: [sgd], schedules: [cosine], seeds: [0, 1, 2]}}
 - {id: order, kind: ordering, place: here, text: SGD beats a slow Adam., quantity: score,
    workload: plane-affine, margin: 0.0,
@@ -105,6 +108,7 @@ def test_from_params_to_the_last_sentence(regression: Project):
         c["id"]: c["judgement"] for c in regression.json(f"reports/{ROOM}/claims.json")["claims"]
     }
     assert claims["value"]["verdict"] == "reproduced"
+    assert claims["wrong"]["verdict"] == "not reproduced (lower)"
     assert claims["order"]["verdict"] == "supported"
     assert claims["reverse"]["verdict"] == "refuted"  # the control
     assert claims["order"]["estimate"] == pytest.approx(adam - optimum, rel=0.2)

@@ -251,3 +251,67 @@ def test_what_the_class_requires_is_asked_for(bare: Project):
     done = bare.run("optbench", *TAKE_TINY[:-2], check=False)
     assert "has no default of strength: give one: --set strength=VALUE" in done.stdout
     assert done.returncode == 1
+
+
+AVERAGES = '''
+
+class Averages(Tiny):
+    """Trains some weights and judges their doubles; made to be judged."""
+
+    def __init__(self, params, lr=0.01, weight_decay=0, fixed_decay=False):
+        """With a flag that changes the form of decay."""
+        super().__init__(params, 1.0, lr, weight_decay)
+        self.mode, self.fixed_decay = "eval", fixed_decay
+
+    @torch.no_grad()
+    def turn(self, mode, factor):
+        """Puts the weights of a mode in place."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.mul_(factor if mode != self.mode else 1)
+        self.mode = mode
+
+    def train(self):
+        """The weights that are trained."""
+        self.turn("train", 0.5)
+
+    def eval(self):
+        """Those that are judged."""
+        self.turn("eval", 2)
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        """One update, in the one mode."""
+        if self.mode != "train":
+            raise RuntimeError("not in train mode")
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.mul_(1 - self.fixed_decay * group["weight_decay"])
+        return super().step(closure)
+'''
+JUDGED = """
+import torch
+from torch import nn
+from optbench.optimizers.averages import build
+
+model = nn.Linear(1, 1)
+nn.init.constant_(model.weight, 8.0)
+optimizer = build(model, [{"params": [model.weight]}], lr=0.1)
+print(model.weight.item())
+optimizer.before_evaluation()
+print(model.weight.item())
+optimizer.after_evaluation()
+print(model.weight.item())
+"""
+
+
+def test_one_that_judges_other_weights_than_it_trains_is_turned_for_each_evaluation(bare: Project):
+    file = tiny_in(bare.folder / "src") / "steps.py"
+    file.write_text(TINY + AVERAGES)
+    output = new(bare, "averages", "--target", "tiny_optimizer.steps.Averages")
+    weights = bare.run("env", "PYTHONPATH=src", "python", "-c", JUDGED).stdout.split()
+    assert weights == ["4.0", "8.0", "4.0"]  # trained, judged, trained again
+    bare.run("ruff", "format", "--check", "src/optbench/optimizers/averages.py")
+    # Its flag makes a third form of decay, and so is fixed too.
+    assert "Fixed in the file, since it would change that: fixed_decay." in output
+    assert "fixed_decay=False," in text(bare, "src/optbench/optimizers/averages.py")

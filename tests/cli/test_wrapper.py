@@ -87,7 +87,7 @@ def test_what_is_required_and_cannot_be_written_is_refused():
 def test_every_argument_of_torchs_can_be_read_back_from_the_source(name):
     target = getattr(optim, name)
     arguments, _ = arguments_of(target)
-    source = source_of(f"torch.optim.{name}", arguments, fixed={}, form=None)
+    source = source_of(f"torch.optim.{name}", arguments, fixed={}, form=None, has_modes=False)
     (build,) = (n for n in ast.parse(source).body if isinstance(n, ast.FunctionDef))
     true = inspect.signature(target).parameters
     for argument, default in zip(build.args.kwonlyargs, build.args.kw_defaults, strict=True):
@@ -101,9 +101,15 @@ def test_every_argument_of_torchs_can_be_read_back_from_the_source(name):
 def test_a_fixed_flag_is_passed_on_and_not_taken():
     arguments, _ = arguments_of(optim.NAdam)
     source = source_of(
-        "torch.optim.NAdam", arguments, fixed={"decoupled_weight_decay": True}, form="decoupled"
+        "torch.optim.NAdam",
+        arguments,
+        fixed={"decoupled_weight_decay": True},
+        form="decoupled",
+        has_modes=False,
     )
     assert "decoupled_weight_decay=True," in source
     assert "decoupled_weight_decay:" not in source
     assert 'WEIGHT_DECAY = "decoupled"' in source
-    assert "WEIGHT_DECAY" not in source_of("torch.optim.NAdam", arguments, fixed={}, form=None)
+    plain = source_of("torch.optim.NAdam", arguments, fixed={}, form=None, has_modes=False)
+    assert "WEIGHT_DECAY" not in plain
+    assert "before_evaluation" not in plain

@@ -6,8 +6,10 @@ import pytest
 from tests.conftest import ROOT as PROJECT
 from tests.params.documents import GOOD, ROOM, changed, load, refusal, without
 
-from optbench.core.run import Budget
+from optbench.core.run import Budget, Settings
 from optbench.params.load import load_params, load_room, rooms
+from optbench.params.schema import Override, Suite
+from optbench.params.search import Search
 
 
 def test_a_good_room_is_typed_and_its_defaults_are_filled_in():
@@ -21,6 +23,15 @@ def test_a_good_room_is_typed_and_its_defaults_are_filled_in():
     assert len(room.suite.every_arm) * len(room.suite.seeds) == 6 * 3 * 10
     assert room.settings.budget == Budget(epochs=10)
     assert room.score.name == "accuracy"
+
+
+def test_what_is_read_is_of_the_dataclasses_themselves():
+    """An instance of a subclass, which pydantic can make, equals none that a plan gives back."""
+    room, params = load(ROOM, GOOD[ROOM]), load_params()
+    for value, shape in [(room.settings, Settings), (room.settings.budget, Budget),
+                         (room.suite, Suite), (room.search, Search),
+                         (params.override, Override)]:  # fmt: skip
+        assert type(value) is shape
 
 
 def test_every_room_of_the_project_is_valid(monkeypatch):

@@ -82,4 +82,4 @@ def test_every_workload_with_cells_or_costs_is_there(every):
         if suite["seeds"] or [*Path("costs", path.parent.name).glob("*.json")]:
             expected.add(path.parent.name)
     assert set(every) == expected
-    assert {"digits-cnn", "cifar10-resnet18"} <= expected
+    assert "digits-cnn" in expected

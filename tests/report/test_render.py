@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.report.conftest import renamed
 
 from optbench.core import records
 from optbench.core.arm import Arm
@@ -204,14 +205,6 @@ def test_the_schedules_shapes_are_those_of_the_results(contents):
 def test_every_optimizer_has_a_colour_of_its_own():
     names = ["sgd", "adam", "adamw", "radam", "ngd", "kfac", "lion", "sophia"]
     assert len({style.colour(name, names) for name in names}) == len(names)
-
-
-def renamed(contents: Contents, name: str, **changes: object) -> Contents:
-    """The same contents as those of a workload of another name, scored alike."""
-    scores = {**contents.claims.scores, name: contents.score}
-    claims = dataclasses.replace(contents.claims, scores=scores)
-    room = dataclasses.replace(contents.room, name=name)
-    return dataclasses.replace(contents, **{"room": room, "claims": claims, **changes})
 
 
 def test_the_profile_says_what_it_is_over_and_what_it_leaves_out(contents):

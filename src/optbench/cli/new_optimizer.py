@@ -39,10 +39,14 @@ def run(arguments: Sequence[str], standing: Path) -> int:
     target = classes.import_class(args.target)
     declared, unwritable = arguments_of(target)
     values = values_of(declared, args)
-    classes.require_trains(lambda groups: target(groups, **values))
+    classes.require_trains(target, values)
     form, flags = decay(target, values)
     source = source_of(
-        args.target, declared, fixed={name: values[name] for name in flags}, form=form
+        args.target,
+        declared,
+        fixed={name: values[name] for name in flags},
+        form=form,
+        has_modes=classes.has_modes(target),
     )
     files = {file_of("optimizers", args.name): source}
     for room in rooms:
@@ -122,7 +126,8 @@ def values_of(declared: Sequence[Argument], args: Namespace) -> dict[str, Any]:
             raise UsageError(unknown(args.target, "argument", name, names))
     values = {a.name: given.get(a.name, a.default) for a in declared}
     for argument in declared:
-        if argument.is_required and argument.name not in given:
+        is_missing = argument.is_required and argument.name not in given
+        if is_missing or (argument.name == "lr" and values["lr"] is None):
             way_out = "--lr 0.001" if argument.name == "lr" else f"--set {argument.name}=VALUE"
             raise UsageError(
                 f"{args.target} has no default of {argument.name}: give one: {way_out}"
@@ -131,13 +136,16 @@ def values_of(declared: Sequence[Argument], args: Namespace) -> dict[str, Any]:
 
 
 def decay(target: Any, values: Mapping[str, Any]) -> tuple[str | None, list[str]]:
-    """The form of weight decay, and the flags that would change it: the file declares one."""
-    if "weight_decay" not in values:
+    """The form of weight decay, None where it is none of the two that files declare.
+
+    Then the flags that would change it: the file declares one form.
+    """
+    form = classes.decay_form(target, values) if "weight_decay" in values else None
+    if form not in (classes.L2, classes.DECOUPLED):
         return None, []
-    form = classes.decay_form(target, values)
     flags = [name for name, value in values.items() if isinstance(value, bool)]
-    other = {name: classes.decay_form(target, {**values, name: not values[name]}) for name in flags}
-    return form, [name for name in flags if other[name] not in (form, None)]
+    flipped = {f: classes.decay_form(target, {**values, f: not values[f]}) for f in flags}
+    return form, [flag for flag in flags if flipped[flag] not in (form, None)]
 
 
 def space_of(

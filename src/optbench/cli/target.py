@@ -5,7 +5,7 @@ import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ STEPS = 4
 DECAY = 0.3  # so strong that steps by the sign of the gradient change too
 TOLERANCE = 1e-9  # relative, in float64
 SOURCE = Path("src")
-Build = Callable[[list[dict[str, Any]]], Optimizer]  # of parameter groups
+L2, DECOUPLED, OTHER = "L2", "decoupled", "other"  # forms of weight decay
 
 
 def import_class(target: str) -> type[Optimizer]:
@@ -86,7 +86,21 @@ def developed_at(package: str) -> Path | None:
     return (origin.parent if spec.submodule_search_locations else origin).resolve()
 
 
-def require_trains(build: Build) -> None:
+def has_modes(target: type[Optimizer]) -> bool:
+    """Whether it trains some weights and judges others, averages for one: `train`, `eval`."""
+    return all(callable(getattr(target, mode, None)) for mode in ("train", "eval"))
+
+
+def build(target: type[Optimizer], params: Iterable[Any], args: Mapping[str, Any]) -> Optimizer:
+    """An optimizer that is ready to train, as the wrapper builds it."""
+    optimizer: Any = target(params, **args)
+    if has_modes(target):
+        optimizer.train()
+    made: Optimizer = optimizer
+    return made
+
+
+def require_trains(target: type[Optimizer], args: Mapping[str, Any]) -> None:
     """Takes steps as the trainer does, on a small network, and resumes in between.
 
     Raises:
@@ -94,11 +108,11 @@ def require_trains(build: Build) -> None:
     """
     try:
         model, resumed = network(), network()
-        optimizer = build(roles.param_groups(model, heads=()))
+        optimizer = build(target, roles.param_groups(model, heads=()), args)
         take_step(model, optimizer)
         take_step(model, optimizer)
         state, weights = pack(optimizer.state_dict()), pack(model.state_dict())
-        other = build(roles.param_groups(resumed, heads=()))
+        other = build(target, roles.param_groups(resumed, heads=()), args)
         other.load_state_dict(unpack(state))
         resumed.load_state_dict(unpack(weights))
         take_step(model, optimizer)
@@ -150,10 +164,10 @@ def take_step(model: nn.Module, optimizer: Optimizer) -> None:
 
 
 def decay_form(target: type[Optimizer], args: Mapping[str, Any]) -> str | None:
-    """How weight decay acts, by what it does to weights: `L2`, `decoupled`; None: in another way.
+    """How weight decay acts, by what it does to weights; None: the optimizer refuses to show it.
 
     L2: steps are those of an objective with the penalty decay / 2 * |w|^2. Decoupled: where the
-    gradient is zero, each step shrinks the weights by lr x decay.
+    gradient is zero, each step shrinks the weights by lr x decay. Else it is other.
 
     Args:
         target: the optimizer.
@@ -167,12 +181,12 @@ def decay_form(target: type[Optimizer], args: Mapping[str, Any]) -> str | None:
         penalised = trajectory(target, args, slope=slope, penalty=DECAY)
         plain = trajectory(target, args, slope=slope)
         shrunk = trajectory(target, args, slope=0 * slope, decay=DECAY)
-    except Exception:  # whatever an optimizer of others raises: its form stays unknown
+    except Exception:  # whatever an optimizer of others raises
         return None
     if torch.allclose(decayed, penalised, rtol=TOLERANCE, atol=0) and not decayed.equal(plain):
-        return "L2"
+        return L2
     expected = start() * (1 - args["lr"] * DECAY) ** STEPS
-    return "decoupled" if torch.allclose(shrunk, expected, rtol=TOLERANCE, atol=0) else None
+    return DECOUPLED if torch.allclose(shrunk, expected, rtol=TOLERANCE, atol=0) else OTHER
 
 
 def start() -> Tensor:
@@ -190,8 +204,8 @@ def trajectory(
 ) -> Tensor:
     """Where some steps on slope . w + penalty / 2 * |w|^2 lead, [8]."""
     weights = nn.Parameter(start())
-    build: Any = target
-    optimizer: Optimizer = build([weights], **{**args, "weight_decay": decay})
+    optimizer = build(target, [weights], {**args, "weight_decay": decay})
+    weights.data.copy_(start())  # whatever the mode made of them
 
     def closure() -> Tensor:
         optimizer.zero_grad(set_to_none=True)

@@ -41,8 +41,13 @@ def build(
         param_groups,
 {passed}
     )
-    return optimizer
+{modes}    return optimizer
 '''
+MODES = """\
+    modes: Any = optimizer
+    modes.train()
+    modes.before_evaluation, modes.after_evaluation = modes.eval, modes.train
+"""
 NOTES = {
     "L2": "`weight_decay` is L2: it joins the gradient.",
     "decoupled": "`weight_decay` is decoupled: each step shrinks weights by lr x weight_decay.",
@@ -186,7 +191,12 @@ def _type_of(value: object) -> str | None:
 
 
 def source_of(
-    path: str, arguments: Sequence[Argument], *, fixed: Mapping[str, Any], form: str | None
+    path: str,
+    arguments: Sequence[Argument],
+    *,
+    fixed: Mapping[str, Any],
+    form: str | None,
+    has_modes: bool,
 ) -> str:
     """The text of the wrapper.
 
@@ -195,6 +205,7 @@ def source_of(
         arguments: all that it takes from params.yaml.
         fixed: those among them that it shall not, with their values.
         form: of weight decay, where it is known.
+        has_modes: whether other weights are judged than are trained.
     """
     module, _, name = path.rpartition(".")
     is_torch = module == "torch.optim"
@@ -213,6 +224,7 @@ def source_of(
             f"        {a.name}={shown(fixed[a.name]) if a.name in fixed else a.name},"
             for a in arguments
         ),
+        modes=MODES if has_modes else "",
     )
 
 

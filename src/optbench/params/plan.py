@@ -146,19 +146,23 @@ def search_plan(room: Room, params: Params, optimizer: str, code: Code) -> dict[
     return {"trials": search.trials, "space": space, "run": run.as_dict()}
 
 
+def arm_runs(room: Room) -> list[Run]:
+    """The planned run of each arm of a room's suite, whatever its seeds.
+
+    Raises:
+        UsageError: the plan lacks an arm.
+    """
+    folder = plan_of(room.name) / "suite"
+    return [read_plan(folder / f"{arm.key}.json") for arm in room.suite.every_arm]
+
+
 def cells(room: Room) -> list[Run]:
     """The planned runs of a room's suite, in its order.
 
     Raises:
         UsageError: the plan lacks an arm.
     """
-    folder = plan_of(room.name) / "suite"
-    return [
-        replace(run, seed=seed)
-        for arm in room.suite.every_arm
-        for run in [read_plan(folder / f"{arm.key}.json")]
-        for seed in room.suite.seeds
-    ]
+    return [replace(run, seed=seed) for run in arm_runs(room) for seed in room.suite.seeds]
 
 
 def single_run(workload: str) -> Run:

@@ -108,11 +108,9 @@ def parse(shape: type[T], value: Any) -> tuple[T | None, list[ErrorDetails]]:
     text = json.dumps(value, default=str)
     try:
         adapter: TypeAdapter[T] = _adapter(cast("Any", shape))
-        parsed = adapter.validate_json(text)
+        return adapter.validate_json(text), []
     except ValidationError as error:
         return None, error.errors()
-    # pydantic makes a subclass of a dataclass, whose instances equal no others.
-    return (shape(**vars(parsed)) if is_dataclass(shape) else parsed), []
 
 
 def keys(shape: type[Any]) -> tuple[str, ...]:

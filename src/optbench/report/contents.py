@@ -23,7 +23,7 @@ from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import Summary, best_first
 from optbench.evaluation.time_to_target import budget_epochs
 from optbench.params.load import Params, Room, load_room, rooms, scores_of_rooms
-from optbench.params.plan import cells
+from optbench.params.plan import arm_runs, cells
 from optbench.report.text import with_unit
 from optbench.search.winners import Winners, read_winners
 
@@ -36,7 +36,8 @@ class Contents:
     """A workload's plan, outcomes, scores and costs."""
 
     room: Room
-    runs: Sequence[Run]  # planned
+    arm_runs: Sequence[Run]  # planned, an arm each
+    runs: Sequence[Run]  # planned, a cell each
     outcomes: Mapping[str, Outcome]  # by cell, in the plan's order; without predictions
     cells: Sequence[Metrics]
     summaries: Sequence[Summary]
@@ -98,10 +99,10 @@ class Contents:
 
     @property
     def schedule_args(self) -> Mapping[str, Mapping[str, Any]]:
-        """The arguments of each schedule, as the results have them."""
+        """The arguments of each schedule, as the results have them; else as they are planned."""
         args: dict[str, Mapping[str, Any]] = {}
-        for outcome in self.outcomes.values():
-            args.setdefault(outcome.run.schedule, outcome.run.schedule_args)
+        for run in (*(outcome.run for outcome in self.outcomes.values()), *self.arm_runs):
+            args.setdefault(run.schedule, run.schedule_args)
         return args
 
     @property
@@ -197,6 +198,7 @@ def read_contents(room: Room, claims: Claims) -> Contents:
     files = [*tables, *(cost_path(room.name, name) for name in optimizers), CLAIMS]
     return Contents(
         room=room,
+        arm_runs=arm_runs(room),
         runs=runs,
         outcomes={run.cell: _outcome(run) for run in runs},
         cells=rows.from_csv(Metrics, folder / "cells.csv") if runs else [],

@@ -51,7 +51,7 @@ class Drawn:
 def figures_of(contents: Contents) -> list[Draw]:
     """What draws the figures that there is something for; differences need seeds and a ranking."""
     if not contents.cells:
-        return []
+        return [schedule_shapes]
     several = len(contents.seeds) > 1 and not contents.withheld
     return [draw for draw in ALT_TEXT if several or draw is not score_differences]
 
