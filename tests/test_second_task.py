@@ -27,21 +27,21 @@ unbuilt: {}
 baselines: {}
 claims:
 - {id: value, kind: value, place: here, text: SGD has an error of 0.09., quantity: score,
-   workload: plane-affine, claimed: 0.09, margin: 1.0, k0: 1,
+   workload: plane-affine, claimed: 0.09, margin: 0.03, k0: 1,
    runs: {optimizers: [sgd], schedules: [cosine], seeds: [0, 1, 2]}}
 - {id: wrong, kind: value, place: here, text: SGD has an error of 9., quantity: score,
    workload: plane-affine, claimed: 9.0, margin: 1.0, k0: 1,
    runs: {optimizers: [sgd], schedules: [cosine], seeds: [0, 1, 2]}}
-- {id: order, kind: ordering, place: here, text: SGD beats a slow Adam., quantity: score,
+- {id: order, kind: ordering, place: here, text: SGD beats a decayed Adam., quantity: score,
    workload: plane-affine, margin: 0.0,
    runs: {optimizers: [sgd, adam], schedules: [cosine], seeds: [0, 1, 2]},
    contrasts: [{first: sgd-cosine, second: adam-cosine}], transfer: []}
-- {id: reverse, kind: ordering, place: here, text: A slow Adam beats SGD., quantity: score,
+- {id: reverse, kind: ordering, place: here, text: A decayed Adam beats SGD., quantity: score,
    workload: plane-affine, margin: 0.0,
    runs: {optimizers: [sgd, adam], schedules: [cosine], seeds: [0, 1, 2]},
    contrasts: [{first: adam-cosine, second: sgd-cosine}], transfer: []}
 """
-NAMED = r"accurac|\bimage|\bclass\b|classes|\bcrop|\bpp\b|\d %|\(%\)|%\)"
+NAMED = r"accurac|\bimage|\bclasses\b|\bcrop|\bpp\b|\(%\)|accuracy %"
 
 
 def least_squares() -> float:
@@ -73,7 +73,7 @@ def add_room(project: Project) -> None:
     room["target"] = 0.2
     room["suite"] = {"optimizers": ["sgd", "adam"], "schedules": ["cosine"], "arms": [],
                      "seeds": [0, 1, 2]}  # fmt: skip
-    room["optimizers"] = {"sgd": {"lr": 0.02}, "adam": {"lr": 0.002}}
+    room["optimizers"] = {"sgd": {"lr": 0.02}, "adam": {"lr": 0.05, "weight_decay": 1.0}}
     room["search"]["space"] = {"sgd": {"lr": [0.001, 0.1]}, "adam": {"lr": [0.001, 0.1]}}
     project.write_params(room, ROOM)
     project.set("workload", ROOM)
@@ -92,7 +92,7 @@ def test_from_params_to_the_last_sentence(regression: Project):
     assert f"workloads/{ROOM}/dvc.yaml:train@sgd-cosine-0" in stages
     folder = regression.folder / "reports" / ROOM
 
-    # The closed form is reached by SGD, and not by the slow Adam.
+    # The closed form is reached by SGD, and not by an Adam whose weights decay.
     run = f"results/{ROOM}/suite"
     optimum = least_squares()
     assert regression.json(f"{run}/sgd-cosine-0/metrics.json")["test_score"] == pytest.approx(
@@ -118,7 +118,7 @@ def test_from_params_to_the_last_sentence(regression: Project):
     assert "Take" in page or "No advice" in page
 
     # Nothing that a person reads speaks of another task.
-    readable = re.sub(r"<svg.*?</svg>|<style>.*?</style>", "", page, flags=re.DOTALL)
+    readable = re.sub(r"<svg.*?</svg>|<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL)
     for text in (readable, table, (folder / "claims.md").read_text()):
         assert not (found := re.findall(f".{{0,30}}(?:{NAMED}).{{0,30}}", text)), found
     for name in ("final_score", "learning_curves", "score_differences", "time_to_target"):

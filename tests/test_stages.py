@@ -29,6 +29,8 @@ def test_an_unknown_name(tmp_path, command, message):
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     for folder in ("workloads", "data"):
         (tmp_path / folder).symlink_to(ROOT / folder)
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports/dvc.yaml").write_bytes((ROOT / "reports/dvc.yaml").read_bytes())
     refused = subprocess.run(
         [sys.executable, str(ROOT / f"stages/{stage}.py"), *arguments],
         cwd=tmp_path, env={"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin"}, text=True,

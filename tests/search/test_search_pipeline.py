@@ -19,10 +19,10 @@ def test_search_tune_and_evaluate(project: Project):
     assert tunings(project) == {"untuned"}
     stages = project.repro(f"{SEARCH}/dvc.yaml")
     assert {stage.rpartition(":")[2] for stage in stages} == {
-        "search@sgd", "search@adam", "collect",
+        "search@sgd", "search@adam", "search@radam", "collect",
     }  # fmt: skip
     assert not list((project.folder / "scratch").rglob("*.csv"))
-    assert len((project.folder / f"{SEARCH}/trials.csv").read_text().splitlines()) == 5
+    assert len((project.folder / f"{SEARCH}/trials.csv").read_text().splitlines()) == 7
     assert project.repro() == []  # a search alone changes nothing
 
     diff = project.run(*TUNE).stdout
