@@ -18,9 +18,9 @@ from benchmarks.runs import probe_run
 from torch.utils.flop_counter import FlopCounterMode
 
 from optbench.core.run import Run
+from optbench.cost.cost import Cost
 from optbench.cost.kinds import Kind, kinds_of
 from optbench.cost.measure import Stepper, measure
-from optbench.cost.record import Cost
 from optbench.curvature import kronecker, layers
 from optbench.optimizers import kfac
 from optbench.training.assembly import build_task

@@ -4,8 +4,8 @@ import argparse
 
 from optbench.core.files import publish
 from optbench.core.run import from_dict, plan_of, read_json
+from optbench.cost.cost import cost_path
 from optbench.cost.measure import measure
-from optbench.cost.record import cost_path
 from optbench.supervision.process import as_stage
 
 

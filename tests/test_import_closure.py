@@ -76,7 +76,7 @@ WORDS = {
     "training": set(),
     "cost": set(),
     "search": {"src/optbench/search/carry_out.py", "src/optbench/core/duration.py",
-               "src/optbench/cost/estimate.py", "src/optbench/cost/record.py"},
+               "src/optbench/cost/estimate.py", "src/optbench/cost/cost.py"},
 }  # fmt: skip
 
 

@@ -12,14 +12,16 @@ from optbench.report.readme import generated, with_generated
 from tests.conftest import ROOT, Project
 
 README = ROOT / "README.md"
+ADDING = ROOT / "docs/adding.md"
 ROOM = "digits-cnn"
 NEW_ROOM = "photos-perceptron"
 LINES_MAX = 30  # of the reader's own code, for a workload on data and a network of their own
 
 
 def block(language: str, beginning: str) -> str:
-    """The fenced block of a language that begins with this text."""
-    blocks = re.findall(r"^```(\w*)\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
+    """The fenced block of a language, in README or on the page of additions, by its beginning."""
+    pages = README.read_text() + ADDING.read_text()
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", pages, re.DOTALL | re.MULTILINE)
     (text,) = [text for lang, text in blocks if lang == language and text.startswith(beginning)]
     return text
 
@@ -139,9 +141,9 @@ def test_verdicts_and_table_are_the_current_ones():
 
 
 def test_every_link_and_folder_exists():
-    text = README.read_text()
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
-        assert (README.parent / target).exists(), target
+    for page in (README, *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), (page, target)
     package = README.parent / "src/optbench"
     named = re.findall(r"^  ([a-z_]+)/ ", block("", "params.yaml"), re.MULTILINE)
     assert sorted(named) == sorted(path.parent.name for path in package.glob("*/__init__.py"))

@@ -16,7 +16,7 @@ from optbench.claims.schema import Claims
 from optbench.core.arm import Arm
 from optbench.core.run import Budget
 from optbench.core.score import Score
-from optbench.cost.record import Cost
+from optbench.cost.cost import Cost
 from optbench.evaluation.metrics import Metrics
 
 ROOT = Path(__file__).parents[2]

@@ -3,7 +3,7 @@
 import sys
 
 from optbench.scaling.engines.slurm import Engine
-from optbench.scaling.run import reproduce
+from optbench.scaling.reproduction import reproduce
 
 if __name__ == "__main__":
     Engine.cluster = sys.argv[1]

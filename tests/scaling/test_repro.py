@@ -15,7 +15,7 @@ from tests.conftest import ROOT, Project
 from tests.faults.sites import wait_until
 from tests.scaling.trivial import CELL, TrivialPipeline, began, optbench, slow, start, together
 
-from optbench.scaling import run, view
+from optbench.scaling import reproduction, view
 from optbench.supervision.progress import VARIABLE
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:dvc")
@@ -136,7 +136,7 @@ def test_killed_outright_no_finished_cell_is_lost(tmp_path):
 
 
 def test_a_killed_child_is_tried_again(tmp_path, here, monkeypatch):
-    monkeypatch.setattr(run, "PAUSE_S", 0.1)
+    monkeypatch.setattr(reproduction, "PAUSE_S", 0.1)
     command = "mkdir -p began; test -e began/${item.cell} || { touch began/${item.cell};"
     command += " kill -9 $$; }; echo ${item.cell} > results/${item.cell}"
     pipeline = trivial(tmp_path / "pipeline", cells=2, command=command)
@@ -147,7 +147,7 @@ def test_a_killed_child_is_tried_again(tmp_path, here, monkeypatch):
 
 
 def test_a_child_that_is_always_killed_fails_in_the_end(tmp_path, here, monkeypatch):
-    monkeypatch.setattr(run, "PAUSE_S", 0.1)
+    monkeypatch.setattr(reproduction, "PAUSE_S", 0.1)
     pipeline = trivial(tmp_path / "pipeline", cells=1, command="echo ${item.cell}; kill -9 $$")
     code, output = here(pipeline, "train@0")
     assert code == 1
@@ -168,7 +168,7 @@ def test_each_job_has_a_gpu_of_its_own(tmp_path, here, monkeypatch):
 
 def test_a_cell_that_runs_is_shown_with_the_points_of_this_start_alone(tmp_path, here, monkeypatch):
     monkeypatch.setattr(view, "LINE_EVERY_S", 0.0)
-    monkeypatch.setattr(run, "LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr(reproduction, "LOOK_EVERY_S", 0.05)
     command = f"sleep 0.3; cat point >> ${VARIABLE}; sleep 0.3; {CELL}"
     pipeline = trivial(tmp_path / "pipeline", cells=1, command=command)
     point = {"since_step": 5, "step": 10, "steps": 20, "heldout": "accuracy 85.00 %", "time_s": 4}
@@ -222,7 +222,7 @@ def test_outside_of_a_dvc_project_it_says_so(tmp_path, here):
 
 def test_it_starts_without_torch():
     """Which takes seconds and memory; the control is what it needs."""
-    code = "import sys, optbench.scaling.run; print({'dvc', 'torch'} & set(sys.modules))"
+    code = "import sys, optbench.scaling.reproduction; print({'dvc', 'torch'} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT / "src")}, text=True,
         capture_output=True, check=True,

@@ -7,7 +7,7 @@ from tests.conftest import digits_run
 from tests.training.probes import trained
 
 from optbench.core.run import Budget, Run
-from optbench.cost.record import Cost, cost_path
+from optbench.cost.cost import Cost, cost_path
 from optbench.optimizers import ngd
 from optbench.search import carry_out as module
 from optbench.search.attempt import attempt

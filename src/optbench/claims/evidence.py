@@ -11,7 +11,7 @@ from optbench.core.arm import Arm
 from optbench.core.prose import Mention, Prose
 from optbench.core.run import Settings
 from optbench.core.score import Score
-from optbench.cost.record import Cost
+from optbench.cost.cost import Cost
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.time_to_target import budget_epochs, epochs_to_target
 from optbench.evaluation.verdict import Spread, pooled_spread

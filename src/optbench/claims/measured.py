@@ -9,7 +9,7 @@ from optbench.claims.judgement import Judgement, not_run
 from optbench.claims.schema import FormulaClaim, MeasuredClaim, RatioClaim, ResourceClaim
 from optbench.core.prose import Prose
 from optbench.core.run import Budget
-from optbench.cost.record import Cost
+from optbench.cost.cost import Cost
 from optbench.evaluation import rectification, verdict
 
 AGREEMENT = 1e-9  # relative, of two formulas

@@ -10,7 +10,7 @@ from optbench.claims.schema import EPOCHS, SCORE, ValueClaim
 from optbench.core.arm import Arm
 from optbench.core.prose import Mention, Prose
 from optbench.core.score import Score
-from optbench.cost.record import Cost
+from optbench.cost.cost import Cost
 from optbench.evaluation.verdict import INCONCLUSIVE, REPRODUCED, Spread, ValueResult
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from optbench.cli.commands import Parser
 from optbench.scaling import engine
-from optbench.scaling.run import reproduce
+from optbench.scaling.reproduction import reproduce
 
 
 def run(arguments: Sequence[str], standing: Path) -> int:

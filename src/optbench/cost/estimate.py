@@ -1,7 +1,7 @@
 """How long a run takes, from the measured time of its optimizer's step."""
 
 from optbench.core.run import SCORING_SHARE, Run
-from optbench.cost.record import cost_path, read_cost
+from optbench.cost.cost import cost_path, read_cost
 
 
 def estimate_s(run: Run) -> float | None:

@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from optbench.core.run import Run
+from optbench.cost.cost import Cost
 from optbench.cost.kinds import Kind, kinds_of
 from optbench.cost.peak_memory import WARMUP_STEPS, peak_memory_bytes
-from optbench.cost.record import Cost
 from optbench.tasks.protocol import Batch, Task
 from optbench.training.assembly import build_learner, build_task
 from optbench.training.device import fingerprint, set_up_process

@@ -41,9 +41,10 @@ def obtain(name: str, target: Path) -> None:
             continue
         print(f"{name}: stored in {target}, every sha256 is right")
         return
-    listing = "\n".join(f"  {failure}" for failure in failures)
-    way_out = getattr(sources, "WAY_OUT", "")
-    raise SourceError(f"{name} could not be obtained:\n{listing}\nWays out: {way_out}")
+    lines = [f"{name} could not be obtained:", *(f"  {failure}" for failure in failures)]
+    if hasattr(sources, "WAY_OUT"):
+        lines.append(f"Ways out: {sources.WAY_OUT}")
+    raise SourceError("\n".join(lines))
 
 
 def known(name: str) -> ModuleType:

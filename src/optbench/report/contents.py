@@ -17,7 +17,7 @@ from optbench.core.prose import Mention, Prose
 from optbench.core.records import Outcome, Point
 from optbench.core.run import Run, Settings
 from optbench.core.score import Score
-from optbench.cost.record import Cost, cost_path, read_cost
+from optbench.cost.cost import Cost, cost_path, read_cost
 from optbench.evaluation.evaluate import RESULTS
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import Summary, best_first

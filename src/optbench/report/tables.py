@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tabulate import tabulate
 
 from optbench.core.arm import Arm
-from optbench.cost.record import Cost, cost_path
+from optbench.cost.cost import Cost, cost_path
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import ONE_NETWORK, Summary
 from optbench.evaluation.time_to_target import TimeToTarget, times_to_target

@@ -1,7 +1,7 @@
 """Numbers in words: the same rounding everywhere a person reads."""
 
 from optbench.core.score import Score
-from optbench.cost.record import Cost
+from optbench.cost.cost import Cost
 
 NOTHING = "-"
 

@@ -9,8 +9,8 @@ from tests.conftest import digits_run
 
 from optbench.core.errors import UsageError
 from optbench.core.run import SCORING_SHARE, Budget
+from optbench.cost.cost import Cost, cost_path, read_cost
 from optbench.cost.estimate import estimate_s
-from optbench.cost.record import Cost, cost_path, read_cost
 
 COST = Cost(
     step_time_s=0.02,
