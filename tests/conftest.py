@@ -22,9 +22,11 @@ from optbench.params.code import digests
 from optbench.params.load import Params, Room, load_params, load_room
 from optbench.params.plan import resolve
 from optbench.training import assembly
+from tests.warm import warm
 
 ROOT = Path(__file__).parents[1]
 SECOND_WORKLOAD = "digits-short"
+DVC = str(Path(sys.executable).with_name("dvc"))
 ENVIRONMENT = {
     **os.environ,
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -70,17 +72,25 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess:
-        """Runs a command in the clone; its output is in `stdout`."""
-        done = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=ENVIRONMENT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
+    def run(
+        self, *command: str, check: bool = True, cold: bool = False
+    ) -> subprocess.CompletedProcess:
+        """Runs a command in the clone; its output is in `stdout`.
+
+        DVC starts in a fork of what has imported it already, unless it is to be `cold`.
+        """
+        if command[0] == "dvc" and not cold:
+            done = warm().run(DVC, *command[1:], cwd=self.folder, env=ENVIRONMENT)
+        else:
+            done = subprocess.run(
+                command,
+                cwd=self.folder,
+                env=ENVIRONMENT,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
         if check and done.returncode:
             raise AssertionError(f"{command} exits {done.returncode}:\n{done.stdout}")
         return done
@@ -88,6 +98,11 @@ class Project:
     def repro(self, *arguments: str) -> list[str]:
         """The stages that `dvc repro` executes; those from the run-cache are not among them."""
         return executed(self.run("dvc", "repro", *arguments).stdout)
+
+    def stale(self) -> set[str]:
+        """What `dvc repro` would train, measure or evaluate, once `validate` has planned it."""
+        self.repro(f"workloads/{self.read_params()['workload']}/dvc.yaml:validate")
+        return {*executed(self.run("dvc", "repro", "--dry").stdout)}
 
     def read_params(self, workload: str | None = None) -> dict:
         """params.yaml of the project, or of a room."""
@@ -110,6 +125,20 @@ class Project:
 
     def _params(self, workload: str | None) -> Path:
         return self.folder / (f"workloads/{workload}" if workload else "") / "params.yaml"
+
+    def narrow(self, workload: str) -> None:
+        """Leaves one optimizer and one arm of a room."""
+        room = self.read_params(workload)
+        room["suite"] |= {"optimizers": ["sgd"], "schedules": ["cosine"]}
+        room["optimizers"] = {"sgd": room["optimizers"]["sgd"]}
+        room["search"]["space"] = {"sgd": room["search"]["space"]["sgd"]}
+        self.write_params(room, workload)
+
+    def remove(self, workload: str) -> None:
+        """Takes a room away, and its line in the index."""
+        shutil.rmtree(self.folder / "workloads" / workload)
+        index = self.folder / "reports/dvc.yaml"
+        index.write_text(index.read_text().replace(f"    - reports/{workload}\n", ""))
 
     def edit(self, path: str, addition: str) -> None:
         """Adds text to the end of a file."""
@@ -149,7 +178,7 @@ def copy_tracked_files(target: Path) -> None:
 
 
 def shrink(project: Project) -> None:
-    """Leaves two small workloads of digits: 2 optimizers x 2 schedules x 1 seed, an epoch."""
+    """Leaves two small workloads of digits: 2 optimizers x 2 schedules, and one cell; an epoch."""
     for folder in ("results", "reports", "costs"):
         for path in (project.folder / folder).glob("*"):
             if path.name != "dvc.yaml":
@@ -179,6 +208,7 @@ def shrink(project: Project) -> None:
     room["name"], room["suite"]["seeds"] = SECOND_WORKLOAD, [1]
     room["settings"]["batch_size"] = 128
     project.write_params(room, SECOND_WORKLOAD)
+    project.narrow(SECOND_WORKLOAD)
     index, listed = project.folder / "reports/dvc.yaml", "    - reports/digits-cnn\n"
     text = index.read_text()
     index.write_text(text.replace(listed, f"{listed}    - reports/{SECOND_WORKLOAD}\n"))

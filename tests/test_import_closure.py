@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import yaml
 from optbench.core.registry import module_name, score_module_name
 from optbench.params.code import STAGES, WITHOUT_EFFECT, closure
 from tests.conftest import ROOT
+from tests.warm import warm
 
 DECLARED = {
     name: stage
@@ -25,30 +27,40 @@ PARTS = {
 }
 
 
+IMPORTS = """
+import importlib, os, runpy, sys
+
+stage, *modules = sys.argv[1:]
+runpy.run_path(f"stages/{stage}.py", run_name="imported")
+for name in modules:
+    importlib.import_module(name)
+for module in list(sys.modules.values()):
+    if (file := getattr(module, "__file__", None)):
+        print(os.path.abspath(file))
+"""
+
+
 def digested(stage: str, optimizer: str) -> set[str]:
     """The files whose code a run's plan has digests of."""
     files, _ = closure(*STAGES[stage], *parts(optimizer))
     return {str(file.relative_to(ROOT)) for file in files}
 
 
-def imported(script: str, modules: tuple[str, ...] = ()) -> set[str]:
+@pytest.fixture
+def imported(tmp_path) -> Callable[..., set[str]]:
     """The files of the package that a stage's script has imported when it has done its work."""
-    code = f"""
-import importlib, runpy, sys
-sys.path[:0] = ["src"]
-runpy.run_path("stages/{script}.py", run_name="imported")
-for name in {modules!r}:
-    importlib.import_module(name)
-for module in list(sys.modules.values()):
-    if (file := getattr(module, "__file__", None)):
-        print(file)
-"""
-    output = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
-    files = {Path(line) for line in output.splitlines() if line.endswith(".py")}
-    inside = {str(f.relative_to(ROOT)) for f in files if f.is_relative_to(ROOT / "src")}
-    return {file for file in inside if not file.endswith("__init__.py")}
+    script = tmp_path / "imports.py"
+    script.write_text(IMPORTS)
+
+    def files(stage: str, modules: tuple[str, ...] = ()) -> set[str]:
+        done = warm().run(str(script), stage, *modules, cwd=ROOT, env={"PYTHONPATH": "src"})
+        assert done.returncode == 0, done.stdout
+        paths = {Path(line) for line in done.stdout.splitlines() if line.endswith(".py")}
+        inside = {str(f.relative_to(ROOT)) for f in paths if f.is_relative_to(ROOT / "src")}
+        assert "src/optbench/__init__.py" in inside
+        return {file for file in inside if not file.endswith("__init__.py")}
+
+    return files
 
 
 def parts(optimizer: str) -> tuple[str, ...]:
@@ -62,7 +74,7 @@ def parts(optimizer: str) -> tuple[str, ...]:
     ("script", "stage"), [("train", "training"), ("cost", "cost"), ("search", "search")]
 )
 @pytest.mark.parametrize("optimizer", ["radam", "kfac", "ngd"])
-def test_the_plan_has_digests_of_all_that_is_imported(script, stage, optimizer):
+def test_the_plan_has_digests_of_all_that_is_imported(imported, script, stage, optimizer):
     """But for what changes no bit: supervision, and the words of a script."""
     found = imported(script, parts(optimizer))
     without_effect = WITHOUT_EFFECT.replace(".", "/")
@@ -86,12 +98,12 @@ def test_second_order_has_digests_of_the_shared_folder():
     assert shared <= digested("training", "kfac") | digested("training", "ngd")
 
 
-def test_control_a_module_that_is_not_digested_is_noticed():
+def test_control_a_module_that_is_not_digested_is_noticed(imported):
     assert "src/optbench/report/style.py" in imported("report") - digested("training", "radam")
 
 
 @pytest.mark.parametrize("stage", ["evaluate", "report", "score", "index", "collect", "validate"])
-def test_digests_of_quick_stages_hold_the_import_closure(stage):
+def test_digests_of_quick_stages_hold_the_import_closure(imported, stage):
     """Each has the digest of its own code as a dep, and that of the task that is loaded by name."""
     files, _ = closure(*STAGES[stage])
     found = {file for file in imported(stage) if WITHOUT_EFFECT.replace(".", "/") not in file}
@@ -133,7 +145,7 @@ def test_package_files_are_empty():
         assert file.read_text() == ""
 
 
-def test_training_never_sees_evaluation_or_report():
+def test_training_never_sees_evaluation_or_report(imported):
     for stage, script in (("training", "train"), ("search", "search")):
         files = imported(script) | digested(stage, "radam")
         assert not [f for f in files if "/evaluation/" in f or "/report/" in f]

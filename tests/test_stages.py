@@ -1,11 +1,9 @@
 """A stage that is called with a name that is not there says so, and nothing is trained."""
 
-import subprocess
-import sys
-
 import pytest
 
 from tests.conftest import ROOT
+from tests.warm import warm
 
 
 @pytest.mark.parametrize(
@@ -31,10 +29,9 @@ def test_an_unknown_name(tmp_path, command, message):
         (tmp_path / folder).symlink_to(ROOT / folder)
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports/dvc.yaml").write_bytes((ROOT / "reports/dvc.yaml").read_bytes())
-    refused = subprocess.run(
-        [sys.executable, str(ROOT / f"stages/{stage}.py"), *arguments],
-        cwd=tmp_path, env={"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin"}, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+    refused = warm().run(
+        str(ROOT / f"stages/{stage}.py"), *arguments, cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin"},
     )  # fmt: skip
     assert refused.returncode == 1
     assert message in refused.stdout

@@ -5,12 +5,14 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 from tests.cli.test_new_workload import text, tree
 from tests.conftest import ENVIRONMENT, ROOT, Project, executed
+from tests.warm import warm
 from torch import optim
 
 ROOM = "workloads/digits-cnn/params.yaml"
@@ -43,8 +45,19 @@ class Tiny(optim.Optimizer):
 '''
 
 
-def new(project: Project, *arguments: str, check: bool = True) -> str:
-    return project.run("optbench", "new", "optimizer", *arguments, check=check).stdout
+@pytest.fixture
+def new() -> Callable[..., str]:
+    """`optbench new optimizer` in a project; gives what it prints."""
+
+    def create(project: Project, *arguments: str, code: int = 0) -> str:
+        launch = str(project.folder / "src/optbench/cli/launch.py")
+        command = (launch, "new", "optimizer", *arguments)
+        done = warm().run(*command, cwd=project.folder, env=ENVIRONMENT)
+        assert done.returncode == code, done.stdout
+        assert "Traceback" not in done.stdout
+        return done.stdout
+
+    return create
 
 
 def plan(project: Project, workload: str = "digits-cnn") -> None:
@@ -53,7 +66,7 @@ def plan(project: Project, workload: str = "digits-cnn") -> None:
         project.run("env", "PYTHONPATH=src", "python", "stages/validate.py", *arguments)
 
 
-def test_the_arms_plan_has_the_true_defaults_of_the_class(bare: Project):
+def test_the_arms_plan_has_the_true_defaults_of_the_class(bare: Project, new):
     before = tree(bare)
     output = new(bare, *NADAM)
     changed = {path for path, content in tree(bare).items() if before.get(path) != content}
@@ -70,7 +83,7 @@ def test_the_arms_plan_has_the_true_defaults_of_the_class(bare: Project):
     }
 
 
-def test_the_wrapper_is_linted_and_typed_and_says_how_it_decays(bare: Project):
+def test_the_wrapper_is_linted_and_typed_and_says_how_it_decays(bare: Project, new):
     output = new(bare, *NADAM)
     file = "src/optbench/optimizers/nadam.py"
     bare.run("ruff", "check", file)
@@ -82,7 +95,7 @@ def test_the_wrapper_is_linted_and_typed_and_says_how_it_decays(bare: Project):
     assert "decoupled_weight_decay=False," in text(bare, file)
 
 
-def test_the_row_and_the_space_stand_below_the_others_and_no_comment_is_lost(bare: Project):
+def test_the_row_and_the_space_stand_below_the_others_and_no_comment_is_lost(bare: Project, new):
     before = text(bare, ROOM).splitlines()
     new(bare, *NADAM, "--workload", "digits-cnn")
     lines = [line for line in text(bare, ROOM).splitlines() if line not in before]
@@ -97,18 +110,18 @@ def test_the_row_and_the_space_stand_below_the_others_and_no_comment_is_lost(bar
     assert math.log10(high / low) == pytest.approx(math.log10(0.095 / 0.0003), abs=0.005)
 
 
-def test_several_rooms_get_rows_and_one_without_a_search_no_space(bare: Project):
+def test_several_rooms_get_rows_and_one_without_a_search_no_space(bare: Project, new):
     new(bare, *NADAM, "--workload", "digits-cnn", "--workload", "cifar10-resnet18", "--lr", "0.01")
     assert bare.read_params("digits-cnn")["optimizers"]["nadam"]["lr"] == 0.01
     assert bare.read_params("cifar10-resnet18")["optimizers"]["nadam"] == {"lr": 0.01}
     assert "nadam" not in bare.read_params("cifar10-resnet9")["optimizers"]
 
 
-def test_what_the_rooms_search_and_the_class_does_not_have_is_asked_for(bare: Project):
+def test_what_the_rooms_search_and_the_class_does_not_have_is_asked_for(bare: Project, new):
     rprop = ("rprop", "--target", "torch.optim.Rprop")
     before = tree(bare)
-    assert "--space lr=0.001:0.3 NAME=LOW:HIGH" in new(bare, *rprop, check=False)
-    smaller = new(bare, *rprop, "--space", "lr=0.001:0.1", check=False)
+    assert "--space lr=0.001:0.3 NAME=LOW:HIGH" in new(bare, *rprop, code=1)
+    smaller = new(bare, *rprop, "--space", "lr=0.001:0.1", code=1)
     assert "rprop 1 dimension, 2.00 decades: give each optimizer the same" in smaller
     assert tree(bare) == before
     output = new(bare, *rprop, "--workload", "cifar10-resnet18")  # the control: not searched
@@ -116,7 +129,7 @@ def test_what_the_rooms_search_and_the_class_does_not_have_is_asked_for(bare: Pr
     assert "WEIGHT_DECAY" not in text(bare, "src/optbench/optimizers/rprop.py")
 
 
-def test_a_space_that_is_given_is_taken(bare: Project):
+def test_a_space_that_is_given_is_taken(bare: Project, new):
     new(bare, "sgd2", "--target", "torch.optim.SGD", "--set", "momentum=0.9", "nesterov=true",
         "--space", "lr=0.001:0.316", "momentum=0.0009:0.9")  # fmt: skip
     room = bare.read_params("digits-cnn")
@@ -140,12 +153,9 @@ def test_a_space_that_is_given_is_taken(bare: Project):
         ("x --target torch.optim.SGD --set momentum=1.5", "optimizers.x.momentum: got 1.5: must"),
     ],
 )
-def test_what_cannot_be_is_refused_and_nothing_is_written(bare: Project, arguments, message):
+def test_what_cannot_be_is_refused_and_nothing_is_written(bare: Project, new, arguments, message):
     before = tree(bare)
-    done = bare.run("optbench", "new", "optimizer", *arguments.split(), check=False)
-    assert done.returncode == 1
-    assert message in done.stdout
-    assert "Traceback" not in done.stdout
+    assert message in new(bare, *arguments.split(), code=1)
     assert tree(bare) == before
 
 
@@ -178,15 +188,15 @@ def call(project: Project, environment: dict[str, str], *command: str) -> str:
     return done.stdout
 
 
-TAKE_TINY = ("new", "optimizer", "tiny", "--target", "tiny_optimizer.steps.Tiny", "--set",
-             "strength=2.0")  # fmt: skip
+TINY_ARGUMENTS = ("tiny", "--target", "tiny_optimizer.steps.Tiny", "--set",
+                  "strength=2.0")  # fmt: skip
 
 
 def test_an_edit_of_a_package_that_is_developed_changes_its_arm_alone(
     bare: Project, environment, tmp_path
 ):
     package = tiny_in(tmp_path / "elsewhere")
-    output = call(bare, environment, "python", LAUNCH, *TAKE_TINY)
+    output = call(bare, environment, "python", LAUNCH, "new", "optimizer", *TINY_ARGUMENTS)
     assert "added to dvc.yaml" in output
     assert f"    - {package}\n" in text(bare, "dvc.yaml")
     assert bare.read_params("digits-cnn")["optimizers"]["tiny"] == {
@@ -222,14 +232,14 @@ def test_a_package_below_the_project_is_named_by_its_relative_path(bare: Project
     tiny_in(bare.folder / "vendor")
     (venv,) = (bare.folder.parent / "venv/lib").glob("python*/site-packages/developed.pth")
     venv.write_text(venv.read_text() + f"{bare.folder / 'vendor'}\n")
-    call(bare, environment, "python", LAUNCH, *TAKE_TINY)
+    call(bare, environment, "python", LAUNCH, "new", "optimizer", *TINY_ARGUMENTS)
     assert "    - vendor/tiny_optimizer\n" in text(bare, "dvc.yaml")
 
 
-def test_one_in_src_is_among_the_deps_already(bare: Project):
+def test_one_in_src_is_among_the_deps_already(bare: Project, new):
     tiny_in(bare.folder / "src")
     before = text(bare, "dvc.yaml")
-    bare.run("optbench", *TAKE_TINY)
+    new(bare, *TINY_ARGUMENTS)
     assert text(bare, "dvc.yaml") == before
     file = "src/optbench/optimizers/tiny.py"
     bare.run("ruff", "check", file)
@@ -239,18 +249,18 @@ def test_one_in_src_is_among_the_deps_already(bare: Project):
 
 def test_one_that_only_this_shell_can_import_is_refused(bare: Project, tmp_path):
     tiny_in(tmp_path / "mine")
-    command = ("env", f"PYTHONPATH={tmp_path / 'mine'}", "optbench", *TAKE_TINY)
+    command = ("env", f"PYTHONPATH={tmp_path / 'mine'}", "optbench", "new", "optimizer",
+               *TINY_ARGUMENTS)  # fmt: skip
     done = bare.run(*command, check=False)
     assert done.returncode == 1
     assert "stages cannot import tiny_optimizer: install it" in done.stdout
     assert "`python -m pip install -e FOLDER`" in done.stdout
 
 
-def test_what_the_class_requires_is_asked_for(bare: Project):
+def test_what_the_class_requires_is_asked_for(bare: Project, new):
     tiny_in(bare.folder / "src")
-    done = bare.run("optbench", *TAKE_TINY[:-2], check=False)
-    assert "has no default of strength: give one: --set strength=VALUE" in done.stdout
-    assert done.returncode == 1
+    output = new(bare, *TINY_ARGUMENTS[:-2], code=1)
+    assert "has no default of strength: give one: --set strength=VALUE" in output
 
 
 AVERAGES = '''
@@ -305,7 +315,7 @@ print(model.weight.item())
 """
 
 
-def test_one_that_judges_other_weights_than_it_trains_is_turned_for_each_evaluation(bare: Project):
+def test_one_that_judges_other_weights_than_it_trains_is_turned_to_be_scored(bare: Project, new):
     file = tiny_in(bare.folder / "src") / "steps.py"
     file.write_text(TINY + AVERAGES)
     output = new(bare, "averages", "--target", "tiny_optimizer.steps.Averages")

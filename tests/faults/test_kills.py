@@ -47,11 +47,11 @@ def whole(tmp_path_factory) -> dict[str, str]:
     [
         ("step", 30),
         pytest.param(("write", 1), marks=pytest.mark.slow),
-        ("write", 30),
+        pytest.param(("write", 30), marks=pytest.mark.slow),
         pytest.param(("rename", 1), marks=pytest.mark.slow),
         ("rename", 30),
         pytest.param(("renamed", 30), marks=pytest.mark.slow),
-        ("scoring", 3),
+        pytest.param(("scoring", 3), marks=pytest.mark.slow),
         ("scoring", POINTS + 1),  # of the last test: all steps are done
         pytest.param(("results", 1), marks=pytest.mark.slow),
         ("results", 4),

@@ -14,13 +14,14 @@ from optbench.supervision.keeper import VARIABLE
 
 CELL = "digits-cnn/suite/sgd-cosine-0"
 PLAN = "workloads/digits-cnn/dvc.yaml:validate"
+STAGE = f"workloads/digits-cnn/dvc.yaml:train@{Path(CELL).name}"
 TRAIN = ("env", "PYTHONPATH=src", "python", "stages/train.py", "digits-cnn", "sgd-cosine", "0")
 
 
-def start_repro(project: Project) -> subprocess.Popen:
+def start_repro(project: Project, *targets: str) -> subprocess.Popen:
     """`dvc repro` whose trainings write a checkpoint after each step."""
     return subprocess.Popen(
-        ["dvc", "repro"], cwd=project.folder, env={**ENVIRONMENT, VARIABLE: "0"},
+        ["dvc", "repro", *targets], cwd=project.folder, env={**ENVIRONMENT, VARIABLE: "0"},
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
 
@@ -44,7 +45,7 @@ def test_dvc_repro_killed_leaves_no_trainer_and_goes_on(project: Project):
     expected = cell_files(project)
     project.run("git", "restore", "results")
     scratch = project.folder / "scratch"
-    dvc = start_repro(project)
+    dvc = start_repro(project, STAGE)
     wait_until(lambda: any(scratch.glob(f"checkpoints/{CELL}/*/*.checkpoint")), 60)
     dvc.kill()
     dvc.wait()
@@ -52,16 +53,15 @@ def test_dvc_repro_killed_leaves_no_trainer_and_goes_on(project: Project):
     trainer = int(holder.split()[1])
     wait_until(lambda: not is_running(trainer), 10)
     kept = max(scratch.glob(f"checkpoints/{CELL}/*/*.checkpoint"))
-    output = project.run("dvc", "repro").stdout
+    output = project.run("dvc", "repro", STAGE).stdout
     assert f"{CELL}: goes on after step {int(kept.stem)} of {12 * 22}" in output
     assert cell_files(project) == expected
-    assert project.repro() == []
+    assert project.repro(STAGE) == []
 
 
 def test_force_trains_again_from_the_start(project: Project):
     """A control: no state is left of a run that has succeeded."""
-    stage = f"workloads/digits-cnn/dvc.yaml:train@{Path(CELL).name}"
-    output = project.run("dvc", "repro", "--force", "--single-item", stage).stdout
+    output = project.run("dvc", "repro", "--force", "--single-item", STAGE).stdout
     assert "step 22/22" in output
     assert "goes on" not in output
     assert project.run("git", "status", "--porcelain", "results").stdout == ""
@@ -106,7 +106,7 @@ def test_damaged_pixels_never_train(project: Project):
 
 
 def test_a_cell_that_diverges_is_a_result_and_the_suite_goes_on(project: Project):
-    project.set("optimizers.adam.lr", 1e30, "digits-cnn")
+    project.set("exceptions.adam-cosine", {"lr": 1e30}, "digits-cnn")
     assert "train@adam-cosine-0" in project.repro()
     metrics = project.json("results/digits-cnn/suite/adam-cosine-0/metrics.json")
     assert metrics["diverged_at_step"] >= 1

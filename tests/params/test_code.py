@@ -269,7 +269,7 @@ def test_an_installed_package_counts_by_its_version(package, foreign, monkeypatc
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: the-pack\nVersion: 1.2\n")
     (info / "top_level.txt").write_text("pack\n")
     before = optimizer(package, "pack")
-    assert code.identity("pack") == "1.2"
+    assert code.identity("pack") == "the-pack 1.2"
     (site / "pack/__init__.py").write_text("thing = 2\n")
     assert optimizer(package, "pack") == before
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: the-pack\nVersion: 1.3\n")

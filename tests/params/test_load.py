@@ -43,7 +43,7 @@ BAD_VALUES = [
     ("override/lr", -0.1, "override.lr: got -0.1: must be greater than 0"),
     ("override/lr", math.nan, "override.lr: got nan: must be a finite number"),
     ("override/lr", math.inf, "override.lr: got inf: must be a finite number"),
-    ("override/lr", "1e-3", "to YAML '1e-3' is text, write 0.001"),
+    ("override/lr", "0.001", "to YAML '0.001' is text, write 0.001"),
     ("override/lr", [0.1], "override.lr: got [0.1]: must be a valid number"),
     ("override/weight_decay", -1.0, "override.weight_decay: got -1.0: must be greater than or"),
     ("override/epochs", 0, "override.epochs: got 0: must be greater than 0"),

@@ -86,13 +86,14 @@ def test_every_id_is_there_once_and_every_link_within_the_page_leads_to_one(page
 
 
 def test_links_between_pages_lead_to_files(folder):
-    for path in folder.rglob("*.html"):
-        links = [a["href"] for a in Page(path.read_text()).all("a")]
-        for link in links:
+    pages = {path.resolve(): Page(path.read_text()) for path in folder.rglob("*.html")}
+    assert len(pages) == len(PAGES)
+    for path, page in pages.items():
+        for link in {a["href"] for a in page.all("a")}:
             target, _, fragment = link.partition("#")
-            file = path.parent / target if target else path
+            file = (path.parent / target).resolve() if target else path
             assert file.is_file(), link
-            assert not fragment or fragment in Page(file.read_text()).ids(), link
+            assert not fragment or fragment in pages[file].ids(), link
 
 
 def test_headings_descend_step_by_step_below_one_title(page):

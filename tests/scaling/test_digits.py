@@ -48,6 +48,7 @@ def test_locks_results_and_reports_are_those_of_a_serial_run(untrained, tmp_path
     assert untrained.repro() == []
 
 
+@pytest.mark.slow
 def test_interrupted_trainings_keep_their_step_and_go_on_to_the_same_bits(longer):
     process = start(longer, "--jobs", "2", *CELLS, **{VARIABLE: "0"})
     checkpoints = longer.folder / f"scratch/checkpoints/{WORKLOAD}/suite"

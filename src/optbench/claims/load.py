@@ -23,7 +23,7 @@ from optbench.core.arm import Arm
 from optbench.core.registry import load_score
 from optbench.core.score import Score
 from optbench.params.check import Checker
-from optbench.params.document import UniqueKeys, read_yaml
+from optbench.params.document import Unambiguous, read_yaml
 from optbench.params.messages import DocumentError, unknown
 from optbench.params.schema import Grid
 
@@ -228,7 +228,7 @@ def _check_arm(checker: Checker, path: str, arm: Arm) -> None:
     checker.name("schedules", arm.schedule, path)
 
 
-class NoAliases(UniqueKeys):
+class NoAliases(Unambiguous):
     """A loader that refuses aliases, so that a short text cannot hold much, and odd keys."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:

@@ -154,7 +154,7 @@ def check_suite(checker: Checker, suite: Suite, rows: Rows, schedules: Rows) -> 
     grid = {key: lists[key] for key in ("optimizers", "schedules")}
     for key, values in grid.items():
         if not values and (any(grid.values()) or not suite.arms):
-            checker.add(f"suite.{key}: got none: name some, or arms in place of a grid")
+            checker.add(f"suite.{key}: got none: name some, or no list but arms")
     for seed in suite.seeds:
         checker.seed("suite.seeds", seed)
     for key in suite.arms:

@@ -8,7 +8,6 @@ the fingerprint, which a result keeps.
 
 import ast
 import hashlib
-import importlib.metadata
 import importlib.util
 import io
 import sys
@@ -19,6 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from optbench.core.files import publish
+from optbench.core.packages import distributions_of
 from optbench.core.registry import PACKAGE, module_name, score_module_name
 from optbench.core.run import Run
 from optbench.params.signatures import SINGULAR, names
@@ -153,12 +153,9 @@ def identity(package: str) -> str:
 
 
 def installed_version(package: str) -> str:
-    """The version of the distribution that an installed package comes from."""
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:  # it goes by another name: look into all
-        names = importlib.metadata.packages_distributions().get(package, [])
-        return importlib.metadata.version(names[0]) if names else "unknown"
+    """The versions of the distributions that an installed package comes from."""
+    versions = distributions_of(package)
+    return ", ".join(f"{name} {version}" for name, version in versions.items()) or "unknown"
 
 
 @cache

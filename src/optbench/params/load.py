@@ -14,7 +14,7 @@ from optbench.core.score import Score
 from optbench.params import check_room as rules
 from optbench.params import signatures
 from optbench.params.check import Checker
-from optbench.params.document import UniqueKeys, read_yaml
+from optbench.params.document import Unambiguous, read_yaml
 from optbench.params.listed import strangers, unlisted_dataset, unlisted_workload
 from optbench.params.messages import PARAMS, ParamsError, unknown
 from optbench.params.schema import Document, Override, RoomDocument, Suite, keys
@@ -208,7 +208,7 @@ def _override(checker: Checker, values: Args) -> Override | None:
 def _read(path: Path) -> dict[str, Any]:
     """The file's values."""
     refusal = partial(ParamsError, file=path)
-    raw = read_yaml(path, loader=UniqueKeys, refusal=refusal)
+    raw = read_yaml(path, loader=Unambiguous, refusal=refusal)
     if not isinstance(raw, dict):
         raise refusal([f"must be a mapping of keys, got {type(raw).__name__}"])
     if sum(1 for _ in islice(_values(raw), VALUES_MAX + 1)) > VALUES_MAX:

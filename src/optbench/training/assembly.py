@@ -1,8 +1,8 @@
 """From a Run to the parts that train it, each seeded from the run's seed."""
 
 import inspect
+import sys
 from collections.abc import Mapping, Sequence
-from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from optbench.core import randomness, registry, roles
+from optbench.core.packages import distributions_of
 from optbench.core.run import SCORING_SHARE, Run, Settings
 from optbench.tasks.protocol import Batches, Task
 from optbench.training.device import fingerprint, set_up_process
@@ -131,7 +132,6 @@ def build_scheduler(run: Run, optimizer: Optimizer, steps: int, steps_per_epoch:
 
 def packages(optimizer: Optimizer) -> dict[str, str]:
     """The versions of the packages that an optimizer's class and its bases come from."""
-    distributions = packages_distributions()
     modules = {base.__module__.partition(".")[0] for base in type(optimizer).__mro__}
-    names = {name for module in modules for name in distributions.get(module, ())}
-    return {name: version(name) for name in sorted(names)}
+    foreign = sorted(modules - set(sys.stdlib_module_names))
+    return {name: v for module in foreign for name, v in distributions_of(module).items()}
