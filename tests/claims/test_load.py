@@ -86,7 +86,7 @@ BAD_VALUES = [
     ("cifar10-sgd", "claimed", 94.2, "no accuracy can be that: as it is stored, write 0.942"),
     ("cifar10-sgd", "claimed", -0.1, "claims.cifar10-sgd.claimed: got -0.1: no accuracy can be th"),
     ("cifar10-sgd", "claimed", float("inf"), "claims.cifar10-sgd.claimed: got inf: must be a fin"),
-    ("cifar10-sgd", "claimed", "9e-1", "to YAML '9e-1' is text, write 0.9"),
+    ("cifar10-sgd", "claimed", "0.9", "to YAML '0.9' is text, write 0.9"),
     ("cifar10-sgd", "margin", 0, "margin: got 0: must be greater than 0"),
     ("cifar10-sgd", "margin", 1.0, "margin: got 1.0: must be below 1, the largest difference of a"),
     ("cifar10-order", "margin", 1.5, "cifar10-order.margin: got 1.5: must be below 1, the largest"),
