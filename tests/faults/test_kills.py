@@ -84,6 +84,7 @@ def test_control_another_run_has_other_digests(tmp_path, whole):
     [
         (signal.SIGTERM, 143),
         pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
         pytest.param(signal.SIGUSR1, 143, marks=pytest.mark.slow),
     ],
 )

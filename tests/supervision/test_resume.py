@@ -54,7 +54,8 @@ def test_control_what_a_checkpoint_holds_is_needed(lost):
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGUSR1, 143)]
+    ("number", "code"),
+    [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129), (signal.SIGUSR1, 143)],
 )
 def test_a_signal_keeps_the_step_and_gives_its_exit_code(stop_after, number, code):
     before = signal.getsignal(number)

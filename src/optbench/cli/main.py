@@ -1,7 +1,5 @@
 """The command `optbench`: what there is to do with the project, beside `dvc`."""
 
-import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,12 +24,8 @@ def main(arguments: Sequence[str], standing: Path) -> int:
     `standing`: the folder that paths among the arguments are relative to.
     """
     with as_stage():
-        try:
-            code = hand_over(arguments, standing, prog="optbench", commands=COMMANDS)
-            sys.stdout.flush()
-        except BrokenPipeError:  # who reads, `head` for one, has read enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 128 + signal.SIGPIPE
+        code = hand_over(arguments, standing, prog="optbench", commands=COMMANDS)
+        sys.stdout.flush()
     return code
 
 

@@ -15,12 +15,14 @@ from optbench.core.run import WORKLOADS, Run
 from optbench.cost.estimate import estimate_s
 from optbench.params.load import Room, load_params, load_room
 from optbench.params.plan import cells, single_run
+from optbench.scaling.locks import require_whole
 from optbench.scaling.pipeline import explained
 
 
 def run(arguments: Sequence[str], standing: Path) -> int:
     """Prints one line on the chosen workload."""
     Parser("plan", __doc__, example="").parse_args(arguments)
+    require_whole()
     params = load_params()
     room = load_room(params.workload, params)
     changed = changed_stages(room.name)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from optbench.cli.commands import Parser
 from optbench.scaling import engine
+from optbench.scaling.locks import require_whole
 from optbench.scaling.reproduction import reproduce
 
 
@@ -23,6 +24,7 @@ def run(arguments: Sequence[str], standing: Path) -> int:
         "--oversubscribe", action="store_true", help="even if cores or GPUs do not suffice"
     )
     args = parser.parse_args(arguments)
+    require_whole()
     targets = [from_here(target, standing) for target in args.targets]
     return reproduce(targets, jobs=args.jobs, engine=args.engine, oversubscribe=args.oversubscribe)
 

@@ -231,9 +231,11 @@ def detectable(contents: Contents, spread: Spread) -> str:
 def describe(fingerprint: Fingerprint) -> str:
     """An environment in a few words."""
     place = shown(fingerprint)
+    libraries = f"{place['libraries']}, " if place["libraries"] else ""
     return (
-        f"torch {place['torch']}, {place['device']} ({place['cpu_capability']}), "
-        f"{counted(place['threads'], 'thread')}, {place['precision']}, data {place['data_sha256']}"
+        f"torch {place['torch']}, {place['device']} ({place['cpu']}, {place['cpu_capability']}), "
+        f"{libraries}{counted(place['threads'], 'thread')}, {place['precision']}, "
+        f"data {place['data_sha256']}"
     )
 
 

@@ -23,6 +23,7 @@ from dvc.stage import run as stage_run
 from dvc.stage.exceptions import StageCmdFailedError
 
 from optbench.core.errors import UsageError
+from optbench.scaling.locks import written_whole
 
 # Writing a dvc.lock of a thousand entries takes seconds. An entry that is not written when the
 # process is killed stands in DVC's run-cache: nothing is trained again.
@@ -145,7 +146,8 @@ class Entries:
         """Has DVC write the entries of one file, those that are unchanged left alone."""
         changed = [stage for stage in stages if self._changed[stage.addressing]]
         if changed:
-            changed[0].dvcfile.dump_stages(changed, update_pipeline=False)
+            with written_whole():
+                changed[0].dvcfile.dump_stages(changed, update_pipeline=False)
 
 
 def shell_command(executable: str, command: str) -> tuple[str, ...]:

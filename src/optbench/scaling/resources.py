@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from optbench.core.cores import usable_cores
 from optbench.core.errors import UsageError
 from optbench.core.run import WORKLOADS
 
@@ -58,9 +59,7 @@ class Machine:
 
 def this_machine() -> Machine:
     """The cores and GPUs here, as the scheduler's and CUDA's settings leave them."""
-    has_affinity = hasattr(os, "sched_getaffinity")  # not on macOS
-    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
-    return Machine(cores=cores, gpus=_gpus())
+    return Machine(cores=usable_cores(), gpus=_gpus())
 
 
 def need_of(folders: Iterable[Path]) -> Need:

@@ -10,22 +10,31 @@ from types import FrameType, TracebackType
 from optbench.core.errors import UsageError
 from optbench.core.records import Diagnostic, Point
 from optbench.supervision.checkpoint import Checkpoints
+from optbench.supervision.watchdog import Watchdog
 from optbench.training.loop import Training
 
 VARIABLE = "OPTBENCH_CHECKPOINT_S"
 DEFAULT_EVERY_S = 60.0
 # By default, writing checkpoints takes no larger share of the time than this.
 SHARE = 0.02
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+STEPS_OF_PATIENCE = 3  # with a step that may hang
+# Those that ask for the end, with the exit code that they lead to. SIGUSR1, the notice before a
+# preemption, ends as SIGTERM does.
+EXIT_CODES = {
+    signal.SIGTERM: 128 + signal.SIGTERM,
+    signal.SIGINT: 128 + signal.SIGINT,
+    signal.SIGHUP: 128 + signal.SIGHUP,
+    signal.SIGUSR1: 128 + signal.SIGTERM,
+}
 
 
 class Interrupted(UsageError):
     """The process was asked to end, and has kept where it was."""
 
     def __init__(self, message: str, number: int) -> None:
-        """`number`: the signal; SIGUSR1, the notice before a preemption, ends as SIGTERM does."""
+        """`number`: the signal."""
         super().__init__(message)
-        self.exit_code = 128 + (signal.SIGTERM if number == signal.SIGUSR1 else number)
+        self.exit_code = EXIT_CODES[signal.Signals(number)]
 
 
 class Keeper:
@@ -48,8 +57,11 @@ class Keeper:
 
     def __enter__(self) -> "Keeper":
         """Takes over the signals that ask a process to end."""
-        self.before = {number: signal.signal(number, self._note) for number in SIGNALS}
-        self.saved_at = time.monotonic()
+        listening = [number for number in EXIT_CODES if not _is_shut_out(number)]
+        self.before = {number: signal.signal(number, self._note) for number in listening}
+        self.watchdog = Watchdog({number: EXIT_CODES[number] for number in listening})
+        self.watchdog.__enter__()
+        self.saved_at = self.stepped_at = time.monotonic()
         return self
 
     def __exit__(
@@ -64,11 +76,16 @@ class Keeper:
         """
         if isinstance(error, Interrupted):
             self._save()
+        self.watchdog.__exit__(kind, error, trace)
         for number, handler in self.before.items():
             signal.signal(number, handler)
 
     def step(self, step: int) -> None:
         """Keeps the training where it is time, and ends it where a signal has come."""
+        now = time.monotonic()
+        longest_s = STEPS_OF_PATIENCE * (now - self.stepped_at)
+        self.watchdog.patience_s = max(self.watchdog.patience_s, longest_s)
+        self.stepped_at = now
         self._end_if_asked()
         if self._is_due(self.every_s):
             self._save()
@@ -113,6 +130,11 @@ class Keeper:
             f"{self.training.steps}, which is kept: run the same command to go on",
             self.signal,
         )
+
+
+def _is_shut_out(number: signal.Signals) -> bool:
+    """Whether who started this process has it live on when its terminal goes, as `nohup` does."""
+    return number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN
 
 
 def seconds_between() -> float | None:

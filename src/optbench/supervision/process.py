@@ -22,6 +22,7 @@ def as_stage() -> Iterator[None]:
     Where DVC started it, and DVC is killed, the process gets SIGTERM: nobody is left who would
     take its results.
     """
+    open_closed_streams()
     if "DVC_STAGE" in os.environ:
         threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
@@ -29,9 +30,25 @@ def as_stage() -> Iterator[None]:
     except UsageError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
+    except BrokenPipeError:  # who reads, `head` for one, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(128 + signal.SIGPIPE)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(128 + signal.SIGINT)
+
+
+def open_closed_streams() -> None:
+    """Opens those of the three standard streams that were closed, for nobody to read.
+
+    Else Python has None in their place, and the next file that is opened takes their number.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
 
 
 def _end_with_parent() -> None:

@@ -2,15 +2,30 @@
 
 import os
 import platform
+import re
+from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 
 from optbench.core.errors import UsageError
 from optbench.core.run import Settings
 from optbench.training.memory import keep_freed_memory
+from optbench.training.openmp import require_threads
 
 # cuBLAS repeats its bits only with a fixed workspace; read when CUDA starts.
-os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+WORKSPACE = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+os.environ.setdefault(*WORKSPACE)
+# By these the libraries below torch choose instructions and algorithms, and so bits.
+LIBRARIES = (
+    "ATEN_", "CUBLAS", "CUDNN_", "DNNL_", "GOMP_", "KMP_", "MKL_", "NVIDIA_TF32_", "OMP_",
+    "ONEDNN_", "OPENBLAS_", "TORCH_ALLOW_TF32_", "TORCH_BLAS_",
+)  # fmt: skip
+# Of those, what changes none: threads are set by the run, where they wait and what is told.
+WITHOUT_EFFECT = re.compile(
+    r".*(NUM_THREADS|VERBOSE|AFFINITY|PLACES|PROC_BIND|WAIT_POLICY|SPINCOUNT|BLOCKTIME|DISPLAY.*)"
+)
+CPUINFO = Path("/proc/cpuinfo")
 
 
 def select(name: str) -> torch.device:
@@ -40,6 +55,9 @@ def set_up_process(settings: Settings) -> torch.device:
     """Fixes threads and algorithms so that the same run gives the same bits; returns the device.
 
     Memory that a step frees is kept for the next one.
+
+    Raises:
+        UsageError: the device is absent, or the threads cannot be had.
     """
     keep_freed_memory()
     torch.set_num_threads(settings.threads)
@@ -47,7 +65,10 @@ def set_up_process(settings: Settings) -> torch.device:
     # Only a debugging aid; it would write every new tensor once more.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
-    return select(settings.device)
+    device = select(settings.device)
+    if device.type == "cpu":
+        require_threads(settings.threads)
+    return device
 
 
 def fingerprint(settings: Settings, device: torch.device, data_digest: str) -> dict[str, str | int]:
@@ -55,7 +76,9 @@ def fingerprint(settings: Settings, device: torch.device, data_digest: str) -> d
     return {
         "torch": torch.__version__,
         "device": hardware(device),
+        "cpu": cpu_vendor(),
         "cpu_capability": cpu_capability(),
+        "libraries": library_settings(os.environ),
         "threads": settings.threads,
         "precision": settings.precision,
         "data_sha256": data_digest,
@@ -67,6 +90,28 @@ def cpu_capability() -> str:
     flags = torch.cpu.get_capabilities()
     matrix = [name for name in ("avx512_bf16", "amx_bf16") if flags.get(name)]
     return "+".join([torch.backends.cpu.get_cpu_capability(), *matrix])
+
+
+def cpu_vendor() -> str:
+    """Whose processor it is: MKL takes other paths on those of others than Intel."""
+    try:
+        lines = CPUINFO.read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    vendors = [line.partition(":")[2].strip() for line in lines if line.startswith("vendor_id")]
+    return vendors[0] if vendors else platform.processor()
+
+
+def library_settings(environment: Mapping[str, str]) -> str:
+    """The variables by which libraries below torch choose how to compute, in order."""
+    chosen = {
+        name: value
+        for name, value in environment.items()
+        if name.startswith(LIBRARIES)
+        and not WITHOUT_EFFECT.fullmatch(name)
+        and (name, value) != WORKSPACE
+    }
+    return " ".join(f"{name}={value}" for name, value in sorted(chosen.items()))
 
 
 def hardware(device: torch.device) -> str:

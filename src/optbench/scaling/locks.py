@@ -1,0 +1,110 @@
+"""dvc.lock files: written whole, and not believed where they are cut.
+
+DVC writes them in place. A kill in that moment leaves an empty or a shorter file: an empty one DVC
+refuses without a way out; by a shorter one, it trains again what is missing.
+"""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from dvc import dvcfile
+
+from optbench.core.errors import UsageError
+from optbench.core.files import publish
+
+LOCK = "dvc.lock"
+
+
+@contextmanager
+def written_whole() -> Iterator[None]:
+    """Within, DVC's entries go into a copy, which then takes the place of the file.
+
+    Raises:
+        UsageError: the disk refuses; the file is as it was.
+    """
+    original = dvcfile.modify_yaml
+
+    @contextmanager
+    def modify(path: str, fs: Any = None) -> Iterator[Any]:
+        place = Path(path)
+        copy = place.with_name(f".{place.name}.copy")
+        if place.exists():
+            shutil.copyfile(place, copy)
+        try:
+            with original(str(copy), fs=fs) as data:
+                yield data
+            publish(place, copy.read_bytes())
+        finally:
+            copy.unlink(missing_ok=True)
+
+    dvcfile.modify_yaml = modify
+    try:
+        yield
+    finally:
+        dvcfile.modify_yaml = original
+
+
+def require_whole(root: Path = Path()) -> None:
+    """Refuses lock files that are no YAML, or lack what Git has of stages that there are.
+
+    Raises:
+        UsageError: names each, and the way out.
+    """
+    problems = [
+        f"{path}: {problem}: a kill or a full disk has cut it: `git restore {path}` takes back "
+        "what is committed, and what was trained since comes from DVC's run-cache"
+        for path in _committed(root)
+        if (root / path).exists() and (problem := _problem(root, path))
+    ]
+    if problems:
+        raise UsageError("\n".join(problems))
+
+
+def _problem(root: Path, path: str) -> str | None:
+    """What is wrong with a lock file."""
+    try:
+        present = _entries((root / path).read_bytes())
+    except (ValueError, yaml.YAMLError):
+        return "is damaged"
+    defined = _defined((root / path).with_suffix(".yaml"))
+    committed = _entries(_git(root, "show", f"HEAD:./{path}"))
+    lost = [name for name in committed - present if name.partition("@")[0] in defined]
+    return f"lacks {len(lost)} entries, {min(lost)} for one" if lost else None
+
+
+def _entries(content: bytes) -> set[str]:
+    """The names of the stages in a lock file.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    document = yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    if not (isinstance(document, dict) and isinstance(document.get("stages"), dict)):
+        raise ValueError("no stages")
+    return set(document["stages"])
+
+
+def _defined(pipeline: Path) -> set[str]:
+    """The names of stages in a dvc.yaml, without their items; none where DVC will refuse it."""
+    try:
+        document = yaml.safe_load(pipeline.read_bytes())
+        return set(document["stages"])
+    except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError):
+        return set()
+
+
+def _committed(root: Path) -> list[str]:
+    """The lock files in Git's last commit; none without Git."""
+    listing = _git(root, "ls-tree", "-r", "-z", "--name-only", "HEAD").decode()
+    return [path for path in listing.split("\0") if Path(path).name == LOCK]
+
+
+def _git(root: Path, *arguments: str) -> bytes:
+    """What Git prints; nothing where it fails."""
+    command = ["git", *arguments]
+    return subprocess.run(command, cwd=root, capture_output=True, check=False).stdout

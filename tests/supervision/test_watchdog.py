@@ -1,0 +1,63 @@
+"""A process that is stuck where no Python runs ends all the same when it is asked to."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from tests.conftest import ROOT
+
+from optbench.supervision.watchdog import Watchdog
+
+# Locks a mutex twice: a call that never returns, and that a signal does not interrupt.
+STUCK = """
+import ctypes, signal, sys, threading, time
+from optbench.supervision.watchdog import Watchdog
+
+signal.signal(signal.SIGTERM, lambda number, frame: print("heard", flush=True))
+mutex, libc = ctypes.create_string_buffer(64), ctypes.CDLL(None)
+with Watchdog({signal.SIGTERM: 143}, patience_s=0.5):
+    threading.Timer(0.5, lambda: print("in the block", flush=True)).start()
+    if sys.argv[1] == "stuck":
+        libc.pthread_mutex_lock(mutex)
+        libc.pthread_mutex_lock(mutex)
+    time.sleep(0.8)
+time.sleep(1)
+print("left", flush=True)
+"""
+
+
+def start(how: str) -> subprocess.Popen:
+    process = subprocess.Popen(
+        [sys.executable, "-c", STUCK, how], env={**os.environ, "PYTHONPATH": "src"}, cwd=ROOT,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert process.stdout.readline() == "in the block\n"
+    return process
+
+
+def test_a_stuck_process_ends_with_the_signals_exit_code():
+    process = start("stuck")
+    process.send_signal(signal.SIGTERM)
+    begin = time.monotonic()
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == 143
+    assert time.monotonic() - begin < 10
+    assert "SIGTERM: no step has ended in 0 s: stopped without it" in output
+    assert "heard" not in output  # the control: Python's own handler was never run
+
+
+def test_control_one_that_hears_is_left_to_itself():
+    process = start("listening")
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert output == "heard\nleft\n"
+
+
+def test_it_gives_back_what_it_took():
+    with Watchdog({}) as watchdog:
+        assert signal.set_wakeup_fd(watchdog.write_end) == watchdog.write_end
+    assert signal.set_wakeup_fd(-1) == -1
+    assert not watchdog.thread.is_alive()
