@@ -2,11 +2,13 @@
 
 import argparse
 import logging
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 from optbench.core import records
+from optbench.core.errors import UsageError
 from optbench.core.files import publish, require_writable
 from optbench.core.run import plan_of, read_plan
 from optbench.supervision.lock import exclusive
@@ -25,14 +27,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("workload")
     parser.add_argument("arm", nargs="?", help="as in adamw-cosine; none: the single run")
-    parser.add_argument("seed", nargs="?", type=int, help="of the cell")
+    parser.add_argument("seed", nargs="?", help="of the cell (default: the stage's, by DVC)")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     plan = plan_of(args.workload)
     if args.arm is None:
         run, place = read_plan(plan / "run.json"), "run"
     else:
-        run = replace(read_plan(plan / "suite" / f"{args.arm}.json"), seed=args.seed)
+        planned = read_plan(plan / "suite" / f"{args.arm}.json")
+        run = replace(planned, seed=seed_of(args.seed))
         place = f"suite/{run.cell}"
     name = f"{run.workload}/{place}"
     results, kept = Path("results") / name, CHECKPOINTS / name
@@ -45,6 +48,22 @@ def main() -> None:
         shutil.rmtree(kept, ignore_errors=True)
     if outcome.diverged_at_step is not None:
         print(f"diverged at step {outcome.diverged_at_step}: recorded as the result")
+
+
+def seed_of(argument: str | None) -> int:
+    """The seed that is given, else the end of the name that DVC has for this stage.
+
+    So it does not pass through the shell, which would carry out what might stand in it.
+
+    Raises:
+        UsageError: there is none, or it is no whole number.
+    """
+    text = argument or os.environ.get("DVC_STAGE", "").rpartition("-")[2]
+    if not (text.isascii() and text.isdigit()):
+        raise UsageError(
+            f"seed: got {text!r}: must be a whole number, as in 'digits-cnn sgd-cosine 0'"
+        )
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -289,3 +289,42 @@ def test_metrics_params_plots_and_dag_work(project: Project):
     target = "results/digits-cnn/run/history.csv"
     assert "failed" not in project.run("dvc", "plots", "diff", "--targets", target).stdout
     assert "score@digits-cnn" in project.run("dvc", "dag", "--mermaid").stdout
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0 $(touch touched)", "0; touch touched", "0'; touch touched; '", '0"; touch touched; "',
+     "0 `touch touched`", "0\ntouch touched\n", "0 && touch touched #"],
+)  # fmt: skip
+def test_no_shell_carries_out_what_stands_in_params(project: Project, text):
+    """Nor where `validate` is passed by."""
+    room, files = f"workloads/{ROOM}", "dvc.yaml"
+    before = project.read_params(ROOM)
+    places = {
+        "name": ["validate", "run", "evaluate", "report"],
+        "suite.seeds": [f"train@sgd-cosine-{text}"],
+        "suite.optimizers": [f"train@{text}-cosine-0"],
+        "suite.schedules": [f"train@sgd-{text}-0"],
+        "suite.arms": [f"train-arm@{text}-0"],
+        "optimizers": [f"cost@{text}"],
+    }
+    for place, stages in places.items():
+        value = {text: {"lr": 0.1}} if place == "optimizers" else [text]
+        project.set(place, text if place == "name" else value, ROOM)
+        targets = [f"{room}/{files}:{stage}" for stage in stages]
+        for target in [*targets, f"{room}/search/dvc.yaml:search@{text}"]:
+            done = project.run("dvc", "repro", "-s", target, check=False)
+            assert done.returncode != 0
+            assert not list(project.folder.rglob("touched"))
+        project.write_params(before, ROOM)
+    project.set("workload", text)
+    assert project.run("dvc", "repro", "-s", f"score@{text}", check=False).returncode != 0
+    assert project.run("dvc", "repro", check=False).returncode != 0
+    assert not list(project.folder.rglob("touched"))
+
+
+def test_control_a_command_with_a_value_in_it_is_carried_out(project: Project):
+    project.edit("dvc.yaml", "\n  bare:\n    cmd: echo ${seed}\n")
+    project.set("seed", "0; touch touched")
+    project.run("dvc", "repro", "-s", "bare")
+    assert (project.folder / "touched").exists()
