@@ -33,7 +33,14 @@ def render_report(contents: Contents, folder: Path) -> None:
 
 
 def render_index(workloads: Sequence[Contents], claims: Claims, folder: Path) -> None:
-    """Writes the index of the workloads that were run, and the claims judged on all there is."""
+    """Writes the index of the workloads that were run, and the claims judged on all there is.
+
+    Raises:
+        UsageError: a workload's report below `folder` is missing, damaged, or of other inputs.
+    """
+    for contents in workloads:
+        if contents.cells:
+            inputs.require_reported(contents, folder / contents.name)
     figures = {
         contents.name: gallery.published(contents, final_score, folder / contents.name)
         for contents in workloads
