@@ -96,6 +96,7 @@ def wrong_summary(row: Summary, score: Score) -> Sequence[str]:
         reached_target=0 <= row.reached_target <= row.n,
         epochs_to_target_median=is_positive(median)
         and (row.reached_target > 0) == (median is not None),
+        tuning=isinstance(row.tuning, str),  # None: cut off
     )
 
 

@@ -96,6 +96,8 @@ def published(contents: Contents, draw: Draw, folder: Path) -> Drawn:
         listed = (folder / inputs.FILE).read_text(encoding="utf-8")
         if stamp(listed, inputs.FILE) not in svg.decode():
             raise ValueError("it is of other inputs than the report")
+        if not svg.rstrip().endswith(b"</svg>"):
+            raise ValueError("it is cut off")
     except (OSError, ValueError) as error:
         way_out = f"run `dvc repro {WORKLOADS / contents.name}/dvc.yaml`"
         raise UsageError(f"{path} cannot be shown ({error}): {way_out}") from error

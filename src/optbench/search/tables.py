@@ -83,9 +83,9 @@ def are_numbers(values: Any) -> bool:
     )
 
 
-def is_object_of_numbers(text: str) -> bool:
-    """Whether a text is a JSON object of finite numbers."""
+def is_object_of_numbers(text: Any) -> bool:
+    """Whether a text is a JSON object of finite numbers; a field that is cut off is no text."""
     try:
         return are_numbers(json.loads(text))
-    except (ValueError, RecursionError):
+    except (TypeError, ValueError, RecursionError):
         return False
