@@ -1,8 +1,10 @@
 """`optbench tune`: winners into a room's files, the diff shown, an alarm at an end of a range."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import yaml
+from tests.cli.recorded import record
 from tests.cli.test_new_workload import text, tree
 from tests.conftest import Project
 from tests.search.examples import trials_of
@@ -18,7 +20,14 @@ def search(project: Project, *optimizers: str, budget: str | None = None) -> Non
     trials = [trial for name in optimizers for trial in trials_of(name)]
     if budget is not None:
         trials = [replace(trial, budget=budget) for trial in trials]
-    (project.folder / ROOM / "search/trials.csv").write_text(rows.to_csv(Trial, trials))
+    leave(project, trials)
+
+
+def leave(project: Project, trials: list[Trial]) -> None:
+    """Leaves trials with the lock file of the stage that would write them."""
+    table = Path(ROOM, "search/trials.csv")
+    (project.folder / table).write_text(rows.to_csv(Trial, trials))
+    record(table.with_name("dvc.lock"), table, root=project.folder)
 
 
 def test_winners_go_into_their_rows_and_the_diff_is_shown(bare: Project):
@@ -53,7 +62,7 @@ def test_a_winner_at_an_end_of_its_range_raises_an_alarm(bare: Project):
         for least in [min(trial.hyper["lr"] for trial in trials)]
         for trial in trials
     ]
-    (bare.folder / ROOM / "search/trials.csv").write_text(rows.to_csv(Trial, trials))
+    leave(bare, trials)
     output = bare.run("optbench", "tune", "digits-cnn").stdout
     assert "ALARM: digits-cnn / adam: the best lr" in output
 
@@ -71,3 +80,15 @@ def test_a_room_that_was_not_searched_stays_as_it_is(bare: Project):
     before = text(bare, f"{ROOM}/params.yaml")
     assert f"{ROOM}/params.yaml: no change" in bare.run("optbench", "tune", "digits-cnn").stdout
     assert text(bare, f"{ROOM}/params.yaml") == before
+
+
+def test_a_changed_table_of_trials_is_refused_and_nothing_is_written(bare: Project):
+    search(bare, "adam")
+    table = bare.folder / ROOM / "search/trials.csv"
+    table.write_text(table.read_text().replace("0.99,", "1.907,", 1))
+    before = tree(bare)
+    done = bare.run("optbench", "tune", "digits-cnn", check=False)
+    assert done.returncode == 1
+    assert "trials.csv is not the one that workloads/digits-cnn/search/dvc.lock rec" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert tree(bare) == before

@@ -14,6 +14,7 @@ from tests.report.conftest import renamed
 
 from optbench.core import records
 from optbench.core.arm import Arm
+from optbench.core.errors import UsageError
 from optbench.evaluation.summary import ONE_NETWORK
 from optbench.report import inputs, style, tables
 from optbench.report.contents import Contents
@@ -322,3 +323,37 @@ def test_latex_sets_the_table_within_the_text(contents, tmp_path, one_network):
     assert done.returncode == 0, done.stdout[-2000:]
     assert (tmp_path / "paper.pdf").read_bytes().startswith(b"%PDF")
     assert "Overfull" not in done.stdout
+
+
+def test_the_index_refuses_other_files_than_those_of_the_report(contents, tmp_path):
+    """A digit of the scores was changed after the report, and DVC was told not to look."""
+    render_report(contents, tmp_path / "digits-cnn")
+    for name in ("reports/digits-cnn/cells.csv", "costs/digits-cnn/sgd.json"):
+        other = {**contents.inputs, name: "0" * 64}
+        changed = dataclasses.replace(contents, inputs=other)
+        with pytest.raises(UsageError, match=rf"{name} is not the one that .*: run `dvc repro wor"):
+            render_index([changed], contents.claims, tmp_path)
+    newer = dataclasses.replace(contents, inputs={**contents.inputs, "claims.yaml": "0" * 64})
+    render_index([newer], contents.claims, tmp_path)  # the control
+
+
+def test_the_index_refuses_a_damaged_figure_or_list(contents, tmp_path):
+    render_report(contents, tmp_path / "digits-cnn")
+    figure = tmp_path / "digits-cnn/figures/final_score.svg"
+    whole = figure.read_bytes()
+    for damaged in (
+        b"",
+        whole[:200],
+        whole[:-9],
+        b"\xff" + whole,
+        whole.replace(b"sha256 ", b"sha256 0"),
+    ):
+        figure.write_bytes(damaged)
+        with pytest.raises(UsageError, match=r"final_score\.svg cannot be shown .*`dvc repro wor"):
+            render_index([contents], contents.claims, tmp_path)
+    figure.write_bytes(whole)
+    render_index([contents], contents.claims, tmp_path)  # the control
+    for damaged in (b"\xff\xfe", b""):
+        (tmp_path / "digits-cnn/inputs.sha256").write_bytes(damaged)
+        with pytest.raises(UsageError, match=r"inputs\.sha256.*: run `dvc repro wor"):
+            render_index([contents], contents.claims, tmp_path)

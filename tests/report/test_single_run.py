@@ -113,3 +113,27 @@ def test_the_log_of_other_results_says_nothing(tmp_path):
     file = log(tmp_path / "log", (10, 1.0, 2.0), (21, 0.5, 3.0), (30, 1 / 3, 4.0))
     assert training_s(file, HISTORY) is None
     assert training_s(log(tmp_path / "log", (10, 1.0, 2.0)), HISTORY) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"step": 30, "held', b"\xff\xfe\x00", b"[]", b"3", b"null", b'{"step": 30}', b"[" * 9999,
+        b'{"step": [30], "heldout_loss": 0.1, "time_s": 1}',
+        b'{"step": 30, "heldout_loss": 0.1, "time_s": "1"}',
+        b'{"step": 30, "heldout_loss": 0.1, "time_s": NaN}',
+    ],
+)  # fmt: skip
+def test_a_damaged_line_of_the_log_ends_nothing(tmp_path, line):
+    lines = (10, 1.0, 2.0), (20, 0.5, 3.0), (30, 1 / 3, 4.0)
+    file = log(tmp_path / "log", *lines)
+    whole = file.read_bytes()
+    file.write_bytes(line + b"\n" + whole + line)  # beside the whole ones it does not count
+    assert training_s(file, HISTORY) == 9.0
+    file.write_bytes(b"".join(whole.splitlines(keepends=True)[:2]) + line)
+    assert training_s(file, HISTORY) is None
+
+
+def test_a_log_that_is_no_file_says_nothing(tmp_path):
+    (tmp_path / "log").mkdir()
+    assert training_s(tmp_path / "log", HISTORY) is None

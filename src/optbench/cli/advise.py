@@ -6,11 +6,12 @@ from pathlib import Path
 from tabulate import tabulate
 
 from optbench.cli.commands import Parser
+from optbench.cli.recorded import require_report, require_search
 from optbench.core.errors import UsageError
 from optbench.params.load import load_params, load_room
 from optbench.report.advice import Allowance, advise
 from optbench.report.contents import read_claims, read_contents
-from optbench.search.trials import read_trials
+from optbench.search.found import read_found
 
 
 def run(arguments: Sequence[str], standing: Path) -> int:
@@ -28,8 +29,11 @@ def run(arguments: Sequence[str], standing: Path) -> int:
     memory = None if args.memory_mb is None else round(1e6 * args.memory_mb)
     allowance = Allowance(epochs=args.epochs, trials=args.trials, memory_bytes=memory)
     params = load_params()
-    contents = read_contents(load_room(args.workload, params), read_claims())
-    advice = advise(contents, allowance, read_trials(args.workload))
+    room = load_room(args.workload, params)
+    require_report(room)
+    require_search(room.name)
+    contents = read_contents(room, read_claims())
+    advice = advise(contents, allowance, read_found(room.name, room.score))
     print(*advice.sentences, sep="\n")
     if advice.table is not None:
         rows = [row.cells for row in advice.table.rows]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from optbench.cli.commands import Parser
+from optbench.cli.recorded import require_reports
 from optbench.params.load import load_params
 from optbench.report.contents import REPORTS, read_all, read_claims
 from optbench.report.ledger import ledger_of
@@ -14,6 +15,7 @@ def run(arguments: Sequence[str], standing: Path) -> int:
     """Writes reports/paper.{typ,pdf}."""
     Parser("paper", __doc__, example="").parse_args(arguments)
     params = load_params()
+    require_reports(params)
     claims = read_claims()
     contents = list(read_all(params, claims).values())
     publish_paper(contents, ledger_of(claims, contents), REPORTS)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from optbench.cli.commands import Parser
+from optbench.cli.recorded import require_reports
 from optbench.core.errors import UsageError
 from optbench.core.files import publish
 from optbench.params.load import load_params
@@ -21,6 +22,7 @@ def run(arguments: Sequence[str], standing: Path) -> int:
     params = load_params()
     parser.add_argument("workload", nargs="?", default=params.workload, help="default: the chosen")
     name = parser.parse_args(arguments).workload
+    require_reports(params)
     claims = read_claims()
     contents = read_all(params, claims)
     if name not in contents:

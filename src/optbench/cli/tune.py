@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from optbench.cli.commands import Parser
+from optbench.cli.recorded import require_search
 from optbench.core.files import publish
 from optbench.core.run import WORKLOADS
 from optbench.params.load import Room, load_params, load_room, rooms
@@ -32,8 +33,9 @@ def take_winners(room: Room) -> None:
     """Writes params.yaml and search/winners.yaml of a workload.
 
     Raises:
-        UsageError: the trials are not those of the search that params.yaml declares.
+        UsageError: the trials are damaged, or not those of the search that params.yaml declares.
     """
+    require_search(room.name)
     path, winners = WORKLOADS / room.name / PARAMS, find_winners(room)
     before = path.read_text(encoding="utf-8")
     after = with_winners(before, winners)

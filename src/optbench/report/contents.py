@@ -11,15 +11,16 @@ from optbench.claims.evidence import Evidence, Fingerprint, distinct, withheld
 from optbench.claims.load import CLAIMS, load_claims
 from optbench.claims.schema import Baseline, Claims
 from optbench.claims.words import plain
-from optbench.core import records, rows
+from optbench.core import records
 from optbench.core.arm import Arm
 from optbench.core.prose import Mention, Prose
 from optbench.core.records import Outcome, Point
-from optbench.core.run import Run, Settings
+from optbench.core.run import WORKLOADS, Run, Settings
 from optbench.core.score import Score
-from optbench.cost.cost import Cost, cost_path, read_cost
+from optbench.cost.cost import Cost, cost_path
 from optbench.evaluation.evaluate import RESULTS
 from optbench.evaluation.metrics import Metrics
+from optbench.evaluation.possible import measured_cost, read_metrics, read_summaries
 from optbench.evaluation.summary import Summary, best_first
 from optbench.evaluation.time_to_target import budget_epochs
 from optbench.params.load import Params, Room, load_room, rooms, scores_of_rooms
@@ -196,14 +197,15 @@ def read_contents(room: Room, claims: Claims) -> Contents:
     optimizers = dict.fromkeys(arm.optimizer for arm in room.suite.every_arm)
     tables = [folder / name for name in ("cells.csv", "summary.csv") if runs]
     files = [*tables, *(cost_path(room.name, name) for name in optimizers), CLAIMS]
+    metrics, summaries = _scores(room, runs, folder) if runs else ([], [])
     return Contents(
         room=room,
         arm_runs=arm_runs(room),
         runs=runs,
         outcomes={run.cell: _outcome(run) for run in runs},
-        cells=rows.from_csv(Metrics, folder / "cells.csv") if runs else [],
-        summaries=rows.from_csv(Summary, folder / "summary.csv") if runs else [],
-        costs={name: read_cost(cost_path(room.name, name)) for name in optimizers},
+        cells=metrics,
+        summaries=summaries,
+        costs={name: measured_cost(cost_path(room.name, name)) for name in optimizers},
         winners={n: w for n, w in read_winners(room.name).items() if n in optimizers},
         inputs={str(sums_of(run)): records.digest(sums_of(run).parent) for run in runs}
         | {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
@@ -224,6 +226,14 @@ def read_all(params: Params, claims: Claims) -> dict[str, Contents]:
 def sums_of(run: Run) -> Path:
     """The file with the sha256 of each file of a cell."""
     return RESULTS / run.workload / "suite" / run.cell / records.SUMS
+
+
+def _scores(room: Room, runs: Sequence[Run], folder: Path) -> tuple[list[Metrics], list[Summary]]:
+    """The scores of a workload's cells, and their summaries."""
+    way_out = f"`dvc repro {WORKLOADS / room.name}/dvc.yaml` makes it again"
+    metrics = read_metrics(folder / "cells.csv", runs, room.score, way_out=way_out)
+    path = folder / "summary.csv"
+    return metrics, read_summaries(path, metrics, room.score, way_out=way_out)
 
 
 def _outcome(run: Run) -> Outcome:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from optbench.core.errors import UsageError
 from optbench.core.files import publish
+from optbench.core.run import WORKLOADS
 from optbench.report import inputs
 from optbench.report.contents import Contents
 from optbench.report.curves import learning_curves, schedule_shapes
@@ -18,7 +20,7 @@ from optbench.report.figures import (
 )
 from optbench.report.forest import score_differences
 from optbench.report.ledger import Ledger
-from optbench.report.style import render, style
+from optbench.report.style import render, stamp, style
 from optbench.report.svg import inline
 
 Draw = Callable[..., Figure]
@@ -83,16 +85,29 @@ def publish_profile(workloads: Sequence[Contents], folder: Path) -> Drawn:
 
 
 def published(contents: Contents, draw: Draw, folder: Path) -> Drawn:
-    """A figure of a workload's report, whose files are below `folder`, for another page."""
-    svg = (folder / "figures" / f"{draw.__name__}.svg").read_bytes()
-    name = f"{contents.name}-{draw.__name__}"
+    """A figure of a workload's report, whose files are below `folder`, for another page.
+
+    Raises:
+        UsageError: the figure is missing or damaged, or shows other inputs.
+    """
+    path, name = folder / "figures" / f"{draw.__name__}.svg", f"{contents.name}-{draw.__name__}"
+    try:
+        svg = path.read_bytes()
+        listed = (folder / inputs.FILE).read_text(encoding="utf-8")
+        if stamp(listed, inputs.FILE) not in svg.decode():
+            raise ValueError("it is of other inputs than the report")
+        if not svg.rstrip().endswith(b"</svg>"):
+            raise ValueError("it is cut off")
+    except (OSError, ValueError) as error:
+        way_out = f"run `dvc repro {WORKLOADS / contents.name}/dvc.yaml`"
+        raise UsageError(f"{path} cannot be shown ({error}): {way_out}") from error
     return drawn(draw, svg, name=name, alt=alt_text(contents, draw))
 
 
 def publish_figure(figure: Figure, folder: Path, name: str, workloads: Sequence[Contents]) -> bytes:
     """Writes figures/<name>.{svg,png,pdf} with the digest of what they show; returns the SVG."""
-    stamp = inputs.stamp(workloads)
-    files = {kind: render(figure, kind, stamp=stamp) for kind in ("svg", "png", "pdf")}
+    text = inputs.stamp(workloads)
+    files = {kind: render(figure, kind, stamp=text) for kind in ("svg", "png", "pdf")}
     for kind, content in files.items():
         publish(folder / "figures" / f"{name}.{kind}", content)
     return files["svg"]

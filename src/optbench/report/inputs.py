@@ -2,7 +2,11 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
+from optbench.claims.load import CLAIMS
+from optbench.core.errors import UsageError
+from optbench.core.run import WORKLOADS
 from optbench.report import style
 from optbench.report.contents import Contents
 
@@ -25,3 +29,21 @@ def digest(workloads: Iterable[Contents]) -> str:
 def stamp(workloads: Iterable[Contents]) -> str:
     """The digest in words."""
     return style.stamp(listing(workloads), FILE)
+
+
+def require_reported(contents: Contents, folder: Path) -> None:
+    """Refuses scores, cells and costs other than those that a workload's report was made of.
+
+    Claims may be newer. This holds while DVC runs a stage too, when a lock file may lag behind.
+
+    Raises:
+        UsageError: names the first that differs, or the report's list, where it is missing.
+    """
+    path, way_out = folder / FILE, f"run `dvc repro {WORKLOADS / contents.name}/dvc.yaml`"
+    try:
+        listed = set(path.read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read ({error}): {way_out}") from error
+    for name, sha256 in contents.inputs.items():
+        if name != str(CLAIMS) and f"{sha256}  {name}" not in listed:
+            raise UsageError(f"{name} is not the one that {path} lists: {way_out}")

@@ -16,10 +16,11 @@ from optbench.core.prose import Prose
 from optbench.core.score import Score
 from optbench.evaluation import verdict
 from optbench.params.schema import Grid
+from optbench.report import escape
 from optbench.report.caption import gate
 from optbench.report.contents import Contents
 from optbench.report.inputs import digest
-from optbench.report.links import Links, escape_markdown
+from optbench.report.links import Links
 from optbench.report.text import NOTHING
 
 NUMBERS = ("estimate", "interval", "n", "test", "p")
@@ -144,16 +145,18 @@ def in_markdown(ledger: Ledger, links: Links) -> str:
     """The ledger as a page of Markdown."""
     rows = [
         (
-            *map(escape_markdown, (row.text, row.verdict, *row.numbers)),
+            *map(escape.markdown, (row.text, row.verdict, *row.numbers)),
             links.markdown(row.why),
             links.markdown(Prose.join(" ", [text.sentence for text in row.transfer])) or NOTHING,
-            escape_markdown(row.place),
+            escape.markdown(row.place),
         )
         for row in ledger.rows
     ]
     table = tabulate(rows, HEADERS, tablefmt="github", disable_numparse=True)
-    inputs = "\n".join(f"- {name}: sha256 {sha256}" for name, sha256 in ledger.inputs.items())
-    limits = map(links.markdown, ledger.limits)
+    inputs = "\n".join(
+        f"- {escape.markdown(name)}: sha256 {sha256}" for name, sha256 in ledger.inputs.items()
+    )
+    limits = map(links.paragraph, ledger.limits)
     parts = ["# Ledger of claims", ledger.summary, *limits, table, "Inputs:", inputs]
     return "\n\n".join(parts) + "\n"
 

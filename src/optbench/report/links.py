@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable
 
-from markupsafe import Markup, escape
+import markupsafe
+from markupsafe import Markup
 
 from optbench.core.arm import Arm
 from optbench.core.prose import Mention, Prose
+from optbench.report import escape
 from optbench.report.contents import Contents
 
 PAGE = "report.html"  # of a workload, in its folder
-# What Markdown would take for marks; underscores within words it leaves alone.
-MARKS = str.maketrans({mark: f"\\{mark}" for mark in "\\`*<>[]|"})
 
 
 def anchor(arm: Arm) -> str:
@@ -18,14 +18,9 @@ def anchor(arm: Arm) -> str:
     return f"cells-{arm.key}"
 
 
-def escape_markdown(text: str) -> str:
-    """Plain text as Markdown."""
-    return text.translate(MARKS)
-
-
 def markdown_link(text: str, target: str) -> str:
-    """Plain text as a link in Markdown."""
-    return f"[{escape_markdown(text)}]({target})"
+    """Plain text as a link in Markdown; names in the target are escaped by who makes it."""
+    return f"[{escape.markdown(text)}]({target})"
 
 
 class Links:
@@ -34,7 +29,9 @@ class Links:
     def __init__(self, workloads: Iterable[Contents] = (), page: str = f"{{}}/{PAGE}") -> None:
         """`page`: the way to the page of the workload named {}; empty: the text is on it."""
         self.targets = {
-            Mention(contents.name, arm): f"{page.format(contents.name)}#{anchor(arm)}"
+            Mention(
+                contents.name, arm
+            ): f"{page.format(escape.url(contents.name))}#{escape.url(anchor(arm))}"
             for contents in workloads
             if contents.cells
             for arm in contents.arms
@@ -42,19 +39,23 @@ class Links:
 
     def html(self, sentence: str | Prose) -> Markup:
         """A sentence as HTML, for which it is escaped."""
-        return Markup(Prose.of(sentence).written(escape, self._html_link))
+        return Markup(Prose.of(sentence).written(markupsafe.escape, self._html_link))
 
     def markdown(self, sentence: str | Prose) -> str:
         """A sentence as Markdown, for which it is escaped."""
-        return Prose.of(sentence).written(escape_markdown, self._markdown_link)
+        return Prose.of(sentence).written(escape.markdown, self._markdown_link)
+
+    def paragraph(self, sentence: str | Prose) -> str:
+        """A sentence as a paragraph of Markdown."""
+        return escape.paragraph(self.markdown(sentence))
 
     def _html_link(self, mention: Mention) -> str:
         """A mention, linked where there is a page to go to."""
         target = self.targets.get(mention)
-        text = escape(str(mention))
-        return text if target is None else f'<a href="{escape(target)}">{text}</a>'
+        text = markupsafe.escape(str(mention))
+        return text if target is None else f'<a href="{markupsafe.escape(target)}">{text}</a>'
 
     def _markdown_link(self, mention: Mention) -> str:
         """A mention, linked where there is a page to go to."""
         target, text = self.targets.get(mention), str(mention)
-        return escape_markdown(text) if target is None else markdown_link(text, target)
+        return escape.markdown(text) if target is None else markdown_link(text, target)

@@ -1,6 +1,5 @@
 """A short paper with the reports' tables and figures, set by Typst."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,8 +7,7 @@ from typing import Any
 import typst
 
 from optbench.core.files import publish
-from optbench.core.prose import Prose
-from optbench.report import tables
+from optbench.report import escape, tables
 from optbench.report.advice import Allowance, advise
 from optbench.report.caption import caption, power
 from optbench.report.contents import Contents
@@ -32,7 +30,7 @@ def publish_paper(workloads: Sequence[Contents], ledger: Ledger, folder: Path) -
 
 def paper_source(workloads: Sequence[Contents], ledger: Ledger) -> str:
     """The paper in Typst's language. All text goes in as string literals."""
-    return template("paper.typ", quote=quote).render(
+    return template("paper.typ", quote=escape.typst).render(
         title=TITLE,
         ledger=ledger,
         workloads=[chapter(contents) for contents in workloads if contents.cells],
@@ -53,8 +51,3 @@ def chapter(contents: Contents) -> dict[str, Any]:
         "notes": [*caption(contents), *power(contents), f"{stamp([contents])}."],
         "figures": [(draw.__name__, alt_text(contents, draw)) for draw in figures_of(contents)],
     }
-
-
-def quote(text: str | Prose) -> str:
-    """Plain text as a string literal of Typst."""
-    return json.dumps(str(text), ensure_ascii=False)

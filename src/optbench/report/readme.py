@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from optbench.report import tables
+from optbench.report import escape, tables
 from optbench.report.caption import coverage, gate, intervals, pooled, tuning
 from optbench.report.contents import REPORTS, Contents
-from optbench.report.ledger import Ledger
-from optbench.report.links import PAGE, Links, escape_markdown, markdown_link
+from optbench.report.ledger import Entry, Ledger
+from optbench.report.links import PAGE, Links, markdown_link
 
 PAGES = f"{REPORTS}/{{}}/{PAGE}"  # of a workload, from README
 
@@ -27,22 +27,21 @@ def generated(contents: Contents, ledger: Ledger) -> dict[str, str]:
     notes = [
         *gate(contents), seeds, *intervals(contents), *tuning(contents), *pooled(contents),
     ]  # fmt: skip
-    table = tables.markdown(tables.results(contents), page=PAGES.format(contents.name))
+    table = tables.markdown(tables.results(contents), page=PAGES.format(escape.url(contents.name)))
     return {
         "verdicts": verdicts(ledger, links),
-        "results": "\n\n".join([table, *map(links.markdown, notes)]),
+        "results": "\n\n".join([table, *map(links.paragraph, notes)]),
     }
 
 
 def verdicts(ledger: Ledger, links: Links) -> str:
     """What the ledger says, and the transfer evidence on the orderings in a word a workload."""
     lines = [
-        f"- {escape_markdown(entry.text)} *{entry.judgement.verdict.capitalize()}*; transfer "
-        "evidence: "
+        f"{_judged(entry)}; transfer evidence: "
         + ", ".join(
             markdown_link(
                 f"{transfer.workload} {transfer.finding}",
-                f"{PAGES.format(transfer.workload)}#claim-{entry.id}",
+                f"{PAGES.format(escape.url(transfer.workload))}#claim-{escape.url(entry.id)}",
             )
             for transfer in entry.judgement.transfer
         )
@@ -51,9 +50,14 @@ def verdicts(ledger: Ledger, links: Links) -> str:
         if entry.judgement.transfer and entry.kind == "ordering"
     ]
     errata = [
-        f"- {escape_markdown(entry.text)} *{entry.judgement.verdict.capitalize()}*: "
-        f"{links.markdown(entry.judgement.reason)}"
+        f"{_judged(entry)}: {links.markdown(entry.judgement.reason)}"
         for entry in ledger.entries
         if entry.kind == "formula"
     ]
     return "\n".join([ledger.summary, "", *lines, *errata])
+
+
+def _judged(entry: Entry) -> str:
+    """A claim as an item of a list, with its verdict."""
+    text = escape.paragraph(escape.markdown(entry.text))
+    return f"- {text} *{entry.judgement.verdict.capitalize()}*"

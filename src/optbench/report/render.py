@@ -5,7 +5,7 @@ from pathlib import Path
 
 from optbench.claims.schema import Claims
 from optbench.core.files import publish
-from optbench.report import erratum, gallery, inputs, tables
+from optbench.report import erratum, escape, gallery, inputs, tables
 from optbench.report.advice import Allowance, advise
 from optbench.report.caption import caption
 from optbench.report.contents import Contents
@@ -33,7 +33,14 @@ def render_report(contents: Contents, folder: Path) -> None:
 
 
 def render_index(workloads: Sequence[Contents], claims: Claims, folder: Path) -> None:
-    """Writes the index of the workloads that were run, and the claims judged on all there is."""
+    """Writes the index of the workloads that were run, and the claims judged on all there is.
+
+    Raises:
+        UsageError: a workload's report below `folder` is missing, damaged, or of other inputs.
+    """
+    for contents in workloads:
+        if contents.cells:
+            inputs.require_reported(contents, folder / contents.name)
     figures = {
         contents.name: gallery.published(contents, final_score, folder / contents.name)
         for contents in workloads
@@ -54,16 +61,18 @@ def publish_claims(ledger: Ledger, folder: Path, links: Links) -> None:
 
 def results_page(contents: Contents, links: Links) -> str:
     """The table with its caption, and the figures, in Markdown."""
-    parts = [f"# {contents.name}"]
+    parts = [f"# {escape.markdown(contents.name)}"]
     if contents.cells:
         parts.append(tables.markdown(tables.results(contents), page=PAGE))
-        parts += map(links.markdown, caption(contents))
+        parts += map(links.paragraph, caption(contents))
     else:
         parts.append("Not run: the suite of this workload names no seeds.")
     for draw in sorted(gallery.figures_of(contents), key=lambda draw: draw.__name__):
-        parts.append(f"![{gallery.alt_text(contents, draw)}](figures/{draw.__name__}.svg)")
+        parts.append(
+            f"![{escape.markdown(gallery.alt_text(contents, draw))}](figures/{draw.__name__}.svg)"
+        )
     if erratum.OPTIMIZER in contents.optimizers:
         table = tables.markdown(erratum.table(), page=PAGE)
-        parts += [f"## {erratum.TITLE}", links.markdown(erratum.text()), table]
+        parts += [f"## {erratum.TITLE}", links.paragraph(erratum.text()), table]
     parts.append(f"{inputs.stamp([contents])}.")
     return "\n\n".join(parts) + "\n"

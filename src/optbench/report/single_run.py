@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from optbench.core.prose import Prose
 from optbench.core.records import Point
@@ -12,6 +14,7 @@ from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import Summary, best_first, single_run_interval
 from optbench.params.schema import Override
 from optbench.report.text import interval
+from optbench.search.tables import is_count, is_finite
 
 
 def run_against_suite(
@@ -61,13 +64,34 @@ def against(difference: float, best: Summary, score: Score) -> str:
 def training_s(log: Path, history: Sequence[Point]) -> float | None:
     """Seconds; None where the log is not that of this history, as after results were restored.
 
-    A point to which a run was trained again after a kill counts once.
+    A point to which a run was trained again after a kill counts once, and a line that is cut or
+    damaged not at all.
     """
-    if not log.is_file():
-        return None
-    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    last = {line["step"]: line for line in lines}
+    last = {line["step"]: line for line in whole_lines(log)}
     losses = [(step, last[step]["heldout_loss"]) for step in sorted(last)]
     if losses != [(point.step, point.heldout_loss) for point in history]:
         return None
     return sum(float(line["time_s"]) for line in last.values())
+
+
+def whole_lines(log: Path) -> list[dict[str, Any]]:
+    """The lines of a log that tell of a point and its time; none where there is no log."""
+    try:
+        text = log.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    lines = []
+    for line in text.splitlines():
+        with suppress(ValueError, RecursionError):  # cut off, or damaged
+            lines.append(json.loads(line))
+    return [line for line in lines if _is_point(line)]
+
+
+def _is_point(line: Any) -> bool:
+    """Whether a line of a log tells of a point and its time."""
+    if not isinstance(line, dict) or not is_count(line.get("step")):
+        return False
+    loss, time_s = line.get("heldout_loss"), line.get("time_s")
+    return (
+        isinstance(loss, int | float) and time_s is not None and is_finite(time_s) and time_s >= 0
+    )

@@ -8,6 +8,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 # Okabe and Ito's colours, safe for colour-blind readers. A known optimizer has the same in every
 # figure; any other takes one of the rest.
@@ -55,6 +56,23 @@ def stamp(content: str, file: str) -> str:
     return f"Inputs: sha256 {hashlib.sha256(content.encode()).hexdigest()} of {file}"
 
 
+def without_mathematics(figure: Figure) -> None:
+    """Shows all text as it is written: a name with two dollars in it is no formula.
+
+    Only the numbers beside a logarithmic axis are set as powers.
+    """
+    powers = {
+        label
+        for axes in figure.axes
+        for axis in (axes.xaxis, axes.yaxis)
+        if axis.get_scale() == "log"
+        for label in axis.get_ticklabels(which="both")
+    }
+    for text in figure.findobj(Text):
+        if isinstance(text, Text) and text not in powers:
+            text.set_parse_math(False)
+
+
 def render(figure: Figure, extension: str, *, stamp: str) -> bytes:
     """A figure as SVG, PNG or PDF, without a date or a version in it.
 
@@ -67,5 +85,6 @@ def render(figure: Figure, extension: str, *, stamp: str) -> bytes:
     }
     file = io.BytesIO()
     with style():
+        without_mathematics(figure)
         figure.savefig(file, format=extension, metadata=stamps[extension])
     return file.getvalue()

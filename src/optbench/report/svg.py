@@ -9,5 +9,6 @@ def inline(svg: bytes, *, name: str, alt: str) -> str:
     attributes, _, body = svg.decode().partition("<svg")[2].partition(">")
     attributes = re.sub(r'\s(width|height)="[^"]*"', "", attributes)
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    body = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", body)
+    prefix = re.sub(r"[^A-Za-z0-9_-]", "-", name)
+    body = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", body)
     return f'<svg role="img" aria-label="{escape(alt)}"{attributes}>{body}'

@@ -12,10 +12,11 @@ from optbench.cost.cost import Cost, cost_path
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import ONE_NETWORK, Summary
 from optbench.evaluation.time_to_target import TimeToTarget, times_to_target
+from optbench.report import escape
 from optbench.report.caption import network_interval
 from optbench.report.contents import Contents, sums_of
 from optbench.report.inputs import digest, stamp
-from optbench.report.links import anchor, escape_markdown, markdown_link
+from optbench.report.links import anchor, markdown_link
 from optbench.report.text import NOTHING, interval, number, ratio, value_of, with_unit
 
 ROOT = "../.."  # the project's, from a workload's page
@@ -42,7 +43,7 @@ class Table:
 
 def arm_row(arm: Arm, *cells: str) -> Row:
     """A row of an arm, which leads to its cells."""
-    return Row(cells=(str(arm), *cells), target=f"#{anchor(arm)}")
+    return Row(cells=(str(arm), *cells), target=f"#{escape.url(anchor(arm))}")
 
 
 def results(contents: Contents) -> Table:
@@ -80,7 +81,7 @@ def _result(contents: Contents, summary: Summary) -> Row:
             _megabytes(cost.peak_memory_bytes, 1),
             summary.tuning,
         ),
-        target=f"#{anchor(summary.arm)}",
+        target=f"#{escape.url(anchor(summary.arm))}",
         label=f"{summary.arm}, its cells",
     )
 
@@ -135,7 +136,7 @@ def _cost(workload: str, optimizer: str, cost: Cost) -> Row:
     state, peak = cost.optimizer_state_bytes, cost.peak_memory_bytes
     return Row(
         cells=(optimizer, ratio(cost), kinds, _megabytes(state, 2), _megabytes(peak, 1)),
-        target=f"{ROOT}/{cost_path(workload, optimizer)}",
+        target=f"{ROOT}/{escape.url(cost_path(workload, optimizer).as_posix())}",
     )
 
 
@@ -150,7 +151,7 @@ def provenance(contents: Contents, arm: Arm) -> Table:
         rows=[
             Row(
                 cells=(*_cell(contents, metrics[run.cell]), contents.inputs[str(sums_of(run))]),
-                target=f"{ROOT}/{sums_of(run)}",
+                target=f"{ROOT}/{escape.url(sums_of(run).as_posix())}",
             )
             for run in contents.runs
             if run.arm == arm
@@ -172,30 +173,34 @@ def _megabytes(count: int, digits: int) -> str:
 
 
 def markdown(table: Table, *, page: str) -> str:
-    """A table in GitHub's Markdown; its rows lead to the workload's `page`."""
+    """A table in GitHub's Markdown; its rows lead to the workload's `page`, a part of a link."""
     rows = [_linked(row, page) for row in table.rows]
-    return tabulate(rows, table.headers, tablefmt="github", disable_numparse=True)
+    headers = [*map(escape.markdown, table.headers)]
+    return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
 
 
 def _linked(row: Row, page: str) -> list[str]:
     """The cells of a row, the first as a link."""
     first, *others = row.cells
-    head = markdown_link(first, f"{page}{row.target}") if row.target else escape_markdown(first)
-    return [head, *map(escape_markdown, others)]
+    head = markdown_link(first, f"{page}{row.target}") if row.target else escape.markdown(first)
+    return [head, *map(escape.markdown, others)]
 
 
 def latex(contents: Contents) -> str:
     """The results in LaTeX, with booktabs' rules, as wide as the text."""
     table = results(contents)
-    rows = [row.cells for row in table.rows]
-    body = tabulate(rows, table.headers, tablefmt="latex_booktabs", disable_numparse=True)
+    headers, *rows = [
+        [*map(escape.one_line, cells)]
+        for cells in (table.headers, *(row.cells for row in table.rows))
+    ]
+    body = tabulate(rows, headers, tablefmt="latex_booktabs", disable_numparse=True)
     lines = [
         "% Needs \\usepackage{booktabs,graphicx}.",
         f"% {stamp([contents])}",
         f"\\resizebox{{\\linewidth}}{{!}}{{%\n{body}}}%",
     ]
     if any(summary.interval == ONE_NETWORK for summary in contents.summaries):
-        kind = network_interval(contents)
+        kind = escape.latex(network_interval(contents))
         lines.append(f"\\par\\noindent{{\\footnotesize * One network: a {kind} interval.}}")
     return "\n".join(lines) + "\n"
 

@@ -9,7 +9,8 @@ from optbench.core.errors import UsageError
 from optbench.core.score import Score
 from optbench.params.load import Room
 from optbench.params.search import Search, Space, position
-from optbench.search.trials import Trial, best, by_optimizer, points, read_trials
+from optbench.search.found import read_found
+from optbench.search.trials import Trial, best, by_optimizer, points
 from optbench.search.winners import Winner, Winners
 
 # A winner within this share of its range, in decades, from an end might be beaten outside of it.
@@ -20,11 +21,11 @@ def find_winners(room: Room) -> Winners:
     """The winners of a room's search; none where none has been carried out.
 
     Raises:
-        UsageError: the trials are not those of the search that params.yaml declares.
+        UsageError: the trials are damaged, or not those of the search that params.yaml declares.
     """
     if room.search is None:
         return {}
-    trials = by_optimizer(read_trials(room.name))
+    trials = by_optimizer(read_found(room.name, room.score))
     for optimizer, rows in trials.items():
         require_declared(room.name, room.search, optimizer, rows)
     return choose(room.search, trials, room.score)

@@ -9,6 +9,7 @@ import yaml
 
 from optbench.core.errors import UsageError
 from optbench.core.files import publish
+from optbench.search.tables import are_numbers, failing, is_count, is_finite
 from optbench.search.trials import folder_of
 
 HEAD = "# Written by `optbench tune` from trials.csv; do not edit.\n"
@@ -43,7 +44,7 @@ def read_winners(workload: str) -> Winners:
     path = winners_path(workload)
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return {name: _winner(entry) for name, entry in values.items()}
+        return {str(name): _winner(entry) for name, entry in values.items()}
     except (OSError, AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise UsageError(
@@ -62,5 +63,20 @@ def write_winners(workload: str, winners: Winners) -> None:
 
 
 def _winner(entry: Mapping[str, Any]) -> Winner:
-    """A winner from its entry."""
-    return Winner(**{**entry, "on_edge": tuple(entry["on_edge"])})
+    """A winner from its entry.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is none.
+    """
+    winner = Winner(**{**entry, "on_edge": tuple(entry["on_edge"])})
+    wrong = failing(
+        schedule=isinstance(winner.schedule, str),
+        trials=is_count(winner.trials),
+        budget=isinstance(winner.budget, str),
+        hyper=are_numbers(winner.hyper),
+        validation_score=winner.validation_score is not None and is_finite(winner.validation_score),
+        on_edge=isinstance(winner.hyper, dict) and {*winner.on_edge} <= {*winner.hyper},
+    )
+    if wrong:
+        raise ValueError(", ".join(f"{name} {getattr(winner, name)!r}" for name in wrong))
+    return winner

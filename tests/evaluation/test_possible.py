@@ -1,0 +1,174 @@
+"""What is read back is what a stage can have written, or is refused by name; no traceback."""
+
+import dataclasses
+import random
+from pathlib import Path
+
+import pytest
+from tests.conftest import ROOT, digits_room
+from tests.evaluation.examples import ACCURACY, ERROR, metrics
+
+from optbench.claims.load import load_claims
+from optbench.core import rows
+from optbench.core.arm import Arm
+from optbench.core.errors import UsageError
+from optbench.cost.cost import Cost, read_cost
+from optbench.evaluation.metrics import Metrics
+from optbench.evaluation.possible import (
+    measured_cost,
+    read_metrics,
+    read_summaries,
+    wrong_cost,
+    wrong_metrics,
+    wrong_summary,
+)
+from optbench.evaluation.summary import Summary, summarise
+from optbench.params.plan import cells
+from optbench.search.found import read_found
+from optbench.search.winners import read_winners
+
+SEED, FLIPS, CUTS = 0, 150, 30
+OUT = "`dvc repro` makes it again"
+RUN = metrics(Arm("sgd", "cosine"), 0, 0.95)
+TWO = [RUN, metrics(Arm("sgd", "cosine"), 1, 0.96)]
+SUMMARY = summarise(TWO, score=ACCURACY)[0]
+COST = read_cost(ROOT / "costs/digits-cnn/sgd.json")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("test_score", 1.907), ("test_score", -0.1), ("test_score", float("nan")),
+        ("test_score", None), ("test_score_low", 1.1), ("test_loss", float("inf")),
+        ("validation_score", 2.0), ("seed", -1), ("epochs_to_target", 0.0),
+        ("diverged_at_step", 3), ("extras", "[]"), ("extras", '{"a": "b"}'), ("extras", "{"),
+        ("extras", '{"a": NaN}'),
+    ],
+)  # fmt: skip
+def test_metrics_that_cannot_be_are_named(field, value):
+    assert wrong_metrics(RUN, ACCURACY) == []  # the control
+    wrong = wrong_metrics(dataclasses.replace(RUN, **{field: value}), ACCURACY)
+    assert wrong[:1] == [field] or (field == "diverged_at_step" and wrong == ["test_score"])
+    if value == 1.907:
+        assert wrong_metrics(dataclasses.replace(RUN, **{field: value}), ERROR) == []  # no bound
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("score_mean", 1.907), ("score_mean", None), ("score_sd", -0.1), ("score_low", -1.0),
+        ("score_high", 1.5), ("n", -1), ("diverged", -1), ("reached_target", 9),
+        ("interval", "u over seeds"), ("loss_mean", float("nan")), ("reached_target", -2),
+        ("epochs_to_target_median", 0.0), ("tuning", None),
+    ],
+)  # fmt: skip
+def test_summaries_that_cannot_be_are_named(field, value):
+    assert wrong_summary(SUMMARY, ACCURACY) == []  # the control
+    assert field in wrong_summary(dataclasses.replace(SUMMARY, **{field: value}), ACCURACY)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("step_time_s", -1.0), ("step_time_s", "x"), ("step_time_ratio", 0), ("pairs", 2.5),
+        ("step_time_ratio_q1", None), ("ratio_by_kind", {}), ("ratio_by_kind", {"a": -1}),
+        ("ratio_by_kind", [1]), ("steps_per_epoch", 0), ("steps_per_epoch", True),
+        ("optimizer_state_bytes", -1), ("peak_memory_bytes", 1.5), ("fingerprint", {}),
+        ("fingerprint", 3), ("fingerprint", {**COST.fingerprint, "threads": "1"}),
+    ],
+)  # fmt: skip
+def test_costs_that_cannot_be_are_named(field, value):
+    assert wrong_cost(COST) == []  # the control
+    assert wrong_cost(dataclasses.replace(COST, **{field: value})) == [field]
+
+
+def test_tables_of_other_cells_are_refused(tmp_path):
+    path, plan = tmp_path / "cells.csv", committed_cells()
+    table = rows.from_csv(Metrics, ROOT / "reports/digits-cnn/cells.csv")
+    for changed in (table[1:], table[::-1], [*table, table[0]]):
+        path.write_text(rows.to_csv(Metrics, changed))
+        with pytest.raises(UsageError, match=r"cells\.csv holds other cells than the plan: `dvc"):
+            read_metrics(path, plan, ACCURACY, way_out=OUT)
+    summaries = summarise(table, score=ACCURACY)
+    path = tmp_path / "summary.csv"
+    for other in (summaries[1:], [dataclasses.replace(summaries[0], n=11), *summaries[1:]]):
+        path.write_text(rows.to_csv(Summary, other))
+        with pytest.raises(UsageError, match=r"summary\.csv holds other arms than the cells"):
+            read_summaries(path, table, ACCURACY, way_out=OUT)
+    path.write_text(rows.to_csv(Summary, summaries))
+    assert read_summaries(path, table, ACCURACY, way_out=OUT) == summaries  # the control
+
+
+def committed_cells() -> list:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        return [*cells(digits_room()[0])]
+
+
+def damages(content: bytes, rng: random.Random) -> list[bytes]:
+    """Flipped bits, cuts, other encodings, an absent column, and no text at all."""
+    spoilt = []
+    for _ in range(FLIPS):
+        place, bit = rng.randrange(len(content)), 1 << rng.randrange(8)
+        spoilt.append(content[:place] + bytes([content[place] ^ bit]) + content[place + 1 :])
+    spoilt += [content[: rng.randrange(len(content))] for _ in range(CUTS)]
+    text = content.decode()
+    spoilt += [text.encode("utf-16"), text.encode("cp037"), b"\xff" * 64, b"\0" * 64, b""]
+    spoilt += ["\n".join(line.rpartition(",")[0] for line in text.splitlines()).encode()]
+    return spoilt
+
+
+def small(path: Path, lines: int = 10**6) -> bytes:
+    return b"".join(path.read_bytes().splitlines(keepends=True)[:lines])
+
+
+METRICS = small(ROOT / "reports/digits-cnn/cells.csv", 6)
+READERS = {
+    "reports/digits-cnn/cells.csv": (
+        METRICS, lambda path: read_metrics(path, committed[:5], ACCURACY, way_out=OUT)),
+    "reports/digits-cnn/summary.csv": (
+        rows.to_csv(Summary, summarise(TWO, score=ACCURACY)).encode(),
+        lambda path: read_summaries(path, TWO, ACCURACY, way_out=OUT)),
+    "costs/digits-cnn/sgd.json": (
+        small(ROOT / "costs/digits-cnn/sgd.json"), measured_cost),
+    "workloads/digits-cnn/search/trials.csv": (
+        small(ROOT / "workloads/digits-cnn/search/trials.csv", 5),
+        lambda _: read_found("digits-cnn", ACCURACY)),
+    "workloads/digits-cnn/search/winners.yaml": (
+        small(ROOT / "workloads/digits-cnn/search/winners.yaml"),
+        lambda _: read_winners("digits-cnn")),
+    "claims.yaml": (
+        b"baselines: {}\nunbuilt: {}\nclaims:\n- {id: a, place: b, text: c, kind: formula, "
+        b"quantity: radam_rho, beta2: 0.999}\n",
+        lambda path: load_claims(path, scores={})),
+}  # fmt: skip
+committed = committed_cells()
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_damage_is_named_with_a_way_out_and_is_no_traceback(monkeypatch, tmp_path, name):
+    content, read = READERS[name]
+    monkeypatch.chdir(tmp_path)
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    read(path)  # the control
+    refusals = []
+    for damaged in damages(content, random.Random(SEED)):
+        path.write_bytes(damaged)
+        try:
+            read(path)
+        except UsageError as error:
+            refusals.append(str(error))
+    assert len(refusals) > CUTS
+    for refusal in refusals:
+        assert path.name in refusal
+        assert "`dvc repro" in refusal or "`git restore" in refusal
+
+
+def test_a_cost_of_numbers_in_quotes_is_refused(tmp_path):
+    path = tmp_path / "sgd.json"
+    path.write_text(dataclasses.replace(COST, step_time_s="0.1").to_json())
+    with pytest.raises(UsageError, match=r"sgd\.json has what cannot be, step_time_s '0\.1': `dvc"):
+        measured_cost(path)
+    assert isinstance(read_cost(path), Cost)  # the control: it has all keys
