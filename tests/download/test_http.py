@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from optbench.download import http
-from optbench.download.errors import Offline, Refused, Truncated, WrongContent
+from optbench.download.errors import Offline, Refused, SourceError, Truncated, WrongContent
 
 CONTENT = bytes(range(256)) * 4000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -221,6 +221,46 @@ def test_a_wrong_range_is_wrong_content(server, tmp_path):
     with pytest.raises(WrongContent, match="answers with range"):
         fetch(server.url, tmp_path / "file")
     assert not (tmp_path / "file").exists()
+
+
+@pytest.mark.parametrize("length", ["abc", "-5", "9" * 5000, "1e3"])
+def test_a_length_that_is_no_number_is_told(server, tmp_path, length):
+    server.behaviour = lambda handler: handler.send(CONTENT, length=length)
+    with pytest.raises(SourceError, match=r"answers with length|gives no usable answer"):
+        fetch(server.url, tmp_path / "file")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content_range", ["bytes 1-2/" + "9" * 5000, "", "bytes x-y/z"])
+def test_a_range_that_makes_no_sense_is_wrong_content(server, tmp_path, content_range):
+    headers = [("Content-Range", content_range)]
+    server.behaviour = lambda handler: handler.send(b"x", status=206, headers=headers)
+    (tmp_path / "file.part").write_bytes(CONTENT[:HALF])
+    with pytest.raises(WrongContent, match="answers with range"):
+        fetch(server.url, tmp_path / "file")
+
+
+@pytest.mark.parametrize("location", ["/file", "file:///etc/hostname", "http://[", "http://"])
+def test_a_redirection_to_nowhere_is_refused(server, tmp_path, location):
+    headers = [("Location", location)]
+    server.behaviour = lambda handler: handler.send(b"", status=302, headers=headers)
+    with pytest.raises(Refused, match="gives no usable answer"):
+        fetch(server.url, tmp_path / "file")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bytes_that_are_not_compressed_as_they_say_are_refused(server, tmp_path):
+    headers = [("Content-Encoding", "gzip")]
+    server.behaviour = lambda handler: handler.send(CONTENT, headers=headers)
+    with pytest.raises(Refused, match="gives no usable answer"):
+        fetch(server.url, tmp_path / "file")
+    assert not (tmp_path / "file").exists()
+
+
+def test_a_disk_that_refuses_is_the_sources_message(server, tmp_path):
+    (tmp_path / "taken").write_bytes(b"")
+    with pytest.raises(SourceError, match=r"file\.part cannot be used: (File exists|Not a dir)"):
+        fetch(server.url, tmp_path / "taken/file")
 
 
 @pytest.mark.parametrize("status", [403, 404, 500])

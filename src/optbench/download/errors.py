@@ -32,6 +32,6 @@ class Truncated(SourceError):
 
 
 class WrongContent(SourceError):
-    """The data is complete, and is not the data set."""
+    """The data is not the data set: damaged, or something else."""
 
     kind = "wrong content"

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import requests
 
-from optbench.download.errors import Offline, Refused, Truncated, WrongContent
+from optbench.download.errors import Offline, Refused, SourceError, Truncated, WrongContent
 
 CHUNK_BYTES = 1 << 16
 TIMEOUT_S = (15, 30)  # to connect; without a byte
 ATTEMPTS = 3
+NUMBER = "[0-9]{1,19}"
 
 Progress = Callable[[int], None]
 
@@ -28,8 +29,28 @@ def fetch(url: str, path: Path, *, size: int, sha256: str, progress: Progress) -
         Offline, Refused: nothing came, or not on this attempt.
         Truncated: the data kept ending early; the part is kept for the next call.
         WrongContent: size or digest is not the expected one; the part is removed.
+        SourceError: the disk refuses the part.
     """
     part = path.with_name(path.name + ".part")
+    try:
+        _complete(url, part, size, progress)
+        actual = sha256_of(part)
+        if actual != sha256:
+            part.unlink()
+            raise WrongContent(f"{url} has sha256 {actual}, expected {sha256}")
+        part.replace(path)
+    except OSError as error:
+        raise SourceError(f"{part} cannot be used: {error.strerror or error}") from error
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _complete(url: str, part: Path, size: int, progress: Progress) -> None:
+    """Downloads what `part` lacks of `size` bytes, in some attempts."""
     part.parent.mkdir(parents=True, exist_ok=True)
     if part.exists() and part.stat().st_size > size:
         part.unlink()
@@ -43,17 +64,6 @@ def fetch(url: str, path: Path, *, size: int, sha256: str, progress: Progress) -
             break
     if (arrived := _size(part)) < size:
         raise Truncated(f"{url} ended after {arrived:,} of {size:,} bytes; they are kept in {part}")
-    actual = sha256_of(part)
-    if actual != sha256:
-        part.unlink()
-        raise WrongContent(f"{url} has sha256 {actual}, expected {sha256}")
-    part.replace(path)
-
-
-def sha256_of(path: Path) -> str:
-    """The sha256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _receive(url: str, part: Path, size: int, progress: Progress) -> None:
@@ -66,9 +76,9 @@ def _receive(url: str, part: Path, size: int, progress: Progress) -> None:
             _check_range(url, response.headers.get("Content-Range", ""), start, size)
         else:
             start = 0  # the server sends the whole
-        offered = response.headers.get("Content-Length")
-        if offered is not None and start + int(offered) > size:
-            raise WrongContent(f"{url} offers {start + int(offered):,} bytes, expected {size:,}")
+        offered = _offered(url, response)
+        if offered is not None and start + offered > size:
+            raise WrongContent(f"{url} offers {start + offered:,} bytes, expected {size:,}")
         with part.open("ab" if start else "wb") as file:
             for chunk in response.iter_content(CHUNK_BYTES):
                 start += len(chunk)
@@ -79,6 +89,16 @@ def _receive(url: str, part: Path, size: int, progress: Progress) -> None:
     if start > size:
         part.unlink()
         raise WrongContent(f"{url} sends more than the expected {size:,} bytes")
+
+
+def _offered(url: str, response: requests.Response) -> int | None:
+    """The length that an answer announces, in bytes."""
+    header = response.headers.get("Content-Length")
+    if header is None:
+        return None
+    if not re.fullmatch(NUMBER, header):
+        raise WrongContent(f"{url} answers with length '{header[:60]}'")
+    return int(header)
 
 
 @contextmanager
@@ -94,14 +114,18 @@ def _answer(url: str, headers: dict[str, str]) -> Iterator[requests.Response]:
                 return  # the caller sees how much came
     except (requests.ConnectionError, requests.Timeout) as error:
         raise Offline(f"{url} cannot be reached: {_innermost(error)}") from error
+    except SourceError:
+        raise
+    except (requests.RequestException, ValueError) as error:  # ValueError: of an address
+        raise Refused(f"{url} gives no usable answer: {_innermost(error)}") from error
 
 
 def _check_range(url: str, header: str, start: int, size: int) -> None:
     """Refuses a part that is not the one that was asked for."""
-    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", header)
+    match = re.fullmatch(f"bytes ({NUMBER})-{NUMBER}/({NUMBER})", header)
     if not match or int(match[1]) != start or int(match[2]) != size:
         raise WrongContent(
-            f"{url} answers with range '{header}', expected 'bytes {start}-{size - 1}/{size}'"
+            f"{url} answers with range '{header[:60]}', expected 'bytes {start}-{size - 1}/{size}'"
         )
 
 

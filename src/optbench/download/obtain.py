@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -32,11 +33,11 @@ def obtain(name: str, target: Path) -> None:
     for source, read in sources.SOURCES.items():
         print(f"{name}: trying the {source}", flush=True)
         try:
-            contents = read()
+            contents = contents_of(read)
             require_digests(name, contents, sha256)
             publish_folder(contents, sha256, target)
         except SourceError as error:
-            failures.append(f"{source}: {error.described()}")
+            failures.append(one_line(f"{source}: {error.described()}"))
             print(f"{name}: {failures[-1]}", flush=True)
             continue
         print(f"{name}: stored in {target}, every sha256 is right")
@@ -45,6 +46,31 @@ def obtain(name: str, target: Path) -> None:
     if hasattr(sources, "WAY_OUT"):
         lines.append(f"Ways out: {sources.WAY_OUT}")
     raise SourceError("\n".join(lines))
+
+
+def contents_of(read: Source) -> Mapping[str, bytes]:
+    """The files that a source gives.
+
+    Raises:
+        SourceError: it gives none, whatever it was that failed.
+    """
+    try:
+        return read()
+    except SourceError:
+        raise
+    except UsageError as error:
+        raise SourceError(str(error)) from error
+    except Exception as error:  # a source reads what others made, with packages of others
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        raise SourceError(
+            f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}: {error}"
+        ) from error
+
+
+def one_line(message: str) -> str:
+    """A message without line ends, and with escapes for what a terminal does not print."""
+    words = " ".join(message.split())
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in words)
 
 
 def known(name: str) -> ModuleType:

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from optbench.core.errors import UsageError
 from optbench.core.files import publish
 from optbench.download.errors import WrongContent
 from optbench.download.http import sha256_of
@@ -22,9 +23,12 @@ def publish_folder(contents: Mapping[str, bytes], sha256: Mapping[str, str], tar
     shutil.rmtree(partial, ignore_errors=True)
     for name in sha256:
         publish(partial / name, contents[name])
-    if target.exists():
-        shutil.rmtree(target)
-    partial.rename(target)
+    try:
+        if target.exists():
+            shutil.rmtree(target)
+        partial.rename(target)
+    except OSError as error:
+        raise UsageError(f"{target} cannot be replaced: {error.strerror}") from error
 
 
 def check(contents: Mapping[str, bytes], sha256: Mapping[str, str]) -> None:
@@ -42,7 +46,10 @@ def check(contents: Mapping[str, bytes], sha256: Mapping[str, str]) -> None:
 
 
 def is_complete(target: Path, sha256: Mapping[str, str]) -> bool:
-    """Whether a folder holds exactly these files."""
-    if not target.is_dir() or {path.name for path in target.iterdir()} != set(sha256):
+    """Whether a folder holds exactly these files, and they can be read."""
+    try:
+        if not target.is_dir() or {path.name for path in target.iterdir()} != set(sha256):
+            return False
+        return all(sha256_of(target / name) == expected for name, expected in sha256.items())
+    except OSError:
         return False
-    return all(sha256_of(target / name) == expected for name, expected in sha256.items())
