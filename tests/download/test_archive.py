@@ -167,6 +167,11 @@ def test_what_a_gzip_file_holds_in_place_of_a_tar_is_named(tmp_path, inside, nam
     assert f"is a gzip file of {named}, no .tar.gz archive" in message
 
 
+def test_a_first_header_with_a_bit_flipped_is_damage(tmp_path):
+    damaged = bytes([WANTED[0] ^ 1]) + WANTED[1:]
+    assert refusal(packed(tmp_path / "a.tgz", damaged)).endswith("is damaged: bad checksum")
+
+
 @pytest.mark.parametrize("size", range(2, 20))
 def test_the_first_bytes_of_an_archive_are_truncated(tmp_path, size):
     path = packed(tmp_path / "a.tgz", WANTED)

@@ -10,6 +10,8 @@ from optbench.training import device
 
 
 def test_what_libraries_compute_by_is_in_the_fingerprint(monkeypatch):
+    for name in [name for name in os.environ if name.startswith(device.LIBRARIES)]:
+        monkeypatch.delenv(name)  # scikit-learn sets some for its own
     settings, cpu = digits_run().settings, torch.device("cpu")
     before = device.fingerprint(settings, cpu, "0")
     for name, value in [

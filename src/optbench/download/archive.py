@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from optbench.download.errors import SourceError, Truncated, WrongContent
-from optbench.download.format import HEAD_BYTES, format_of
+from optbench.download.format import BARE_TAR, HEAD_BYTES, format_of
 
 HEADERS_MAX = 100
 UNPACKED_BYTES_MAX = 400_000_000
@@ -129,9 +129,9 @@ def _header(path: Path, stream: gzip.GzipFile, *, first: bool) -> tarfile.TarInf
     try:
         return tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except tarfile.HeaderError as error:
-        if first:
+        if first and (found := format_of(block)) != BARE_TAR:
             raise WrongContent(
-                f"{path} is a gzip file of {format_of(block)}, no .tar.gz archive, or it is damaged"
+                f"{path} is a gzip file of {found}, no .tar.gz archive, or it is damaged"
             ) from error
         if len(block) < tarfile.BLOCKSIZE:
             raise Truncated(f"{path} holds a tar that ends early") from error

@@ -16,6 +16,7 @@ SIGNATURES = {
     b"\x89HDF": "an HDF5 file",
     b"PAR1": "a Parquet file",
 }
+BARE_TAR = "a tar archive that is not compressed"
 HTML = (b"<!doctype html", b"<html", b"<head")
 
 
@@ -27,7 +28,7 @@ def format_of(head: bytes) -> str:
         if head.startswith(signature):
             return name
     if head[USTAR_AT:].startswith(b"ustar"):
-        return "a tar archive that is not compressed"
+        return BARE_TAR
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if text.startswith(HTML):
         return "an HTML page"

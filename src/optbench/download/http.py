@@ -104,19 +104,26 @@ def _offered(url: str, response: requests.Response) -> int | None:
 @contextmanager
 def _answer(url: str, headers: dict[str, str]) -> Iterator[requests.Response]:
     """A response with a body; a connection that breaks while it is read just ends it."""
+    with _opened(url, headers) as response:
+        if response.status_code >= HTTPStatus.BAD_REQUEST:
+            raise Refused(f"{url} answers {response.status_code} {response.reason}")
+        try:
+            yield response
+        except (
+            requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError
+        ):  # fmt: skip
+            return  # the caller sees how much came
+        except requests.RequestException as error:
+            raise Refused(f"{url} gives no usable answer: {_innermost(error)}") from error
+
+
+def _opened(url: str, headers: dict[str, str]) -> requests.Response:
+    """A response whose body has not been read."""
     try:
-        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as response:
-            if response.status_code >= HTTPStatus.BAD_REQUEST:
-                raise Refused(f"{url} answers {response.status_code} {response.reason}")
-            try:
-                yield response
-            except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
-                return  # the caller sees how much came
+        return requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_S)
     except (requests.ConnectionError, requests.Timeout) as error:
         raise Offline(f"{url} cannot be reached: {_innermost(error)}") from error
-    except SourceError:
-        raise
-    except (requests.RequestException, ValueError) as error:  # ValueError: of an address
+    except (requests.RequestException, ValueError) as error:  # where it redirects may be no URL
         raise Refused(f"{url} gives no usable answer: {_innermost(error)}") from error
 
 
