@@ -2,17 +2,16 @@
 
 import argparse
 import logging
-import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 from optbench.core import records
-from optbench.core.errors import UsageError
 from optbench.core.files import publish, require_writable
 from optbench.core.run import plan_of, read_plan
 from optbench.supervision.lock import exclusive
 from optbench.supervision.process import as_stage
+from optbench.supervision.seed import seed_of
 from optbench.supervision.supervise import train
 from optbench.training.train import weights
 
@@ -48,22 +47,6 @@ def main() -> None:
         shutil.rmtree(kept, ignore_errors=True)
     if outcome.diverged_at_step is not None:
         print(f"diverged at step {outcome.diverged_at_step}: recorded as the result")
-
-
-def seed_of(argument: str | None) -> int:
-    """The seed that is given, else the end of the name that DVC has for this stage.
-
-    So it does not pass through the shell, which would carry out what might stand in it.
-
-    Raises:
-        UsageError: there is none, or it is no whole number.
-    """
-    text = argument or os.environ.get("DVC_STAGE", "").rpartition("-")[2]
-    if not (text.isascii() and text.isdigit()):
-        raise UsageError(
-            f"seed: got {text!r}: must be a whole number, as in 'digits-cnn sgd-cosine 0'"
-        )
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from optbench.core.prose import Mention, Prose
 from optbench.report.advice import Advice, Allowance, advise, at_epoch
 from optbench.report.contents import Contents
 from optbench.report.headline import example
-from optbench.search.trials import read_trials
+from optbench.search.table import read_trials
 
 
 def rows(advice: Advice) -> list[list[str]]:
@@ -101,7 +101,7 @@ def test_a_run_that_had_diverged_by_then_has_no_score(contents):
 
 
 def test_few_trials_are_judged_by_what_the_search_found(contents):
-    trials = read_trials("digits-cnn")
+    trials = read_trials("digits-cnn", contents.score)
     advice = advise(contents, Allowance(trials=2), trials)
     assert {row[0] for row in rows(advice)} == {*contents.optimizers}
     assert f"With 2 trials of a search take {rows(advice)[0][0]}: " in text(advice)[0]
@@ -157,7 +157,7 @@ def test_an_option_of_which_every_run_diverged_is_named(contents):
 
 
 def test_what_was_not_measured_is_refused(contents):
-    trials = read_trials("digits-cnn")
+    trials = read_trials("digits-cnn", contents.score)
     with pytest.raises(UsageError, match="trials: got 25: must be at most 24"):
         advise(contents, Allowance(trials=25), trials)
     with pytest.raises(UsageError, match="epochs: got 11: must be at most 10"):

@@ -95,3 +95,15 @@ def test_only_the_end_of_a_long_log_is_read(tmp_path: Path):
     log.write_bytes(b"\xff" * TAIL_BYTES + b"\nthe reason\n\n")
     assert last_line(log) == "the reason"
     assert last_line(tmp_path / "missing") == ""
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    ["3", "[]", "null", "{}",
+     *(json.dumps({**LINE, key: None}) for key in LINE if key != "heldout"),
+     *(json.dumps({k: v for k, v in LINE.items() if k != key}) for key in LINE),
+     json.dumps({**LINE, "step": "x"})],
+)  # fmt: skip
+def test_a_line_that_is_damaged_tells_nothing(tmp_path: Path, damaged):
+    (tmp_path / "log").write_text(damaged + "\n")
+    assert read_progress(tmp_path / "log") is None

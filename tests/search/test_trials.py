@@ -15,7 +15,8 @@ from optbench.core.score import Score
 from optbench.params import plan
 from optbench.params.code import digests
 from optbench.params.search import position
-from optbench.search.trials import Trial, best, by_optimizer, planned_trials, points, read_trials
+from optbench.search.table import read_trials
+from optbench.search.trials import Trial, best, by_optimizer, planned_trials, points
 
 CODE = dict.fromkeys(digests(), "0" * 64)
 
@@ -111,11 +112,11 @@ def table(monkeypatch, tmp_path) -> Path:
 
 
 def test_trials_read_back_and_are_none_where_there_was_no_search(table):
-    assert read_trials("digits-cnn") == []
+    assert read_trials("digits-cnn", ACCURACY) == []
     rows_of_two = [*trials_of("sgd"), *trials_of("kfac")]
     table.write_text(rows.to_csv(Trial, rows_of_two))
-    assert read_trials("digits-cnn") == rows_of_two
-    groups = by_optimizer(read_trials("digits-cnn"))
+    assert read_trials("digits-cnn", ACCURACY) == rows_of_two
+    groups = by_optimizer(read_trials("digits-cnn", ACCURACY))
     assert groups == {"sgd": trials_of("sgd"), "kfac": trials_of("kfac")}
 
 
@@ -123,5 +124,5 @@ def test_trials_read_back_and_are_none_where_there_was_no_search(table):
 def test_a_broken_table_is_named(table, values):
     for text in ("lr\n1\n", rows.to_csv(Trial, [replace(TRIAL, values=values)])):
         table.write_text(text)
-        with pytest.raises(UsageError, match=r"trials\.csv is no table of trials .*run `dvc repro"):
-            read_trials("digits-cnn")
+        with pytest.raises(UsageError, match=r"trials\.csv(:| is damaged).*run `dvc repro"):
+            read_trials("digits-cnn", ACCURACY)

@@ -4,20 +4,21 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 from tests.conftest import ROOT
 
-from optbench.supervision.watchdog import Watchdog
+from optbench.supervision.watchdog import watchdog
 
 # Locks a mutex twice: a call that never returns, and that a signal does not interrupt.
 STUCK = """
 import ctypes, signal, sys, threading, time
-from optbench.supervision.watchdog import Watchdog
+from optbench.supervision.watchdog import watchdog
 
 signal.signal(signal.SIGTERM, lambda number, frame: print("heard", flush=True))
 mutex, libc = ctypes.create_string_buffer(64), ctypes.CDLL(None)
-with Watchdog({signal.SIGTERM: 143}, patience_s=0.5):
+with watchdog(lambda: 0.5):
     threading.Timer(0.5, lambda: print("in the block", flush=True)).start()
     if sys.argv[1] == "stuck":
         libc.pthread_mutex_lock(mutex)
@@ -57,7 +58,11 @@ def test_control_one_that_hears_is_left_to_itself():
 
 
 def test_it_gives_back_what_it_took():
-    with Watchdog({}) as watchdog:
-        assert signal.set_wakeup_fd(watchdog.write_end) == watchdog.write_end
+    threads = threading.active_count()
+    with watchdog(lambda: 60.0):
+        taken = signal.set_wakeup_fd(-1)
+        assert taken >= 0  # the control
+        signal.set_wakeup_fd(taken)
+        assert threading.active_count() == threads + 1
     assert signal.set_wakeup_fd(-1) == -1
-    assert not watchdog.thread.is_alive()
+    assert threading.active_count() == threads

@@ -11,7 +11,7 @@ from optbench.core.errors import UsageError
 from optbench.params.load import load_params, load_room
 from optbench.report.advice import Allowance, advise
 from optbench.report.contents import read_claims, read_contents
-from optbench.search.found import read_found
+from optbench.search.table import read_trials
 
 
 def run(arguments: Sequence[str], standing: Path) -> int:
@@ -33,7 +33,7 @@ def run(arguments: Sequence[str], standing: Path) -> int:
     require_report(room)
     require_search(room.name)
     contents = read_contents(room, read_claims())
-    advice = advise(contents, allowance, read_found(room.name, room.score))
+    advice = advise(contents, allowance, read_trials(room.name, room.score))
     print(*advice.sentences, sep="\n")
     if advice.table is not None:
         rows = [row.cells for row in advice.table.rows]

@@ -16,10 +16,10 @@ from optbench.core.run import WORKLOADS, plan_of
 from optbench.cost.cost import cost_path
 from optbench.params.load import Params, Room, load_room, rooms
 from optbench.report.contents import REPORTS
+from optbench.scaling.locks import stages_in
 from optbench.search.trials import folder_of
 from optbench.search.winners import winners_path
 
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # a lock file has thousands of lines
 Digests = Mapping[str, Collection[str]]  # by path; several where only stages that read it tell
 
 
@@ -73,14 +73,14 @@ def require_recorded(lock: Path, paths: Iterable[Path]) -> None:
     repro = f"`dvc repro {lock.with_name('dvc.yaml')}`"
     for path in waiting:
         try:
-            found = digest_of(path)
+            digest = digest_of(path)
         except OSError as error:
             raise UsageError(
                 f"{path} cannot be read ({error.strerror}): {repro} makes it again"
             ) from error
         if path.as_posix() not in recorded:
             raise UsageError(f"{lock} records no digest of {path}: {repro} makes both again")
-        if found not in recorded[path.as_posix()]:
+        if digest not in recorded[path.as_posix()]:
             raise UsageError(
                 f"{path} is not the one that {lock} records: {repro} makes it again, or `git "
                 f"restore {path}` takes it back"
@@ -94,7 +94,7 @@ def digests_in(lock: Path) -> Digests:
         UsageError: it is missing or damaged.
     """
     try:
-        stages = LOADER(lock.read_text(encoding="utf-8")).get_single_data()["stages"].values()
+        stages = stages_in(lock.read_bytes()).values()
         read, written = (
             [
                 (str(item["path"]), str(item["md5"]))

@@ -66,9 +66,9 @@ def read_members(path: Path, limits: Mapping[str, int]) -> Members:
 def _require_gzip(path: Path) -> None:
     """Refuses a file that is no gzip file by what it is, and one that is too large."""
     with path.open("rb") as file:
-        found = format_of(file.read(HEAD_BYTES))
-    if found != "a gzip file":
-        raise WrongContent(f"{path} is {found}, no .tar.gz archive")
+        format_name = format_of(file.read(HEAD_BYTES))
+    if format_name != "a gzip file":
+        raise WrongContent(f"{path} is {format_name}, no .tar.gz archive")
     if (size := path.stat().st_size) > UNPACKED_BYTES_MAX:
         raise WrongContent(
             f"{path} is an archive of something else: it has {size:,} bytes, of which at most "
@@ -88,15 +88,15 @@ def _has_its_end(path: Path) -> bool:
 
 def _read(path: Path, stream: gzip.GzipFile, limits: Mapping[str, int]) -> Members:
     """The members of an unpacked stream, from its first header on."""
-    found = Members({}, [])
+    members = Members({}, [])
     left = UNPACKED_BYTES_MAX
     extended: dict[str, str] = {}  # what a header before a member says of it
     for count in range(1, HEADERS_MAX + 1):
-        if found.files.keys() >= limits.keys():
-            return found
+        if members.files.keys() >= limits.keys():
+            return members
         header = _header(path, stream, first=count == 1)
         if header is None:
-            return found
+            return members
         if header.type in LONG_NAMES:
             payload = _read_data(path, stream, header.size, LONG_NAME_BYTES_MAX, "a name")
             extended |= _extended(header.type, payload)
@@ -111,9 +111,9 @@ def _read(path: Path, stream: gzip.GzipFile, limits: Mapping[str, int]) -> Membe
                 f"{size:,} bytes; at most {UNPACKED_BYTES_MAX:,} are unpacked"
             )
         left -= size
-        found.names.append(name)
+        members.names.append(name)
         if header.type in REGULAR and name in limits:
-            found.files[name] = _read_data(path, stream, size, limits[name], name)
+            members.files[name] = _read_data(path, stream, size, limits[name], name)
         else:
             _skip(path, stream, _padded(size))
     raise WrongContent(
@@ -129,9 +129,9 @@ def _header(path: Path, stream: gzip.GzipFile, *, first: bool) -> tarfile.TarInf
     try:
         return tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except tarfile.HeaderError as error:
-        if first and (found := format_of(block)) != BARE_TAR:
+        if first and (format_name := format_of(block)) != BARE_TAR:
             raise WrongContent(
-                f"{path} is a gzip file of {found}, no .tar.gz archive, or it is damaged"
+                f"{path} is a gzip file of {format_name}, no .tar.gz archive, or it is damaged"
             ) from error
         if len(block) < tarfile.BLOCKSIZE:
             raise Truncated(f"{path} holds a tar that ends early") from error

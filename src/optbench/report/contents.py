@@ -19,8 +19,8 @@ from optbench.core.run import WORKLOADS, Run, Settings
 from optbench.core.score import Score
 from optbench.cost.cost import Cost, cost_path
 from optbench.evaluation.evaluate import RESULTS
+from optbench.evaluation.measurements import measured_cost, read_metrics, read_summaries
 from optbench.evaluation.metrics import Metrics
-from optbench.evaluation.possible import measured_cost, read_metrics, read_summaries
 from optbench.evaluation.summary import Summary, best_first
 from optbench.evaluation.time_to_target import budget_epochs
 from optbench.params.load import Params, Room, load_room, rooms, scores_of_rooms

@@ -9,12 +9,12 @@ from typing import Any
 from optbench.core.prose import Prose
 from optbench.core.records import Point
 from optbench.core.score import Score
+from optbench.core.tables import is_count, is_finite
 from optbench.evaluation.evaluate import rank
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import Summary, best_first, single_run_interval
 from optbench.params.schema import Override
 from optbench.report.text import interval
-from optbench.search.tables import is_count, is_finite
 
 
 def run_against_suite(

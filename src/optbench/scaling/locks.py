@@ -18,6 +18,7 @@ from optbench.core.errors import UsageError
 from optbench.core.files import publish
 
 LOCK = "dvc.lock"
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # a lock file has thousands of lines
 
 
 @contextmanager
@@ -68,25 +69,26 @@ def require_whole(root: Path = Path()) -> None:
 def _problem(root: Path, path: str) -> str | None:
     """What is wrong with a lock file."""
     try:
-        present = _entries((root / path).read_bytes())
+        present = stages_in((root / path).read_bytes())
     except (ValueError, yaml.YAMLError):
         return "is damaged"
     defined = _defined((root / path).with_suffix(".yaml"))
-    committed = _entries(_git(root, "show", f"HEAD:./{path}"))
-    lost = [name for name in committed - present if name.partition("@")[0] in defined]
-    return f"lacks {len(lost)} entries, {min(lost)} for one" if lost else None
+    committed = stages_in(_git(root, "show", f"HEAD:./{path}"))
+    lost = [name for name in committed.keys() - present.keys() if name.partition("@")[0] in defined]
+    return f"lacks what Git has of {min(lost)}, and {len(lost) - 1} more" if lost else None
 
 
-def _entries(content: bytes) -> set[str]:
-    """The names of the stages in a lock file.
+def stages_in(content: bytes) -> dict[str, Any]:
+    """What a lock file records of each stage, by the stage's name.
 
     Raises:
-        ValueError: it is not one.
+        ValueError, yaml.YAMLError: it is no lock file.
     """
-    document = yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-    if not (isinstance(document, dict) and isinstance(document.get("stages"), dict)):
-        raise ValueError("no stages")
-    return set(document["stages"])
+    document = LOADER(content).get_single_data()
+    stages = document.get("stages") if isinstance(document, dict) else None
+    if not isinstance(stages, dict):
+        raise ValueError("it has no stages")
+    return stages
 
 
 def _defined(pipeline: Path) -> set[str]:

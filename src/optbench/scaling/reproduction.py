@@ -4,9 +4,9 @@ import signal
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from statistics import fmean
 from types import FrameType
@@ -24,13 +24,14 @@ from optbench.scaling.schedule import Schedule, State
 from optbench.scaling.tail import last_line, read_progress
 from optbench.scaling.view import Running, Snapshot, View, counted
 from optbench.supervision import progress
+from optbench.supervision.signals import handled_by
 
 LOGS = Path("logs/stages")
 LOOK_EVERY_S = 0.5
 # How often a job is begun whose worker dies, or whose cell a dying worker still holds.
 TRIES = 3
 LOST = {Busy.exit_code, 128 + signal.SIGKILL, 128 + signal.SIGTERM}
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PAUSE_S = 2.0  # until a dying worker's trainer has written its checkpoint and gone
 # What of the head node's environment a job needs: DVC's names, and what changes how it trains.
 PASSED_ON = ("DVC_", "OPTBENCH_", "OMP_")
@@ -93,7 +94,7 @@ class Reproduction:
         """Runs all there is to run, shows it, and sums it up."""
         begin = time.monotonic()
         with (
-            _signals(self._note),
+            handled_by(self._note, *SIGNALS),
             self.view,
             self.pipeline.opened(self._send),
             ThreadPoolExecutor(self.jobs) as pool,
@@ -237,14 +238,3 @@ def _is_measuring(stage: str) -> bool:
 def _passed_on(environment: Mapping[str, str]) -> dict[str, str]:
     """What a worker is told of the environment that DVC gives a stage."""
     return {name: value for name, value in environment.items() if name.startswith(PASSED_ON)}
-
-
-@contextmanager
-def _signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Takes over the signals that ask this process to end."""
-    before = {number: signal.signal(number, handler) for number in SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handled in before.items():
-            signal.signal(number, handled)

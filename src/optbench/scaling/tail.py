@@ -24,11 +24,11 @@ def read_progress(log: Path) -> Progress | None:
         return None
     try:
         line = json.loads(lines[-1])
-    except ValueError:  # cut off, being longer than the tail
+        step, steps, done = line["step"], line["steps"], line["step"] - line["since_step"]
+        left_s = (steps - step) * line["time_s"] / done if done else None
+        return Progress(step=step, steps=steps, heldout=line["heldout"], left_s=left_s)
+    except (ValueError, KeyError, TypeError, RecursionError):  # damaged, or longer than the tail
         return None
-    step, steps, done = line["step"], line["steps"], line["step"] - line["since_step"]
-    left_s = (steps - step) * line["time_s"] / done if done else None
-    return Progress(step=step, steps=steps, heldout=line["heldout"], left_s=left_s)
 
 
 def last_line(log: Path) -> str:

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from scipy.stats import qmc
 
-from optbench.core import rows
-from optbench.core.errors import UsageError
 from optbench.core.run import WORKLOADS, Run, from_dict, plan_of, read_json
 from optbench.core.score import Score
 from optbench.params.search import Space, at
@@ -73,26 +71,6 @@ def planned_trials(workload: str, optimizer: str) -> tuple[Sequence[Run], Sequen
     values = points(space, plan["trials"], run.seed)
     runs = [replace(run, optimizer_args={**run.optimizer_args, **point}) for point in values]
     return runs, values
-
-
-def read_trials(workload: str) -> list[Trial]:
-    """The trials of a workload's search; none where it was not searched.
-
-    Raises:
-        UsageError: the table is damaged.
-    """
-    path = folder_of(workload) / "trials.csv"
-    if not path.is_file():
-        return []
-    try:
-        trials = rows.from_csv(Trial, path)
-        if not all(isinstance(trial.hyper, dict) for trial in trials):
-            raise ValueError("values must be JSON objects")
-        return trials
-    except ValueError as error:
-        raise UsageError(
-            f"{path} is no table of trials ({error}): run `dvc repro {path.parent}/dvc.yaml`"
-        ) from error
 
 
 def by_optimizer(trials: Iterable[Trial]) -> dict[str, Sequence[Trial]]:

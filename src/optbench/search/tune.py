@@ -9,7 +9,7 @@ from optbench.core.errors import UsageError
 from optbench.core.score import Score
 from optbench.params.load import Room
 from optbench.params.search import Search, Space, position
-from optbench.search.found import read_found
+from optbench.search.table import read_trials
 from optbench.search.trials import Trial, best, by_optimizer, points
 from optbench.search.winners import Winner, Winners
 
@@ -25,7 +25,7 @@ def find_winners(room: Room) -> Winners:
     """
     if room.search is None:
         return {}
-    trials = by_optimizer(read_found(room.name, room.score))
+    trials = by_optimizer(read_trials(room.name, room.score))
     for optimizer, rows in trials.items():
         require_declared(room.name, room.search, optimizer, rows)
     return choose(room.search, trials, room.score)

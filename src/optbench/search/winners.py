@@ -9,7 +9,7 @@ import yaml
 
 from optbench.core.errors import UsageError
 from optbench.core.files import publish
-from optbench.search.tables import are_numbers, failing, is_count, is_finite
+from optbench.core.tables import are_numbers, failing, is_count, is_finite
 from optbench.search.trials import folder_of
 
 HEAD = "# Written by `optbench tune` from trials.csv; do not edit.\n"

@@ -5,12 +5,14 @@ import os
 import signal
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from types import FrameType, TracebackType
 
 from optbench.core.errors import UsageError
 from optbench.core.records import Diagnostic, Point
 from optbench.supervision.checkpoint import Checkpoints
-from optbench.supervision.watchdog import Watchdog
+from optbench.supervision.signals import EXIT_CODES, handled_by
+from optbench.supervision.watchdog import watchdog
 from optbench.training.loop import Training
 
 VARIABLE = "OPTBENCH_CHECKPOINT_S"
@@ -18,14 +20,7 @@ DEFAULT_EVERY_S = 60.0
 # By default, writing checkpoints takes no larger share of the time than this.
 SHARE = 0.02
 STEPS_OF_PATIENCE = 3  # with a step that may hang
-# Those that ask for the end, with the exit code that they lead to. SIGUSR1, the notice before a
-# preemption, ends as SIGTERM does.
-EXIT_CODES = {
-    signal.SIGTERM: 128 + signal.SIGTERM,
-    signal.SIGINT: 128 + signal.SIGINT,
-    signal.SIGHUP: 128 + signal.SIGHUP,
-    signal.SIGUSR1: 128 + signal.SIGTERM,
-}
+PATIENCE_S = 60.0
 
 
 class Interrupted(UsageError):
@@ -52,15 +47,14 @@ class Keeper:
         self.every_s = DEFAULT_EVERY_S if chosen_s is None else chosen_s
         self.rest = 1 / SHARE if chosen_s is None else 0.0  # in writing times
         self.signal: int | None = None
-        self.write_s = 0.0
+        self.write_s = self.longest_s = 0.0  # of a checkpoint; of a step
         self.saved_position: tuple[int, int] | None = None
 
     def __enter__(self) -> "Keeper":
         """Takes over the signals that ask a process to end."""
-        listening = [number for number in EXIT_CODES if not _is_shut_out(number)]
-        self.before = {number: signal.signal(number, self._note) for number in listening}
-        self.watchdog = Watchdog({number: EXIT_CODES[number] for number in listening})
-        self.watchdog.__enter__()
+        self.listening = ExitStack()
+        self.listening.enter_context(handled_by(self._note, *EXIT_CODES))
+        self.listening.enter_context(watchdog(self._patience_s))
         self.saved_at = self.stepped_at = time.monotonic()
         return self
 
@@ -76,15 +70,12 @@ class Keeper:
         """
         if isinstance(error, Interrupted):
             self._save()
-        self.watchdog.__exit__(kind, error, trace)
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
+        self.listening.close()
 
     def step(self, step: int) -> None:
         """Keeps the training where it is time, and ends it where a signal has come."""
         now = time.monotonic()
-        longest_s = STEPS_OF_PATIENCE * (now - self.stepped_at)
-        self.watchdog.patience_s = max(self.watchdog.patience_s, longest_s)
+        self.longest_s = max(self.longest_s, now - self.stepped_at)
         self.stepped_at = now
         self._end_if_asked()
         if self._is_due(self.every_s):
@@ -98,6 +89,10 @@ class Keeper:
         """Keeps the training, unless the last checkpoint is too young for its cost."""
         if self._is_due(0):
             self._save()
+
+    def _patience_s(self) -> float:
+        """What a step may take that is to be kept, once a signal has come."""
+        return max(PATIENCE_S, STEPS_OF_PATIENCE * self.longest_s)
 
     def _is_due(self, after_s: float) -> bool:
         """Whether the last checkpoint is that old, and old enough for what it cost."""
@@ -130,11 +125,6 @@ class Keeper:
             f"{self.training.steps}, which is kept: run the same command to go on",
             self.signal,
         )
-
-
-def _is_shut_out(number: signal.Signals) -> bool:
-    """Whether who started this process has it live on when its terminal goes, as `nohup` does."""
-    return number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN
 
 
 def seconds_between() -> float | None:

@@ -23,7 +23,8 @@ LIBRARIES = (
 )  # fmt: skip
 # Of those, what changes none: threads are set by the run, where they wait and what is told.
 WITHOUT_EFFECT = re.compile(
-    r".*(NUM_THREADS|VERBOSE|AFFINITY|PLACES|PROC_BIND|WAIT_POLICY|SPINCOUNT|BLOCKTIME|DISPLAY.*)"
+    r".*(NUM_THREADS|VERBOSE|AFFINITY|PLACES|PROC_BIND|WAIT_POLICY|SPINCOUNT|BLOCKTIME|DISPLAY.*"
+    r"|DUPLICATE_LIB_OK|INIT_AT_FORK)"  # the last two are set by scikit-learn
 )
 CPUINFO = Path("/proc/cpuinfo")
 

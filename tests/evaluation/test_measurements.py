@@ -13,8 +13,7 @@ from optbench.core import rows
 from optbench.core.arm import Arm
 from optbench.core.errors import UsageError
 from optbench.cost.cost import Cost, read_cost
-from optbench.evaluation.metrics import Metrics
-from optbench.evaluation.possible import (
+from optbench.evaluation.measurements import (
     measured_cost,
     read_metrics,
     read_summaries,
@@ -22,9 +21,10 @@ from optbench.evaluation.possible import (
     wrong_metrics,
     wrong_summary,
 )
+from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import Summary, summarise
 from optbench.params.plan import cells
-from optbench.search.found import read_found
+from optbench.search.table import read_trials
 from optbench.search.winners import read_winners
 
 SEED, FLIPS, CUTS = 0, 150, 30
@@ -133,7 +133,7 @@ READERS = {
         small(ROOT / "costs/digits-cnn/sgd.json"), measured_cost),
     "workloads/digits-cnn/search/trials.csv": (
         small(ROOT / "workloads/digits-cnn/search/trials.csv", 5),
-        lambda _: read_found("digits-cnn", ACCURACY)),
+        lambda _: read_trials("digits-cnn", ACCURACY)),
     "workloads/digits-cnn/search/winners.yaml": (
         small(ROOT / "workloads/digits-cnn/search/winners.yaml"),
         lambda _: read_winners("digits-cnn")),

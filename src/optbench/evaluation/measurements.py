@@ -7,10 +7,7 @@ from pathlib import Path
 from optbench.core.errors import UsageError
 from optbench.core.run import Run
 from optbench.core.score import Score
-from optbench.cost.cost import Cost, read_cost
-from optbench.evaluation.metrics import Metrics
-from optbench.evaluation.summary import NONE, ONE_NETWORK, OVER_SEEDS, Summary
-from optbench.search.tables import (
+from optbench.core.tables import (
     are_numbers,
     failing,
     is_count,
@@ -20,9 +17,15 @@ from optbench.search.tables import (
     is_score,
     read_table,
 )
+from optbench.cost.cost import Cost, read_cost
+from optbench.evaluation.metrics import Metrics
+from optbench.evaluation.summary import NONE, ONE_NETWORK, OVER_SEEDS, Summary
 
 INTERVALS = (OVER_SEEDS, ONE_NETWORK, NONE)
-PLACE = ("torch", "device", "cpu_capability", "threads", "precision", "data_sha256")
+# The keys of a fingerprint that tables show.
+PLACE = (
+    "torch", "device", "cpu", "cpu_capability", "libraries", "threads", "precision", "data_sha256",
+)  # fmt: skip
 
 
 def read_metrics(path: Path, cells: Sequence[Run], score: Score, *, way_out: str) -> list[Metrics]:

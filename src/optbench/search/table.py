@@ -1,34 +1,31 @@
-"""What a search has found: its table of trials, read back with what a trial can be."""
+"""The table of a search's trials, read back: what no trial can have left behind is refused."""
 
-import csv
 from collections.abc import Sequence
 
 from optbench.core.errors import UsageError
 from optbench.core.score import Score
-from optbench.search.tables import (
+from optbench.core.tables import (
     failing,
     is_count,
     is_finite,
     is_object_of_numbers,
     is_score,
-    require_possible,
+    read_table,
 )
-from optbench.search.trials import Trial, by_optimizer, folder_of, read_trials
+from optbench.search.trials import Trial, by_optimizer, folder_of
 
 
-def read_found(workload: str, score: Score) -> list[Trial]:
+def read_trials(workload: str, score: Score) -> list[Trial]:
     """The trials of a workload's search; none where it was not searched.
 
     Raises:
         UsageError: the table is damaged, or holds what cannot be.
     """
     path = folder_of(workload) / "trials.csv"
+    if not path.is_file():
+        return []
     way_out = f"run `dvc repro {path.parent}/dvc.yaml`"
-    try:
-        trials = read_trials(workload)
-    except (OSError, TypeError, RecursionError, csv.Error) as error:
-        raise UsageError(f"{path} is no table of trials ({error}): {way_out}") from error
-    require_possible(path, trials, lambda trial: wrong_trial(trial, score), way_out=way_out)
+    trials = read_table(path, Trial, lambda trial: wrong_trial(trial, score), way_out=way_out)
     for optimizer, tried in by_optimizer(trials).items():
         if [trial.trial for trial in tried] != [*range(1, len(tried) + 1)]:
             raise UsageError(f"{path} does not count the trials of {optimizer} from 1: {way_out}")
