@@ -5,8 +5,10 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -34,6 +36,14 @@ ENVIRONMENT = {
        for what in ("NAME", "EMAIL")},
     "DVC_NO_ANALYTICS": "1",
 }  # fmt: skip
+
+
+@pytest.fixture
+def hears_hang_up() -> Iterator[None]:
+    """SIGHUP as a terminal's processes have it, also where the tests were started by `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture

@@ -88,6 +88,7 @@ def test_control_another_run_has_other_digests(tmp_path, whole):
         pytest.param(signal.SIGUSR1, 143, marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.usefixtures("hears_hang_up")
 def test_a_signal_ends_the_stage_at_the_next_step_and_it_goes_on(site, whole, number, expected):
     process = site.start(**EACH_STEP)
     site.await_checkpoint()

@@ -103,6 +103,7 @@ def test_a_missing_output_is_told_without_a_traceback(tmp_path, here):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.usefixtures("hears_hang_up")
 def test_a_signal_ends_every_child_and_keeps_what_is_done(tmp_path, number):
     pipeline = trivial(tmp_path / "pipeline", command=slow(10, from_cell=2))
     process = start(pipeline, "--jobs", "2")

@@ -57,6 +57,7 @@ def test_control_what_a_checkpoint_holds_is_needed(lost):
     ("number", "code"),
     [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129), (signal.SIGUSR1, 143)],
 )
+@pytest.mark.usefixtures("hears_hang_up")
 def test_a_signal_keeps_the_step_and_gives_its_exit_code(stop_after, number, code):
     before = signal.getsignal(number)
     stop_after(30, number)
@@ -66,6 +67,14 @@ def test_a_signal_keeps_the_step_and_gives_its_exit_code(stop_after, number, cod
     assert raised.value.exit_code == code
     assert max(path.name for path in KEPT.glob("*/*")) == "000000030.checkpoint"
     assert signal.getsignal(number) == before
+
+
+def test_what_nohup_keeps_away_ends_nothing(stop_after):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    stop_after(30, signal.SIGHUP)
+    outcome, _ = train(digits_run(), "test", KEPT)
+    assert signal.signal(signal.SIGHUP, before) == signal.SIG_IGN
+    assert outcome.steps == 44
 
 
 @pytest.mark.parametrize(
