@@ -15,7 +15,7 @@ from optbench.evaluation.summary import summarise
 from optbench.params.load import load_params, load_room
 from optbench.params.plan import cells, single_run
 from optbench.report.contents import read_claims
-from optbench.report.single_run import run_against_suite, training_s
+from optbench.report.single_run import run_against_suite, training_s, unlike_cells
 from optbench.supervision.process import as_stage
 
 # They stand in params.yaml already, so a row of `dvc exp show` has them.
@@ -34,12 +34,15 @@ def main() -> None:
     suite = rows.from_csv(Metrics, Path("reports") / name / "cells.csv")
     baseline = read_claims().baselines.get(name)
     why = withheld(suite, workload=name, score=score, baseline=baseline) if suite else None
-    others = summarise(without(suite, cells(room), planned), score=score)
+    planned_cells = cells(room)
+    others = summarise(without(suite, planned_cells, planned), score=score)
     metrics = {key: value for key, value in asdict(run).items() if key not in NAMES}
     metrics |= json.loads(run.extras)
     metrics |= {"rank": None if why else rank(run, others, score), "suite_size": len(others)}
     publish(Path("reports/run.json"), json.dumps(metrics, indent=2) + "\n")
     print(run_against_suite(run, others, params.override, score=score, withheld=why))
+    if suite and (note := unlike_cells(planned, planned_cells)):
+        print(note)
     took_s = training_s(Path("logs") / name / "run.jsonl", history_at("run", name))
     print(f"trained in {duration(took_s)}" if took_s else "restored, not trained here")
     print(f"See reports/{name}/report.html")

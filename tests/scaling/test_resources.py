@@ -13,8 +13,8 @@ def test_jobs_times_threads_beyond_the_cores_are_refused_with_the_way_out():
     machine = Machine(cores=4)
     machine.require_room(jobs=2, need=Need(threads=2))
     message = (
-        r"with 2 threads each \(workloads/<name>/params.yaml: settings.threads, or "
-        r"search.threads\) they need 6 cores, and here are 4: take --jobs 2, or --oversubscribe"
+        r"with 2 threads each \(workloads/<name>/params.yaml: settings.threads, or those of "
+        r"suite or search\) they need 6 cores, and here are 4: take --jobs 2, or --oversubscribe"
     )
     with pytest.raises(UsageError, match=message):
         machine.require_room(jobs=3, need=Need(threads=2))
@@ -53,10 +53,11 @@ def rooms(tmp_path: Path, monkeypatch) -> Path:
 
 
 def test_the_most_demanding_room_counts(rooms):
+    two = {"threads": 2, "threads_alone": 2}
     assert need_of([rooms / "small", Path("data"), Path()]) == Need(threads=1, gpu=True)
-    assert need_of([rooms / "large"]) == Need(threads=2, gpu=False)
-    assert need_of([rooms / "small", rooms / "large"]) == Need(threads=2, gpu=True)
-    assert need_of([rooms / "first"]) == Need(threads=2, gpu=True)
+    assert need_of([rooms / "large"]) == Need(**two, gpu=False)
+    assert need_of([rooms / "small", rooms / "large"]) == Need(**two, gpu=True)
+    assert need_of([rooms / "first"]) == Need(**two, gpu=True)
     assert need_of([Path("data"), Path(), rooms]) == Need()
 
 
@@ -66,9 +67,17 @@ def test_a_search_has_threads_of_its_own(rooms):
     assert need_of([rooms / "unsearched/search"]).threads == 2
 
 
+def test_cells_have_threads_of_their_own_and_the_single_run_the_settings(rooms):
+    file = rooms / "large/params.yaml"
+    file.write_text(f"{file.read_text()}suite: {{threads: 1}}\n")
+    assert need_of([rooms / "large"]) == Need(threads=1, threads_alone=2)
+    assert need_of([rooms / "large/search"]).threads == 3
+
+
 def test_this_project_s_rooms_are_understood(monkeypatch):
     monkeypatch.chdir(ROOT)
-    assert need_of([Path("workloads/cifar10-resnet9")]) == Need(threads=2, gpu=True)
+    need = need_of([Path("workloads/cifar10-resnet9")])
+    assert need == Need(threads=1, gpu=True, threads_alone=2)
 
 
 @pytest.mark.parametrize("text", INVALID)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +101,12 @@ def history_at(place: str, workload: str) -> Sequence[Point]:
 
 
 def without(metrics: Sequence[Metrics], cells: Sequence[Run], run: Run) -> list[Metrics]:
-    """The metrics of a suite's cells but those of the one that is this very run, if there is."""
-    if run not in cells:
+    """The metrics of a suite's cells but those of the one that is this run, if there is.
+
+    By how many threads it is computed makes a run no other, though the bits are.
+    """
+    threads = {cell.settings.threads for cell in cells}
+    if not any(replace(run, settings=replace(run.settings, threads=n)) in cells for n in threads):
         return list(metrics)
     return [row for row in metrics if row.cell != run.cell]
 

@@ -8,6 +8,8 @@ and so they see a quarter of the pixels.
 
 from torch import Tensor, nn
 
+from optbench.models.pooling import MaxPool2x2
+
 MINIMUM_SIDES = (8, 8)  # halved three times
 HEADS = ("head",)  # its last layer
 LOGIT_SCALE = 0.125  # as Page: keeps the softmax soft early in training
@@ -60,7 +62,7 @@ def conv(channels_in: int, channels_out: int) -> nn.Sequential:
 def conv_pool(channels_in: int, channels_out: int) -> nn.Sequential:
     """3 x 3 convolution, 2 x 2 max-pooling, BatchNorm, ReLU: halves the side."""
     layers = conv(channels_in, channels_out)
-    layers.insert(1, nn.MaxPool2d(2))
+    layers.insert(1, MaxPool2x2())
     return layers
 
 

@@ -28,8 +28,8 @@ PROJECT = ROOT.parent
 FOLDER = Path("reports/code")
 # Watches, keeps and resumes a run, and changes no bit of it.
 WITHOUT_EFFECT = "optbench.supervision"
-# In the fingerprint, or below everything.
-NEUTRAL = {*sys.stdlib_module_names, "torch", "numpy", "annotated_types"}
+# In the fingerprint, below everything, or the same bits with and without.
+NEUTRAL = {*sys.stdlib_module_names, "torch", "numpy", "numba", "annotated_types"}
 # Where the code of stages begins: modules, and scripts but where they hold mere words.
 STAGES = {
     "training": ("stages/train.py", "optbench.training.train"),

@@ -34,8 +34,10 @@ def write_plan(room: Room, params: Params, code: Code) -> None:
         ParamsError: the single run cannot be run in this room.
     """
     folder = plan_of(room.name)
-    for arm in room.suite.every_arm:
-        run = resolve(room, params, arm, code=code)
+    threads = room.suite.threads or room.settings.threads
+    suite = replace(room, settings=replace(room.settings, threads=threads))
+    for arm in suite.suite.every_arm:
+        run = resolve(suite, params, arm, code=code)
         publish(folder / "suite" / f"{arm.key}.json", as_json(run.as_dict()))
     for optimizer in room.optimizers:
         pair = {name: probe(room, subject, code).as_dict()

@@ -7,7 +7,7 @@ from functools import cache
 from itertools import product
 from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_type_hints
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Lt
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -37,6 +37,7 @@ class Suite(Grid):
     """The cells of a workload: a grid of optimizers x schedules, and arms named by their keys."""
 
     arms: tuple[str, ...]
+    threads: Annotated[int, Gt(0), Lt(1025)] | None = None  # of each cell; None: as the settings
 
     @property
     def every_arm(self) -> tuple[Arm, ...]:

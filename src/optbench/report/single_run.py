@@ -8,13 +8,14 @@ from typing import Any
 
 from optbench.core.prose import Prose
 from optbench.core.records import Point
+from optbench.core.run import Run
 from optbench.core.score import Score
 from optbench.core.tables import is_count, is_finite
 from optbench.evaluation.evaluate import rank
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import Summary, best_first, single_run_interval
 from optbench.params.schema import Override
-from optbench.report.text import interval
+from optbench.report.text import counted, interval
 
 
 def run_against_suite(
@@ -47,6 +48,17 @@ def run_against_suite(
             f"{against(run.test_score - best.score_mean, best, score)}"
         )
     return "\n".join(lines)
+
+
+def unlike_cells(run: Run, cells: Sequence[Run]) -> str | None:
+    """What sets the single run apart from the suite's cells beside its arm and overrides."""
+    threads = {cell.settings.threads for cell in cells} - {run.settings.threads}
+    if not threads:
+        return None
+    return (
+        f"It trained with {counted(run.settings.threads, 'thread')}, the suite's runs with "
+        f"{max(threads)}: sums are added in another order, so its bits are not theirs."
+    )
 
 
 def against(difference: float, best: Summary, score: Score) -> str:

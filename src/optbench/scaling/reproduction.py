@@ -35,8 +35,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PAUSE_S = 2.0  # until a dying worker's trainer has written its checkpoint and gone
 # What of the head node's environment a job needs: DVC's names, and what changes how it trains.
 PASSED_ON = ("DVC_", "OPTBENCH_", "OMP_")
-# Stages of these names measure time, and so run by themselves.
-MEASURING = "cost"
+# Stages of these names run by themselves: one measures time, one may have more threads than a cell.
+ALONE = {"cost", "run"}
 
 
 def reproduce(
@@ -81,8 +81,8 @@ class Reproduction:
         """`machine`: the one whose GPUs the jobs share; None: the engine gives them theirs."""
         self.pipeline, self.engine, self.jobs, self.name = pipeline, engine, jobs, name
         self.machine = machine
-        measuring = {stage for stage in pipeline.needs if _is_measuring(stage)}
-        self.schedule = Schedule(pipeline.needs, alone=measuring)
+        alone = {stage for stage in pipeline.needs if _runs_alone(stage)}
+        self.schedule = Schedule(pipeline.needs, alone=alone)
         self.places: dict[str, int] = {}  # of the running stages, among the jobs
         self.started: dict[str, float] = {}  # when each command began
         self.took_s: list[float] = []
@@ -230,9 +230,9 @@ def progress_of(stage: str) -> Path:
     return log_of(stage).with_suffix(".jsonl")
 
 
-def _is_measuring(stage: str) -> bool:
-    """Whether a stage's name, without its file and its cell, is that of one that measures time."""
-    return stage.rpartition(":")[2].partition("@")[0] == MEASURING
+def _runs_alone(stage: str) -> bool:
+    """Whether a stage's name, without its file and its cell, is that of one that runs alone."""
+    return stage.rpartition(":")[2].partition("@")[0] in ALONE
 
 
 def _passed_on(environment: Mapping[str, str]) -> dict[str, str]:

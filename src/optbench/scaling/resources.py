@@ -21,8 +21,9 @@ GPUS_VARIABLE = "CUDA_VISIBLE_DEVICES"
 class Need:
     """What one job needs."""
 
-    threads: int = 1
+    threads: int = 1  # beside others
     gpu: bool = False
+    threads_alone: int = 1  # of a stage that runs alone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +43,8 @@ class Machine:
         if cores > self.cores:
             raise UsageError(
                 f"--jobs {jobs}: with {need.threads} threads each ({WORKLOADS}/<name>/params.yaml: "
-                f"settings.threads, or search.threads) they need {cores} cores, and here are "
-                f"{self.cores}: take --jobs {self.cores // need.threads or 1}, or "
+                f"settings.threads, or those of suite or search) they need {cores} cores, and here "
+                f"are {self.cores}: take --jobs {self.cores // need.threads or 1}, or "
                 "--oversubscribe to share them"
             )
         if need.gpu and self.gpus and jobs > len(self.gpus):
@@ -67,12 +68,13 @@ def need_of(folders: Iterable[Path]) -> Need:
 
     Args:
         folders: of the pipelines, for example `workloads/digits-cnn`. In `workloads/<name>/search`,
-            the search's threads count.
+            the search's threads count, else a cell's; the settings' where a stage runs alone.
     """
     needs = [_need_of_room(folder) for folder in folders if WORKLOADS in folder.parents]
     return Need(
         threads=max((need.threads for need in needs), default=1),
         gpu=any(need.gpu for need in needs),
+        threads_alone=max((need.threads_alone for need in needs), default=1),
     )
 
 
@@ -84,12 +86,14 @@ def _need_of_room(folder: Path) -> Need:
     except (OSError, ValueError, yaml.YAMLError):
         return Need()
     settings = _block(params, "settings")
-    search = _block(params, "search") if parts == ["search"] else {}
-    threads = search.get("threads", settings.get("threads"))
+    block = _block(params, "search" if parts == ["search"] else "suite")
+    alone = settings.get("threads")
+    threads = block.get("threads") or alone
     device = str(settings.get("device"))
     return Need(
         threads=threads if isinstance(threads, int) else 1,
         gpu=device.startswith(("auto", "cuda")),
+        threads_alone=alone if isinstance(alone, int) else 1,
     )
 
 

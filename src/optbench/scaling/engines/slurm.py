@@ -83,7 +83,7 @@ class Engine:
         self.executor.update_parameters(
             name="optbench",
             timeout_min=TIME_MIN,
-            cpus_per_task=need.threads,
+            cpus_per_task=max(need.threads, need.threads_alone),
             slurm_signal_delay_s=NOTICE_S,
         )
 
