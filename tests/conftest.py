@@ -176,6 +176,16 @@ def executed(output: str) -> list[str]:
     return stages
 
 
+def index_of(*workloads: str) -> str:
+    """The project's reports/dvc.yaml with these workloads in place of those with cells."""
+    text = (ROOT / "reports/dvc.yaml").read_text()
+    first, *others = [line for line in text.splitlines(keepends=True)
+                      if re.fullmatch(r" +- reports/[a-z]+[0-9]*-[^/]+\n", line)]  # fmt: skip
+    for line in others:
+        text = text.replace(line, "")
+    return text.replace(first, "".join(f"    - reports/{name}\n" for name in workloads))
+
+
 def copy_tracked_files(target: Path) -> None:
     """Copies what Git tracks, or would track, of the working tree."""
     listing = subprocess.run(
@@ -220,9 +230,7 @@ def shrink(project: Project) -> None:
     room["settings"]["batch_size"] = 128
     project.write_params(room, SECOND_WORKLOAD)
     project.narrow(SECOND_WORKLOAD)
-    index, listed = project.folder / "reports/dvc.yaml", "    - reports/digits-cnn\n"
-    text = index.read_text()
-    index.write_text(text.replace(listed, f"{listed}    - reports/{SECOND_WORKLOAD}\n"))
+    (project.folder / "reports/dvc.yaml").write_text(index_of("digits-cnn", SECOND_WORKLOAD))
     claims = yaml.safe_load((project.folder / "claims.yaml").read_text())
     known = ("digits-cnn", SECOND_WORKLOAD)
     for claim in claims["claims"]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.conftest import ROOT
+from tests.conftest import ROOT, index_of
 
 from optbench.params.load import Params, Room, load_params, load_room
 from optbench.params.messages import ParamsError
@@ -22,7 +22,8 @@ LISTS = (Path("data/dvc.yaml"), Path("reports/dvc.yaml"))
 
 def write_all() -> None:
     """Writes both files into the working directory, and the lists beside them."""
-    lists = {path: (ROOT / path).read_text(encoding="utf-8") for path in LISTS}
+    downloads, index = LISTS
+    lists = {downloads: (ROOT / downloads).read_text(encoding="utf-8"), index: index_of(NAME)}
     for path, text in (TEXTS | lists).items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.conftest import ROOT
+from tests.conftest import ROOT, index_of
 
 from optbench.core.errors import UsageError
 from optbench.params import listed
@@ -12,9 +12,10 @@ from optbench.params.load import rooms
 
 @pytest.fixture
 def lists(tmp_path: Path, monkeypatch) -> Path:
-    for path in (listed.INDEX, listed.DOWNLOADS):
+    downloads = (ROOT / listed.DOWNLOADS).read_text()
+    for path, text in {listed.INDEX: index_of("digits-cnn"), listed.DOWNLOADS: downloads}.items():
         (tmp_path / path).parent.mkdir(exist_ok=True)
-        (tmp_path / path).write_text((ROOT / path).read_text())
+        (tmp_path / path).write_text(text)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -107,6 +107,20 @@ def test_the_cells_read_back_in_the_suites_order():
     assert {run.settings for run in map(_hashable, cells)} == {_hashable(cells[0]).settings}
 
 
+def test_cells_may_have_threads_of_their_own_and_all_else_has_the_settings():
+    document = changed(ROOM, "settings/threads", 3)
+    room, params = loaded(document)
+    plan.write_plan(room, params, CODE)
+    assert {run.settings.threads for run in plan.cells(room)} == {3}  # the control
+    document["suite"]["threads"] = 2
+    room, params = loaded(document)
+    plan.write_plan(room, params, CODE)
+    assert {run.settings.threads for run in plan.cells(room)} == {2}
+    assert plan.single_run("digits-cnn").settings.threads == 3
+    cost = json.loads((PLAN / "cost/sgd.json").read_text())
+    assert cost["run"]["settings"]["threads"] == 3
+
+
 def _hashable(run):
     return replace(run, settings=json.dumps(asdict(run.settings)))
 

@@ -15,7 +15,7 @@ from optbench.evaluation.summary import summarise
 from optbench.params.load import load_params, load_room
 from optbench.params.plan import cells
 from optbench.params.schema import Override
-from optbench.report.single_run import run_against_suite, training_s
+from optbench.report.single_run import run_against_suite, training_s, unlike_cells
 
 NONE = Override()
 CELLS = [*runs(SGD, 0.95, 0.90, 0.91), *runs(ADAM, 0.92, 0.92, 0.92)]
@@ -49,6 +49,18 @@ def test_a_run_is_not_held_against_itself(plan):
     assert without(CELLS, plan, Override(lr=0.5).apply(plan[0])) == CELLS
     same = Override(lr=plan[0].optimizer_args["lr"]).apply(plan[0])
     assert len(without(CELLS, plan, same)) == len(CELLS) - 1
+
+
+def test_a_run_with_more_threads_than_its_cell_is_not_held_against_it(plan):
+    wider = dataclasses.replace(plan[0].settings, threads=7)
+    run = dataclasses.replace(plan[0], settings=wider)
+    assert len(without(CELLS, plan, run)) == len(CELLS) - 1
+    note = unlike_cells(run, plan)
+    assert note is not None
+    assert note.startswith("It trained with 7 threads, the suite's runs with 1: ")
+    assert unlike_cells(plan[0], plan) is None
+    longer = dataclasses.replace(wider, batch_size=7)
+    assert without(CELLS, plan, dataclasses.replace(run, settings=longer)) == CELLS
 
 
 def test_an_arm_of_this_run_alone_is_not_there(plan):
