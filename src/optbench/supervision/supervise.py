@@ -12,6 +12,7 @@ from optbench.core.errors import UsageError
 from optbench.core.records import Outcome
 from optbench.core.run import Run
 from optbench.supervision.checkpoint import Checkpoints
+from optbench.supervision.contention import Contention
 from optbench.supervision.identity import identity
 from optbench.supervision.keeper import Keeper
 from optbench.supervision.progress import PointProgress
@@ -46,6 +47,7 @@ def train(run: Run, name: str, kept: Path | None = None) -> tuple[Outcome, nn.Mo
             watchers.append(stack.enter_context(Keeper(training, checkpoints)))
         score = registry.load_score(run.settings.task).SCORE
         watchers.append(stack.enter_context(PointProgress(name, training, score)))
+        watchers.append(Contention(name))
         return complete(run, training, *watchers), training.learner.model
 
 
