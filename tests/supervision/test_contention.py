@@ -78,13 +78,18 @@ def test_where_the_system_keeps_no_account_nothing_is_said(monkeypatch, tmp_path
 @pytest.mark.parametrize(
     ("imports", "given", "spins"),
     [
-        ("optbench, torch", {}, "0"),
+        ("optbench, torch", {}, "3000"),
         ("torch", {}, "300000"),  # the control: OpenMP's default
-        ("optbench, torch", {"OMP_WAIT_POLICY": "active"}, "30000000000"),  # the user's stays
+        ("optbench, torch", {"OMP_WAIT_POLICY": "passive"}, "0"),  # the user's stays
+        ("optbench, torch", {"GOMP_SPINCOUNT": "7"}, "7"),
     ],
 )
-def test_threads_that_wait_for_others_sleep(imports, given, spins):
-    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
+def test_threads_that_wait_for_others_soon_sleep(imports, given, spins):
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    }
     told = subprocess.run(
         [sys.executable, "-c", f"import {imports}"], cwd=ROOT, text=True, check=True,
         env={**environment, "PYTHONPATH": "src", "OMP_DISPLAY_ENV": "verbose"} | given,
