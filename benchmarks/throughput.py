@@ -24,6 +24,7 @@ import torch
 from benchmarks.runs import arm_run, spread
 from benchmarks.trivial import ENVIRONMENT
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
@@ -171,8 +172,11 @@ class Server:
         self.process.join()
 
 
-def compare(title: str, ways: list[Way]) -> None:
-    """Prints each way's median and range, its ratio to the last, and its share of the products."""
+def compare(title: str, ways: list[Way]) -> float:
+    """Prints each way's median and range, its ratio to the last, and its share of the products.
+
+    Returns the operations for an image, forward and backward.
+    """
     products = Server(serve_products, ways[0].run.settings.threads)
     servers = {way.name: Server(serve, way) for way in ways}
     work = {name: float(server.connection.recv()) for name, server in servers.items()}
@@ -197,6 +201,7 @@ def compare(title: str, ways: list[Way]) -> None:
             f"{spread(shares, digits=2)} of the products' rate",
             flush=True,
         )
+    return work[ways[0].name]
 
 
 def print_parts(run: Run) -> None:
@@ -215,6 +220,53 @@ def print_parts(run: Run) -> None:
     total = sum(times.values())
     listed = sorted(times.items(), key=lambda item: -item[1])
     print("  a step: " + ", ".join(f"{part} {time / total:.0%}" for part, time in listed))
+
+
+def ceiling(run: Run, work: float) -> str:
+    """Images per second if every convolution ran at the best one's rate, each tensor moved once.
+
+    Args:
+        run: whose network it is.
+        work: operations for an image, forward and backward.
+    """
+    settings, cpu = run.settings, torch.device("cpu")
+    torch.set_num_threads(settings.threads)
+    model = build_model(settings, task := build_task(settings, run.seed, cpu), run.seed, cpu)
+    rates, numbers = [], 0
+
+    def measure(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        nonlocal numbers
+        numbers += output.numel()
+        if isinstance(layer, nn.Conv2d) and layer.kernel_size != (1, 1):
+            bf16 = layer.weight.detach().bfloat16(), inputs[0].detach().bfloat16()
+            seconds = median_s(lambda: F.conv2d(bf16[1], bf16[0], None, layer.stride, 1))
+            rates.append(2 * output.numel() * layer.weight[0].numel() / seconds)
+
+    for layer in model.modules():
+        if not list(layer.children()):
+            layer.register_forward_hook(measure)
+    with torch.no_grad():
+        model(task.inputs(next(iter(task.train.epoch(0)))))
+    source = torch.zeros(2**26)
+    target = torch.zeros(2**26)
+    bandwidth = 2 * source.nbytes / median_s(lambda: target.copy_(source))
+    # A bfloat16 is written and read, on the way forward and back.
+    moved_s = 4 * 2 * numbers / settings.batch_size / bandwidth
+    return (
+        f"{1 / (work / max(rates) + moved_s):.0f} images/s with every convolution at the rate of "
+        f"the best, {max(rates) / 1e12:.2f} TFLOP/s, and each tensor moved once, at "
+        f"{bandwidth / 1e9:.1f} GB/s"
+    )
+
+
+def median_s(call: Callable[[], object]) -> float:
+    """The median time of a call, of seven after one more."""
+    times = []
+    for _ in range(8):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[1:])
 
 
 def first_step_s(run: Run) -> float:
@@ -256,7 +308,7 @@ def main() -> None:
             f"batch {size // 2}": arm_run(workload, ARM, batch_size=size // 2),
             f"batch {size * 2}": arm_run(workload, ARM, batch_size=size * 2),
         }
-        compare(
+        work = compare(
             f"{workload}, batch {size}",
             [
                 Way(name="pipeline", run=run),
@@ -264,6 +316,7 @@ def main() -> None:
                 Way(name="plain loop, fp32", run=run, steps=plain_steps),
             ],
         )
+        print(f"  ceiling: {ceiling(run, work)}", flush=True)
         print_parts(run)
         starts = [first_step_s(run) for _ in range(5)]
         print(f"  start of a stage to its first step: {spread(starts, digits=1)} s", flush=True)

@@ -1,6 +1,8 @@
 """`optbench plan`: which of the stages that DVC calls changed will train, and for how long."""
 
+import json
 from contextlib import chdir
+from pathlib import Path
 
 import pytest
 from tests.conftest import ROOT, digits_room
@@ -70,3 +72,20 @@ def test_where_no_step_was_measured_it_says_so(tmp_path):
         sentence = plan.outlook(room, runs)
     assert "no single run and 1 of " in sentence
     assert sentence.endswith("how long is not known before `cost` has measured a step")
+
+
+def test_where_a_cost_cannot_be_it_is_named_and_nothing_is_held_up(tmp_path):
+    room = digits_room()[0]
+    runs = {run.cell: run for run in cells(room)[:1]}
+    path = Path("costs/digits-cnn/sgd.json")
+    cost = json.loads((ROOT / path).read_text())
+    with chdir(tmp_path):
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(cost | {"step_time_s": -1.0}))
+        sentence = plan.outlook(room, runs)
+        assert "1 of " in sentence
+        assert "how long is not known: costs/digits-cnn/sgd.json has what cannot be" in sentence
+        path.write_text("{")
+        assert "sgd.json is no cost of a step" in plan.outlook(room, runs)
+        path.write_text(json.dumps(cost))  # the control
+        assert ": about " in plan.outlook(room, runs)

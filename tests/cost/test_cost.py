@@ -11,6 +11,7 @@ from optbench.core.errors import UsageError
 from optbench.core.run import SCORING_SHARE, Budget
 from optbench.cost.cost import Cost, cost_path, read_cost
 from optbench.cost.estimate import estimate_s
+from optbench.cost.measured import PLACE
 
 COST = Cost(
     step_time_s=0.02,
@@ -23,7 +24,7 @@ COST = Cost(
     steps_per_epoch=22,
     optimizer_state_bytes=100,
     peak_memory_bytes=1000,
-    fingerprint={"device": "cpu", "threads": 1},
+    fingerprint={**dict.fromkeys(PLACE, ""), "device": "cpu", "threads": 1},
 )
 
 
@@ -56,3 +57,14 @@ def test_a_run_takes_its_steps_and_its_scoring(tmp_path: Path, monkeypatch):
     in_steps = replace(run, settings=replace(run.settings, budget=Budget(steps=100)))
     assert estimate_s(in_steps) == pytest.approx(2.0 / (1 - SCORING_SHARE))
     assert estimate_s(replace(run, optimizer="sgd")) is None
+
+
+def test_threads_share_the_work_of_a_step_that_was_measured_with_others(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = digits_run("adam", budget=Budget(epochs=4))
+    path = cost_path("digits-cnn", "adam")
+    path.parent.mkdir(parents=True)
+    for device, factor in (("cpu: x86_64", 2.0), ("cuda: card", 1.0)):
+        place = {**COST.fingerprint, "threads": 2 * run.settings.threads, "device": device}
+        path.write_text(replace(COST, fingerprint=place).to_json())
+        assert estimate_s(run) == pytest.approx(factor * 1.76 / (1 - SCORING_SHARE))

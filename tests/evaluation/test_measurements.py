@@ -13,11 +13,10 @@ from optbench.core import rows
 from optbench.core.arm import Arm
 from optbench.core.errors import UsageError
 from optbench.cost.cost import Cost, read_cost
+from optbench.cost.measured import measured_cost, wrong_cost
 from optbench.evaluation.measurements import (
-    measured_cost,
     read_metrics,
     read_summaries,
-    wrong_cost,
     wrong_metrics,
     wrong_summary,
 )

@@ -11,6 +11,7 @@ from dvc.repo import Repo
 
 from optbench.cli.commands import Parser
 from optbench.core.duration import duration
+from optbench.core.errors import UsageError
 from optbench.core.run import WORKLOADS, Run
 from optbench.cost.estimate import estimate_s
 from optbench.params.load import Room, load_params, load_room
@@ -38,7 +39,10 @@ def outlook(room: Room, pending: Mapping[str, Run]) -> str:
     total = len(room.suite.every_arm) * len(room.suite.seeds)
     single = "the single run" if "run" in pending else "no single run"
     head = f"{room.name}: {single} and {count} of {total} cells will train"
-    times = [estimate_s(run) for run in pending.values()]
+    try:
+        times = [estimate_s(run) for run in pending.values()]
+    except UsageError as error:
+        return f"{head}; how long is not known: {error}"
     if any(time is None for time in times):
         return f"{head}; how long is not known before `cost` has measured a step"
     seconds = sum(time for time in times if time is not None)

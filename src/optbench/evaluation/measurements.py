@@ -1,14 +1,13 @@
 """What stages measured, as it is read back: what no run can have left behind is refused."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from optbench.core.errors import UsageError
 from optbench.core.run import Run
 from optbench.core.score import Score
 from optbench.core.tables import (
-    are_numbers,
     failing,
     is_count,
     is_finite,
@@ -17,15 +16,10 @@ from optbench.core.tables import (
     is_score,
     read_table,
 )
-from optbench.cost.cost import Cost, read_cost
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import NONE, ONE_NETWORK, OVER_SEEDS, Summary
 
 INTERVALS = (OVER_SEEDS, ONE_NETWORK, NONE)
-# The keys of a fingerprint that tables show.
-PLACE = (
-    "torch", "device", "cpu", "cpu_capability", "libraries", "threads", "precision", "data_sha256",
-)  # fmt: skip
 
 
 def read_metrics(path: Path, cells: Sequence[Run], score: Score, *, way_out: str) -> list[Metrics]:
@@ -53,19 +47,6 @@ def read_summaries(
     if [(row.arm, row.n + row.diverged) for row in summaries] != list(counts.items()):
         raise UsageError(f"{path} holds other arms than the cells: {way_out}")
     return summaries
-
-
-def measured_cost(path: Path) -> Cost:
-    """The cost of an optimizer's step.
-
-    Raises:
-        UsageError: the file is missing, damaged, or holds what cannot be.
-    """
-    cost = read_cost(path)
-    if fields := wrong_cost(cost):
-        shown = ", ".join(f"{name} {getattr(cost, name)!r}" for name in fields)
-        raise UsageError(f"{path} has what cannot be, {shown}: `dvc repro` measures it again")
-    return cost
 
 
 def wrong_metrics(row: Metrics, score: Score) -> Sequence[str]:
@@ -100,27 +81,4 @@ def wrong_summary(row: Summary, score: Score) -> Sequence[str]:
         epochs_to_target_median=is_positive(median)
         and (row.reached_target > 0) == (median is not None),
         tuning=isinstance(row.tuning, str),  # None: cut off
-    )
-
-
-def wrong_cost(cost: Cost) -> Sequence[str]:
-    """The fields of a cost that cannot be."""
-    positive = (
-        "step_time_s", "sgd_step_time_s", "step_time_ratio", "step_time_ratio_q1",
-        "step_time_ratio_q3",
-    )  # fmt: skip
-    fingerprint, kinds = cost.fingerprint, cost.ratio_by_kind
-    return failing(
-        **{
-            name: getattr(cost, name) is not None and is_positive(getattr(cost, name))
-            for name in positive
-        },
-        pairs=is_count(cost.pairs),
-        ratio_by_kind=are_numbers(kinds) and len(kinds) > 0 and min(kinds.values()) > 0,
-        steps_per_epoch=is_count(cost.steps_per_epoch),
-        optimizer_state_bytes=is_count(cost.optimizer_state_bytes, at_least=0),
-        peak_memory_bytes=is_count(cost.peak_memory_bytes),
-        fingerprint=isinstance(fingerprint, Mapping)
-        and all(isinstance(fingerprint.get(name), str | int) for name in PLACE)
-        and is_count(fingerprint["threads"]),
     )

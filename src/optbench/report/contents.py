@@ -18,8 +18,9 @@ from optbench.core.records import Outcome, Point
 from optbench.core.run import WORKLOADS, Run, Settings
 from optbench.core.score import Score
 from optbench.cost.cost import Cost, cost_path
+from optbench.cost.measured import measured_cost
 from optbench.evaluation.evaluate import RESULTS
-from optbench.evaluation.measurements import measured_cost, read_metrics, read_summaries
+from optbench.evaluation.measurements import read_metrics, read_summaries
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import Summary, best_first
 from optbench.evaluation.time_to_target import budget_epochs
