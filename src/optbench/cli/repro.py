@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from optbench.cli.commands import Parser
+from optbench.params.load import require_plain
 from optbench.scaling import engine
 from optbench.scaling.locks import require_whole
 from optbench.scaling.reproduction import reproduce
@@ -25,6 +26,7 @@ def run(arguments: Sequence[str], standing: Path) -> int:
     )
     args = parser.parse_args(arguments)
     require_whole()
+    require_plain()
     targets = [from_here(target, standing) for target in args.targets]
     return reproduce(targets, jobs=args.jobs, engine=args.engine, oversubscribe=args.oversubscribe)
 

@@ -205,6 +205,19 @@ def _override(checker: Checker, values: Args) -> Override | None:
     return override
 
 
+def require_plain() -> None:
+    """Refuses params that are no plain YAML, of the project and of each room, before DVC reads any.
+
+    DVC expands aliases of aliases without end before a stage could refuse them.
+
+    Raises:
+        ParamsError: names the file and what is wrong with it.
+    """
+    for path in (Path(PARAMS), *sorted(WORKLOADS.glob(f"*/{PARAMS}"))):
+        if path.exists():
+            _read(path)
+
+
 def _read(path: Path) -> dict[str, Any]:
     """The file's values."""
     refusal = partial(ParamsError, file=path)
