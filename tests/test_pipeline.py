@@ -79,6 +79,22 @@ def test_exp_run_trains_one_run_and_gives_a_row_with_its_accuracy(project: Proje
     assert metrics["test_score"] == project.json("reports/run.json")["test_score"]
     assert rows[0]["params"]["params.yaml"]["data"]["optimizer"] == "radam"
 
+    # CIFAR-10 is not there: DVC brings back what is, and then says what is not.
+    weights = project.folder / "models/digits-cnn.safetensors"
+    trained = weights.read_bytes()
+    project.run("git", "reset", "--hard", "-q")
+    weights.unlink()
+    applied = project.run("dvc", "exp", "apply", "try-radam", check=False)
+    assert applied.returncode
+    assert "data/raw/cifar10" in applied.stdout
+    assert project.read_params()["optimizer"] == "radam"
+    assert weights.read_bytes() == trained
+    assert "up to date" in project.run("dvc", "status", f"workloads/{ROOM}/dvc.yaml:run").stdout
+    whole = project.run("dvc", "exp", "save", "-n", "all", check=False)
+    assert "failed to save experiment" in whole.stdout  # the control: something is not there
+    project.run("dvc", "exp", "save", "-n", "kept", f"workloads/{ROOM}/dvc.yaml:run")
+    assert "kept" in project.run("dvc", "exp", "list").stdout
+
 
 @pytest.mark.parametrize(
     ("override", "message"),
