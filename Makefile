@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/installed
 OPTBENCH := $(VENV)/bin/optbench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce tune readme paper test test-slow lint bench audit lock
+.PHONY: help setup reproduce tune readme paper test test-slow test-gpu lint bench audit lock
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -27,10 +27,15 @@ paper: setup ## Set a short paper (PDF) from the reports that are there
 	optbench paper
 
 test: lint ## Lint, check types, run the tests
-	pytest -n auto -m "not slow and not slurm"
+	pytest -n auto -m "not slow and not slurm and not cuda"
 
 test-slow: setup ## Run the slow tests: real data, minutes of training
-	pytest -m "slow and not slurm"
+	pytest -m "slow and not slurm and not cuda"
+
+test-gpu: setup ## Run what is promised of CUDA, on one card: some minutes
+	@python -c 'import sys, torch; sys.exit(None if torch.cuda.is_available() else \
+	  "make test-gpu needs a GPU: torch " + torch.__version__ + " sees none; see nvidia-smi")'
+	pytest -m cuda
 
 lint: setup ## Lint (ruff), check types (mypy) and that imports run one way
 	ruff check .
