@@ -29,7 +29,7 @@ from optbench.scaling.resources import GPUS_VARIABLE, Need, this_machine
 from optbench.supervision.keeper import Interrupted
 from optbench.supervision.supervise import train
 from optbench.training.assembly import prepare
-from optbench.training.loop import Learner, take_steps
+from optbench.training.loop import Learner
 from optbench.training.train import weights
 
 pytestmark = [pytest.mark.cuda, pytest.mark.usefixtures("digits")]
@@ -184,15 +184,18 @@ def measured(optimizer: str) -> Cost:
 @pytest.mark.usefixtures("real_card")
 @pytest.mark.parametrize("optimizer", FIRST_ORDER)
 def test_steps_do_not_wait_for_the_card(optimizer):
-    """Between two points of the history the host runs ahead; a number read in a step is noticed."""
+    """Once an epoch has begun, the host runs ahead; a number that is read in a step is noticed."""
     training = prepare(small(optimizer))
-    take_steps(training, [])  # optimizers make their state
-    training.course.history.append(None)  # as if a point had been added
+    training.learner.model.train()
+    batches = training.train.epoch(0)
+    for _ in range(3):  # optimizers make their state
+        training.learner.step(next(batches))
     try:
         torch.cuda.set_sync_debug_mode("error")
-        take_steps(training, [])
+        training.scheduler.apply(3)
+        loss, _ = training.learner.step(next(batches))
         with pytest.raises(RuntimeError, match="synchroniz"):  # the control
-            training.course.losses[-1].item()
+            loss.item()
     finally:
         torch.cuda.set_sync_debug_mode("default")
 
