@@ -28,6 +28,7 @@ while time.monotonic() < end:
 for other in others:
     other.kill()
 """
+PROCESS = "optbench.supervision.process, torch"
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the scheduler's account is Linux'")
 
 
@@ -78,10 +79,14 @@ def test_where_the_system_keeps_no_account_nothing_is_said(monkeypatch, tmp_path
 @pytest.mark.parametrize(
     ("imports", "given", "spins"),
     [
-        ("optbench, torch", {}, "3000"),
+        (PROCESS, {}, "3000"),
         ("torch", {}, "300000"),  # the control: OpenMP's default
-        ("optbench, torch", {"OMP_WAIT_POLICY": "passive"}, "0"),  # the user's stays
-        ("optbench, torch", {"GOMP_SPINCOUNT": "7"}, "7"),
+        (
+            PROCESS,
+            {"OMP_WAIT_POLICY": "passive"},
+            "0",
+        ),  # the user's stays
+        (PROCESS, {"GOMP_SPINCOUNT": "7"}, "7"),
     ],
 )
 def test_threads_that_wait_for_others_soon_sleep(imports, given, spins):
@@ -96,3 +101,14 @@ def test_threads_that_wait_for_others_soon_sleep(imports, given, spins):
         capture_output=True,
     ).stderr  # fmt: skip
     assert f"GOMP_SPINCOUNT = '{spins}'" in told
+
+
+@linux
+def test_a_trainer_s_threads_do():
+    """`stages/train.py` imports what says so before torch."""
+    told = subprocess.run(
+        [sys.executable, str(ROOT / "stages/train.py"), "--help"], cwd=ROOT, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": "src", "OMP_DISPLAY_ENV": "verbose"},
+        capture_output=True,
+    ).stderr  # fmt: skip
+    assert "GOMP_SPINCOUNT = '3000'" in told
