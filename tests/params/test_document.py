@@ -1,6 +1,7 @@
 """A file is read as DVC reads it, or refused."""
 
 import io
+import time
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from optbench.params import document
 from optbench.params.document import Unambiguous, read_yaml
 from optbench.params.messages import DocumentError, ParamsError
 
@@ -63,3 +65,60 @@ def test_what_is_read_is_what_dvc_reads(tmp_path_factory, text):
 def test_control_without_the_refusal_they_differ():
     for text in ("010", "yes", "1e3"):
         assert repr(yaml.safe_load(text)) != repr(as_dvc(text))
+
+
+def levels(first: str, nest: str, *, count: int) -> str:
+    """Lists, or mappings merged, of which each holds nine times the one before."""
+    lines = [f"a0: &a0 {first}"]
+    for n in range(1, count):
+        nine = ", ".join([f"*a{n - 1}"] * 9)
+        lines.append(f"a{n}: &a{n} {nest.format(nine)}")
+    return "\n".join(lines) + "\n"
+
+
+LISTS = partial(levels, "[1, 1, 1, 1, 1, 1, 1, 1, 1]", "[{}]")
+MERGED = partial(levels, "{x: 1, y: 2}", "{{<<: [{}], z: 3}}")
+
+
+def nodes(value: object) -> int:
+    """The keys and values of a document that is read and so expanded."""
+    if isinstance(value, dict):
+        return 1 + sum(1 + nodes(inner) for inner in value.values())
+    return 1 + sum(map(nodes, value)) if isinstance(value, list) else 1
+
+
+@pytest.mark.parametrize("text", [LISTS(count=9), MERGED(count=9)], ids=["lists", "merged"])
+def test_nine_levels_of_aliases_are_counted_and_not_expanded(tmp_path, text):
+    begin = time.process_time()
+    with pytest.raises(
+        DocumentError, match=r"line 6: holds \d+,\d+ keys and values once its"
+    ) as it:
+        read(tmp_path, text)
+    assert time.process_time() - begin < 1
+    assert "over 100,000: write fewer, without aliases of aliases" in str(it.value)
+    assert "git restore" in str(it.value)
+
+
+def test_the_count_is_that_of_the_document_expanded(tmp_path, monkeypatch):
+    text = LISTS(count=4)
+    size = nodes(yaml.safe_load(text))
+    monkeypatch.setattr(document, "SIZE_MAX", size)
+    assert read(tmp_path, text) == as_dvc(text)
+    monkeypatch.setattr(document, "SIZE_MAX", size - 1)
+    with pytest.raises(DocumentError, match=f"line 1: holds {size:,} keys and values"):
+        read(tmp_path, text)
+
+
+@pytest.mark.parametrize("text", ["a: &a [*a]\n", "a: &a {b: [1, *a]}\n", "a: &a {<<: *a}\n"])
+def test_what_holds_itself_is_refused(tmp_path, text):
+    with pytest.raises(DocumentError, match="line 1: an alias stands inside of what it names"):
+        read(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a: &a [1, 2]\nb: *a\nc: [*a, *a]\n", "a: &a {x: 1}\nb: {<<: *a, y: 2}\n",
+     LISTS(count=3), MERGED(count=3)],
+)  # fmt: skip
+def test_control_a_few_aliases_are_read_as_dvc_reads_them(tmp_path, text):
+    assert read(tmp_path, text) == as_dvc(text)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from tests.conftest import ROOT, Project
 from tests.faults.sites import wait_until
+from tests.params.test_document import LISTS
 from tests.scaling.trivial import CELL, TrivialPipeline, began, optbench, slow, start, together
 
 from optbench.scaling import reproduction, view
@@ -62,22 +63,17 @@ def test_changes_alone_run_and_the_run_cache_is_used(tmp_path, here):
     assert pipeline.results() == before
 
 
-NINE_LEVELS = "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
-    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9)
-)
-
-
 def test_params_of_endless_aliases_are_refused_before_dvc_expands_them(tmp_path, here):
     pipeline = trivial(tmp_path / "pipeline")
     params = pipeline.folder / "params.yaml"
     good = params.read_text()
-    params.write_text(f"{good}{NINE_LEVELS}")
+    params.write_text(f"{good}{LISTS(count=9)}")
     begin = time.monotonic()
     code, output = here(pipeline)
     assert code == 1
     assert time.monotonic() - begin < 10  # DVC would take hours
-    assert "params.yaml: holds over" in output
-    assert "aliases expanded: write fewer" in output
+    assert "params.yaml: line 7: holds 5" in output
+    assert "without aliases of aliases" in output
     params.write_text(f"{good}first: &first [1, 2]\nsecond: *first\n")  # the control
     assert here(pipeline)[0] == 0
 

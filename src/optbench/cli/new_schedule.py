@@ -6,6 +6,7 @@ from pathlib import Path
 from optbench.cli.commands import Parser
 from optbench.cli.creation import create, file_of, require_new_part
 from optbench.cli.yaml_text import with_entry
+from optbench.params.load import require_plain
 from optbench.params.messages import PARAMS
 
 TEXT = '''"""{name}: a linear decay, as `optbench new schedule` starts it."""
@@ -30,6 +31,7 @@ def run(arguments: Sequence[str], standing: Path) -> int:
     parser.add_argument("name", help="as its file in src/optbench/schedules/ will be called")
     name = parser.parse_args(arguments).name
     require_new_part("schedules", name)
+    require_plain()
     file = file_of("schedules", name)
     text = with_entry(PARAMS.read_text(encoding="utf-8"), ["schedules"], name, ARGUMENTS)
     create({file: TEXT.format(name=name), PARAMS: text}, rooms=[])

@@ -14,7 +14,7 @@ from optbench.core.duration import duration
 from optbench.core.errors import UsageError
 from optbench.core.run import WORKLOADS, Run
 from optbench.cost.estimate import estimate_s
-from optbench.params.load import Room, load_params, load_room
+from optbench.params.load import Room, load_params, load_room, require_plain
 from optbench.params.plan import cells, single_run
 from optbench.scaling.locks import require_whole
 from optbench.scaling.pipeline import explained
@@ -24,6 +24,7 @@ def run(arguments: Sequence[str], standing: Path) -> int:
     """Prints one line on the chosen workload."""
     Parser("plan", __doc__, example="").parse_args(arguments)
     require_whole()
+    require_plain()
     params = load_params()
     room = load_room(params.workload, params)
     changed = changed_stages(room.name)

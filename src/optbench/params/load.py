@@ -1,9 +1,8 @@
 """Reads and validates params.yaml, the project's and those of the rooms."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from optbench.params.messages import PARAMS, ParamsError, unknown
 from optbench.params.schema import Document, Override, RoomDocument, Suite, keys
 from optbench.params.search import Search
 
-VALUES_MAX = 100_000
 Args = Mapping[str, Any]
 
 
@@ -224,26 +222,9 @@ def _read(path: Path) -> dict[str, Any]:
     raw = read_yaml(path, loader=Unambiguous, refusal=refusal)
     if not isinstance(raw, dict):
         raise refusal([f"must be a mapping of keys, got {type(raw).__name__}"])
-    if sum(1 for _ in islice(_values(raw), VALUES_MAX + 1)) > VALUES_MAX:
-        raise refusal([f"holds over {VALUES_MAX:,} values, aliases expanded: write fewer"])
     if problems := list(_odd_keys(raw, ())):
         raise refusal(problems)
     return raw
-
-
-def _values(value: object) -> Iterator[object]:
-    """Every value inside a value, level by level; endless where it holds itself."""
-    level = [value]
-    while level:
-        yield from level
-        level = [inner for outer in islice(level, VALUES_MAX) for inner in _inside(outer)]
-
-
-def _inside(value: object) -> Iterable[object]:
-    """What a mapping or list holds."""
-    if isinstance(value, Mapping):
-        return value.values()
-    return value if isinstance(value, list) else ()
 
 
 def _odd_keys(value: object, path: tuple[str, ...]) -> Iterator[str]:

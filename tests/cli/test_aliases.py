@@ -1,0 +1,63 @@
+"""A params.yaml of a few lines that stands for more than memory holds, and who reads it."""
+
+import time
+from pathlib import Path
+
+import pytest
+from tests.conftest import Project
+from tests.params.test_document import LISTS
+
+from optbench.cli import plan
+from optbench.cli.main import main
+
+PROJECT, ROOM, OTHER = (
+    "params.yaml", "workloads/digits-cnn/params.yaml", "workloads/cifar10-resnet18/params.yaml",
+)  # fmt: skip
+# All that read params, and a room of theirs; DVC, which some start, reads those of every room.
+COMMANDS = {
+    "repro": (PROJECT, ROOM, OTHER),
+    "repro data/dvc.yaml": (PROJECT, ROOM, OTHER),
+    "plan": (PROJECT, ROOM, OTHER),
+    "advise digits-cnn": (PROJECT, ROOM),
+    "tune": (PROJECT, ROOM, OTHER),
+    "readme": (PROJECT,),
+    "paper": (PROJECT,),
+    "new workload digits-long --like digits-cnn": (PROJECT, ROOM),
+    "new optimizer nadam --target torch.optim.NAdam": (PROJECT, ROOM),
+    "new schedule late": (PROJECT,),
+}
+
+
+def refused(capsys, command: str) -> str:
+    """What a command says on its way out, which it must find soon."""
+    begin = time.process_time()
+    with pytest.raises(SystemExit) as ended:
+        main(command.split(), Path.cwd())
+    assert time.process_time() - begin < 5  # what it imports among it
+    assert ended.value.code == 1
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_who_reads_params_refuses_aliases_of_aliases(bare: Project, monkeypatch, capsys, command):
+    monkeypatch.chdir(bare.folder)
+    for file in COMMANDS[command]:
+        good = Path(file).read_text()
+        Path(file).write_text(good + LISTS(count=9))
+        said = refused(capsys, command)
+        assert f"{file}: line " in said
+        assert "over 100,000: write fewer, without aliases of aliases" in said
+        assert f"git restore {file}" in said
+        Path(file).write_text(good)
+    assert not Path(".dvc/tmp").exists()  # DVC was not asked
+
+
+def test_control_a_few_aliases_are_read(bare: Project, monkeypatch, capsys):
+    monkeypatch.chdir(bare.folder)
+    monkeypatch.setattr(plan, "changed_stages", lambda _: {})
+    monkeypatch.setattr(plan, "pending_runs", lambda *_: {})
+    room = Path(ROOM)
+    text = room.read_text().replace("  adam: {", "  adam: &row {", 1)
+    room.write_text(text.replace("  ngd: {", "  ngd: {<<: *row, ", 1))
+    assert main(["plan"], Path.cwd()) == 0
+    assert "nothing will train" in capsys.readouterr().out
