@@ -1,11 +1,16 @@
 """Lock files are whole after a kill in the middle of writing, and a cut one is not believed."""
 
+import shutil
+import signal
+from itertools import count
 from pathlib import Path
 
 import pytest
 from dvc import dvcfile
 from dvc.repo import Repo
-from tests.scaling.trivial import TrivialPipeline
+from tests.conftest import ENVIRONMENT, ROOT
+from tests.scaling.trivial import TrivialPipeline, optbench
+from tests.warm import warm
 
 from optbench.core.errors import UsageError
 from optbench.scaling.locks import require_whole, written_whole
@@ -52,6 +57,58 @@ def test_control_dvc_itself_leaves_it_cut(pipeline, monkeypatch):
     with pytest.raises(Killed):
         write_and_be_killed(monkeypatch)
     assert Path("dvc.lock").read_bytes() != before
+
+
+FAILPOINT = str(ROOT / "tests/scaling/lock_failpoint.py")
+KILLED = {"before": -signal.SIGKILL, "half": -signal.SIGXFSZ}
+
+
+def left_by_kills(pipeline: TrivialPipeline, old: bytes, *, how: str, writer: str) -> list[bytes]:
+    """The lock file after a kill at each step of writing it in turn, and after none, at last."""
+    environment = {**ENVIRONMENT, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
+    left = []
+    for step in count(1):
+        Path("dvc.lock").write_bytes(old)
+        command = (FAILPOINT, str(step), how, writer)
+        done = warm().run(*command, cwd=pipeline.folder, env=environment)
+        left.append(Path("dvc.lock").read_bytes())
+        if done.returncode == 0:
+            return left
+        assert done.returncode == KILLED[how], done.stdout
+        assert "??" not in pipeline.run("git", "status", "--porcelain").stdout  # copies are ignored
+    raise AssertionError
+
+
+@pytest.fixture
+def locks(pipeline) -> tuple[bytes, bytes]:
+    """The lock file before and after all stages have run with another param; it is as before."""
+    shutil.copy(ROOT / ".gitignore", ".")
+    old = Path("dvc.lock").read_bytes()
+    Path("params.yaml").write_text("lr: 0.2\n")
+    pipeline.run(*optbench())
+    new = Path("dvc.lock").read_bytes()
+    assert new != old
+    return old, new
+
+
+@pytest.mark.parametrize("how", KILLED)
+def test_killed_at_any_step_of_writing_it_the_lock_is_the_old_or_the_new(pipeline, locks, how):
+    """By the kernel, so that no `finally` tidies up; and the next start needs no help."""
+    old, new = locks
+    *killed, undisturbed = left_by_kills(pipeline, old, how=how, writer="whole")
+    assert len(killed) > 2
+    assert set(killed) == ({old, new} if how == "before" else {old})
+    assert undisturbed == new
+
+
+def test_control_killed_while_dvc_writes_in_place_the_lock_is_cut(pipeline, locks):
+    cut, whole = left_by_kills(pipeline, locks[0], how="half", writer="in-place")
+    assert whole == locks[1]
+    assert cut not in locks
+    assert locks[1].startswith(cut)
+    Path("dvc.lock").write_bytes(cut)
+    with pytest.raises(UsageError, match=r"is damaged|lacks what Git has"):
+        require_whole()
 
 
 def test_what_is_written_whole_is_what_dvc_writes(pipeline):
