@@ -17,6 +17,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -144,12 +145,7 @@ def serve_products(threads: int, connection: Connection) -> None:
     while connection.recv():
         rates = []
         for n, (a, b) in zip(MATRIX_SIZES, pairs, strict=True):
-            times = []
-            for _ in range(12):
-                start = time.perf_counter()
-                torch.mm(a, b)
-                times.append(time.perf_counter() - start)
-            rates.append(2 * n**3 / statistics.median(times))
+            rates.append(2 * n**3 / median_s(partial(torch.mm, a, b)))
         connection.send(max(rates))
 
 
@@ -238,18 +234,17 @@ def ceiling(run: Run, work: float) -> str:
         nonlocal numbers
         numbers += output.numel()
         if isinstance(layer, nn.Conv2d) and layer.kernel_size != (1, 1):
-            bf16 = layer.weight.detach().bfloat16(), inputs[0].detach().bfloat16()
-            seconds = median_s(lambda: F.conv2d(bf16[1], bf16[0], None, layer.stride, 1))
-            rates.append(2 * output.numel() * layer.weight[0].numel() / seconds)
+            images, weight = inputs[0].bfloat16(), layer.weight.bfloat16()
+            convolution = partial(F.conv2d, images, weight, None, layer.stride, layer.padding)
+            rates.append(2 * output.numel() * weight[0].numel() / median_s(convolution))
 
     for layer in model.modules():
         if not list(layer.children()):
             layer.register_forward_hook(measure)
     with torch.no_grad():
         model(task.inputs(next(iter(task.train.epoch(0)))))
-    source = torch.zeros(2**26)
-    target = torch.zeros(2**26)
-    bandwidth = 2 * source.nbytes / median_s(lambda: target.copy_(source))
+    source, target = torch.zeros(2, 2**26)
+    bandwidth = 2 * source.nbytes / median_s(partial(target.copy_, source))
     # A bfloat16 is written and read, on the way forward and back.
     moved_s = 4 * 2 * numbers / settings.batch_size / bandwidth
     return (
@@ -260,13 +255,13 @@ def ceiling(run: Run, work: float) -> str:
 
 
 def median_s(call: Callable[[], object]) -> float:
-    """The median time of a call, of seven after one more."""
+    """The median time of a call, of twelve."""
     times = []
-    for _ in range(8):
+    for _ in range(12):
         start = time.perf_counter()
         call()
         times.append(time.perf_counter() - start)
-    return statistics.median(times[1:])
+    return statistics.median(times)
 
 
 def first_step_s(run: Run) -> float:

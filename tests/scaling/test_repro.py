@@ -78,28 +78,6 @@ def test_params_of_endless_aliases_are_refused_before_dvc_expands_them(tmp_path,
     assert here(pipeline)[0] == 0
 
 
-@pytest.mark.parametrize(
-    ("shell", "switches"),
-    [("zsh", "--no-rcs -c"), ("bash", "--noprofile --norc -c"), ("fish", "--no-config -c"),
-     ("dash", "-c")],
-)  # fmt: skip
-def test_a_shell_starts_without_its_set_up_files(tmp_path, here, monkeypatch, shell, switches):
-    """A shell of that name, which notes what it is told, and that its commands are carried out."""
-    pipeline = trivial(tmp_path / "pipeline", cells=1)
-    executable, notes = tmp_path / shell, tmp_path / "notes"
-    executable.write_text(
-        f'#!/bin/sh\n[ "$1" = --version ] && echo "fish, version 3.7.0" && exit\n'
-        f'for last; do :; done\necho "$*" | head -n 1 >> {notes}\nexec sh -c "$last"\n'
-    )
-    executable.chmod(0o755)
-    monkeypatch.setenv("SHELL", str(executable))
-    code, output = here(pipeline)
-    assert code == 0, output
-    lines = notes.read_text().splitlines()
-    assert len(lines) == 2  # a cell and the table
-    assert all(line.startswith(f"{switches} ") for line in lines)
-
-
 @pytest.mark.parametrize(("cells", "jobs"), [(4, 4), (16, 8)])
 def test_as_many_stages_as_jobs_run_at_once_wave_after_wave(tmp_path, here, cells, jobs):
     pipeline = trivial(tmp_path / "pipeline", cells=cells, command=together(jobs))

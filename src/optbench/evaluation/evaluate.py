@@ -105,10 +105,14 @@ def without(metrics: Sequence[Metrics], cells: Sequence[Run], run: Run) -> list[
 
     By how many threads it is computed makes a run no other, though the bits are.
     """
-    threads = {cell.settings.threads for cell in cells}
-    if not any(replace(run, settings=replace(run.settings, threads=n)) in cells for n in threads):
+    if not any(_with_threads(run, cell.settings.threads) == cell for cell in cells):
         return list(metrics)
     return [row for row in metrics if row.cell != run.cell]
+
+
+def _with_threads(run: Run, threads: int) -> Run:
+    """The run, computed by so many threads."""
+    return replace(run, settings=replace(run.settings, threads=threads))
 
 
 def rank(run: Metrics, summaries: Sequence[Summary], score: Score) -> int | None:

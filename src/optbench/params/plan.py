@@ -35,9 +35,9 @@ def write_plan(room: Room, params: Params, code: Code) -> None:
     """
     folder = plan_of(room.name)
     threads = room.suite.threads or room.settings.threads
-    suite = replace(room, settings=replace(room.settings, threads=threads))
-    for arm in suite.suite.every_arm:
-        run = resolve(suite, params, arm, code=code)
+    settings = replace(room.settings, threads=threads)
+    for arm in room.suite.every_arm:
+        run = resolve(replace(room, settings=settings), params, arm, code=code)
         publish(folder / "suite" / f"{arm.key}.json", as_json(run.as_dict()))
     for optimizer in room.optimizers:
         pair = {name: probe(room, subject, code).as_dict()
