@@ -15,7 +15,7 @@ import torch
 from optbench.training.openmp import largest_team, require_threads
 
 torch.set_num_threads(2)
-print(largest_team() >= 2)
+print(largest_team() >= 2, flush=True)  # before what stderr has
 require_threads(2)
 print("can train")
 """
