@@ -56,7 +56,7 @@ def torchs(images: Tensor) -> Tensor:
 def test_every_square_of_special_values_pools_to_torch_s_bits(threads):
     torch.set_num_threads(threads)
     images = squares()
-    assert pooling.is_compiled(images)
+    assert pooling.suits_numba(images)
     for ours, theirs in zip(pooled(images, MaxPool2x2()), pooled(images, torchs), strict=True):
         assert torch.equal(ours, theirs)
 
@@ -82,7 +82,7 @@ def test_images_of_any_size_and_layout(shape, layout):
     ids=["odd", "fp32", "fp64"],
 )
 def test_torch_pools_what_the_loops_do_not_take(images):
-    assert not pooling.is_compiled(images)
+    assert not pooling.suits_numba(images)
     assert torch.equal(MaxPool2x2()(images), torchs(images))
 
 

@@ -30,13 +30,13 @@ class MaxPool2x2(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """The maximum of each square; of equals the first has the gradient, of NaN the last."""
-        if not is_compiled(images):
+        if not suits_numba(images):
             return F.max_pool2d(images, 2)
         maxima: Tensor = _Pool.apply(images)
         return maxima
 
 
-def is_compiled(images: Tensor) -> bool:
+def suits_numba(images: Tensor) -> bool:
     """Whether Numba's loops take these images."""
     return (
         numba is not None

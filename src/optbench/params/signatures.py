@@ -62,7 +62,8 @@ RANGES: dict[str, Any] = {
 PLAIN: dict[str, Any] = {
     "betas": tuple[float, float], "milestones": tuple[float, ...], "width": int,
 }  # fmt: skip
-# What optbench.training.scheduling.Scheduler adds to every schedule.
+# What optbench.training.scheduling.Scheduler adds to every schedule; a schedule's file may say in
+# WARMUP_FRACTION how much warm-up it has unless told.
 SHARED_SCHEDULE_ARGS: dict[str, Any] = {
     "warmup_fraction": (RANGES["warmup_fraction"], 0.0),
     "stepping": (Literal["iteration", "epoch"], "iteration"),
@@ -102,6 +103,8 @@ def arguments(kind: str, name: str, supplied: tuple[str, ...] = ()) -> type[Argu
             fields[argument.arg] = _field(kind, name, argument, default)
     if kind == "schedules":
         fields |= SHARED_SCHEDULE_ARGS
+        if (fraction := constant(kind, name, "WARMUP_FRACTION")) is not None:
+            fields["warmup_fraction"] = (RANGES["warmup_fraction"], fraction)
     model: type[Arguments] = create_model(f"{name} arguments", __base__=Arguments, **fields)
     return model
 

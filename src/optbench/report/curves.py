@@ -15,6 +15,7 @@ from optbench.core.score import Score
 from optbench.params.signatures import SHARED_SCHEDULE_ARGS
 from optbench.report.contents import Contents
 from optbench.report.style import LINES, colour
+from optbench.schedules.curve import Curve
 
 STEPS = 500  # of a run whose schedule is drawn
 
@@ -63,7 +64,10 @@ def schedule_shapes(contents: Contents) -> Figure:
     for index, (name, args) in enumerate(contents.schedule_args.items()):
         factor = registry.load("schedules", name).factor
         shape = {key: value for key, value in args.items() if key not in SHARED_SCHEDULE_ARGS}
-        points = [factor(step, STEPS, **shape) for step in range(STEPS)]
+        curve = Curve(
+            factor=factor, steps=STEPS, warmup_fraction=args["warmup_fraction"], args=shape
+        )
+        points = [curve.at(step) for step in range(STEPS)]
         look: dict[str, Any] = {
             "linestyle": LINES[index % len(LINES)], "color": "black", "label": name,
         }  # fmt: skip

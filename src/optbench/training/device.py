@@ -66,6 +66,8 @@ def set_up_process(settings: Settings) -> torch.device:
     # Only a debugging aid; it would write every new tensor once more.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
+    # What is called fp32 multiplies in fp32, convolutions too.
+    torch.backends.cudnn.allow_tf32 = False
     device = select(settings.device)
     if device.type == "cpu":
         require_threads(settings.threads)

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from optbench.core.objective import Objective
 from optbench.core.records import Diagnostic, Point
 from optbench.tasks.protocol import Batch, Batches, Task
+from optbench.training.batch_norm import reestimated_statistics
 from optbench.training.scheduling import Scheduler
 
 Forward = Callable[[Tensor], Tensor]
@@ -35,6 +36,10 @@ class Learner:
             self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"
         ):
             return (forward or self.forward)(inputs).float()
+
+    def eager(self, inputs: Tensor) -> Tensor:
+        """Outputs of the model as it is, not compiled."""
+        return self.outputs(inputs, forward=self.model)
 
     def backward(self, batch: Batch) -> Tensor:
         """Leaves the gradient of a batch's loss in the parameters and returns the loss."""
@@ -61,7 +66,7 @@ class Learner:
             self.task.inputs(batch),
             self.task.targets(batch),
             self.task.likelihood,
-            forward=lambda some: self.outputs(some, forward=self.model),
+            forward=self.eager,
             backward=backward,
         )
         # torch's stub says that a closure returns a float.
@@ -215,15 +220,19 @@ def evaluate(training: Training, batches: Batches, *watchers: Watcher) -> Scores
     """Scores the network on every example, weighing examples equally.
 
     An optimizer may have `before_evaluation` and `after_evaluation`, which put the weights in
-    place that are to be judged, averages for one, and take them away again.
+    place that are to be judged, averages for one, and take them away again. BatchNorm's statistics
+    are estimated anew for them.
     """
     learner = training.learner
     hooks = (getattr(learner.optimizer, f"{when}_evaluation", None) for when in ("before", "after"))
     before, after = hooks
-    if before is not None:
-        before()
-    try:
+    if before is None:
         return _evaluate(training, batches, watchers)
+    before()
+    try:
+        inputs = map(learner.task.inputs, training.train.epoch(0))
+        with reestimated_statistics(learner.model, learner.eager, inputs):
+            return _evaluate(training, batches, watchers)
     finally:
         if after is not None:
             after()

@@ -1,17 +1,11 @@
-"""Steers an optimizer's learning rate and momentum along a schedule, step by step.
+"""Steers an optimizer's learning rate and momentum along a schedule, step by step."""
 
-A schedule is a pure function of (step, total_steps). What all schedules share is here: linear
-warm-up, and stepping once an epoch in place of once an iteration.
-"""
-
-from collections.abc import Callable
 from typing import Any, Literal
 
 from torch.optim import Optimizer
 
 from optbench.core.errors import UsageError
-
-Factor = Callable[..., tuple[float, float | None]]
+from optbench.schedules.curve import Curve, Factor
 
 
 class Scheduler:
@@ -43,36 +37,25 @@ class Scheduler:
             UsageError: the schedule moves momentum, and the optimizer has neither momentum nor
                 betas; or warm-up leaves no step to the schedule.
         """
-        self.optimizer, self.factor, self.schedule_args = optimizer, factor, schedule_args
-        self.steps_per_tick = steps_per_epoch if stepping == "epoch" else 1
-        ticks = -(-steps // self.steps_per_tick)
-        self.warmup_ticks = round(warmup_fraction * ticks)
-        self.schedule_ticks = ticks - self.warmup_ticks
-        if self.schedule_ticks < 1:
-            raise UsageError(
-                f"warmup_fraction {warmup_fraction:g} leaves none of {ticks} steps to the schedule"
-            )
+        self.optimizer = optimizer
+        self.curve = Curve(
+            factor=factor,
+            steps=steps,
+            warmup_fraction=warmup_fraction,
+            steps_per_tick=steps_per_epoch if stepping == "epoch" else 1,
+            args=schedule_args,
+        )
         for group in optimizer.param_groups:
             group.setdefault("initial_lr", group["lr"])
-        _, momentum = factor(0, self.schedule_ticks, **schedule_args)
-        if momentum is not None and self.momentum is None:
+        if self.curve.at(0)[1] is not None and self.momentum is None:
             raise UsageError(
                 f"{type(optimizer).__name__} has neither momentum nor betas for this schedule to "
                 "move: choose one that moves the learning rate alone"
             )
 
-    def at(self, step: int) -> tuple[float, float | None]:
-        """The lr factor and the momentum (None: unchanged) at a step counted from 0."""
-        tick = step // self.steps_per_tick
-        after_warmup = max(tick - self.warmup_ticks, 0)
-        lr_factor, momentum = self.factor(after_warmup, self.schedule_ticks, **self.schedule_args)
-        if tick < self.warmup_ticks:
-            lr_factor *= (tick + 1) / self.warmup_ticks
-        return lr_factor, momentum
-
     def apply(self, step: int) -> None:
         """Sets the values for a step."""
-        lr_factor, momentum = self.at(step)
+        lr_factor, momentum = self.curve.at(step)
         for group in self.optimizer.param_groups:
             group["lr"] = group["initial_lr"] * lr_factor
             if momentum is not None:

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -59,12 +61,16 @@ class TrainBatches:
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Images [batch_size, c, h, w] and labels [batch_size], from batch `start` on."""
         images = self.images
-        order = torch.from_numpy(randomness.permutation(self.seed, epoch, self.examples))
-        order = order.to(images.device)
         choices = 2 * images.padding + 1
-        top = self._draw("crop-top", epoch, choices)
-        left = self._draw("crop-left", epoch, choices)
-        flipped = self._draw("flip", epoch, 2 if self.flip else 1).bool()
+        draws = [
+            randomness.permutation(self.seed, epoch, self.examples),
+            self._draw("crop-top", epoch, choices),
+            self._draw("crop-left", epoch, choices),
+            self._draw("flip", epoch, 2 if self.flip else 1),
+        ]
+        # Together, since a device is waited for at each copy.
+        order, top, left, flips = torch.from_numpy(np.stack(draws)).to(images.device)
+        flipped = flips.bool()
         across = torch.arange(images.width, device=images.device)
         for index in range(start, len(self)):
             batch = order[index * self.batch_size : (index + 1) * self.batch_size]
@@ -72,10 +78,10 @@ class TrainBatches:
             columns = left[batch, None] + columns
             yield images.gather(batch, top[batch], columns), images.labels[batch]
 
-    def _draw(self, purpose: str, epoch: int, high: int) -> Tensor:
-        """An integer in [0, high) for each example, on the device; shape [n]."""
+    def _draw(self, purpose: str, epoch: int, high: int) -> NDArray[np.int64]:
+        """An integer in [0, high) for each example; shape [n]."""
         bits = randomness.words(randomness.key(self.seed, purpose, epoch), self.examples)
-        return torch.from_numpy(randomness.integers(bits, high)).to(self.images.device)
+        return randomness.integers(bits, high)
 
 
 class EvalBatches:
