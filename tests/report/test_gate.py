@@ -59,7 +59,7 @@ def test_headline_and_advice_say_why_instead(inside, outside):
 def test_differences_are_not_drawn_and_the_profile_is_without_it(inside, outside):
     drawn, withheld = figures_of(inside), figures_of(outside)
     assert len(drawn) == len(withheld) + 1
-    titles = [performance_profile([w]).axes[0].get_title(loc="left") for w in (inside, outside)]
+    titles = [performance_profile([w]).get_suptitle() for w in (inside, outside)]
     assert titles == [
         "performance profile: 30 targets (digits-cnn 30)",
         "performance profile: 0 targets (none)",

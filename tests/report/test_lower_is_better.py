@@ -73,7 +73,7 @@ def test_the_figures_have_the_best_on_top(contents, error):
     label, lower = "mean squared error", "\n(lower is better)"
     assert final_score(error).axes[0].get_xlabel() == f"test {label}, after the last step{lower}"
     assert cost_against_score(error).axes[0].get_ylabel() == f"test {label}, 95 % interval{lower}"
-    assert learning_curves(error).axes[0].get_ylabel() == f"held-out {label}{lower}"
+    assert learning_curves(error).get_supylabel() == f"held-out {label}{lower}"
     assert final_score(contents).axes[0].get_xlabel() == "test accuracy (%), after the last step"
 
 

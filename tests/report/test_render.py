@@ -211,7 +211,7 @@ def test_every_optimizer_has_a_colour_of_its_own():
 def test_the_profile_says_what_it_is_over_and_what_it_leaves_out(contents):
     cells = [cell for cell in contents.cells if cell.arm != Arm("ngd", "step")]
     lacking = renamed(contents, "other", cells=cells)
-    title = performance_profile([contents, lacking]).axes[0].get_title(loc="left")
+    title = performance_profile([contents, lacking]).get_suptitle()
     assert "50 targets (digits-cnn 30, other 20); 10 left out, not run by all" in title
 
 

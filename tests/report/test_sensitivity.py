@@ -42,7 +42,7 @@ def test_worse_and_diverged_trials_lie_at_the_lower_edge_and_the_best_has_a_ring
     assert ring.get_ydata() == [97.0]
     assert ring.get_xdata() == [pytest.approx(0.01)]
     assert {*panel.lines[0].get_ydata()} == {panel.get_ylim()[0]}
-    assert panel.get_ylabel() == "validation accuracy (%)"
+    assert figure.get_supylabel() == "validation accuracy (%)"
     assert panel.get_xlabel() == "lr"
 
 

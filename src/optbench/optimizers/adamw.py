@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import nn, optim
 
+FAMILY = "adaptive"
 WEIGHT_DECAY = "decoupled"
 
 

@@ -32,6 +32,7 @@ from optbench.curvature.record import record
 
 log = logging.getLogger(__name__)
 
+FAMILY = "matrix"
 WEIGHT_DECAY = "decoupled"
 LIKELIHOODS = ("categorical",)  # of which the Fisher matrix is known
 

@@ -23,6 +23,7 @@ from optbench.curvature.jacobian import Block, Solution
 from optbench.curvature.preconditioned import Preconditioned
 from optbench.curvature.record import frozen_statistics, record
 
+FAMILY = "matrix"
 WEIGHT_DECAY = "decoupled"
 LIKELIHOODS = ("categorical",)  # of which the Fisher matrix is known
 REFINE_ABOVE = 1e-4  # relative residual at which a solution is refined

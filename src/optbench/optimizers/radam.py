@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn, optim
 
+FAMILY = "adaptive"
 WEIGHT_DECAY = "L2"
 
 

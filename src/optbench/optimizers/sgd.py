@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import nn, optim
 
+FAMILY = "momentum"
 WEIGHT_DECAY = "L2"
 # The first, where it is true, needs the second above 0.
 REQUIRES = {"nesterov": "momentum"}

@@ -14,40 +14,48 @@ from optbench.core.records import Point
 from optbench.core.score import Score
 from optbench.params.signatures import SHARED_SCHEDULE_ARGS
 from optbench.report.contents import Contents
-from optbench.report.style import LINES, colour
+from optbench.report.panels import Label, families, grid, label_ends
+from optbench.report.style import FAINT, LINES, colour
 from optbench.schedules.curve import Curve
 
 STEPS = 500  # of a run whose schedule is drawn
 
 
 def learning_curves(contents: Contents) -> Figure:
-    """The held-out score against epochs, a panel a schedule, a line an optimizer."""
-    score, schedules = contents.score, contents.schedules
-    figure = Figure(figsize=(3.2 * len(schedules) + 0.4, 3.3), layout="constrained")
-    panels = figure.subplots(1, len(schedules), sharey=True, squeeze=False)[0]
-    for panel, schedule in zip(panels, schedules, strict=True):
-        for arm in contents.arms:
-            if arm.schedule == schedule:
-                _curve(panel, contents, arm)
-        target = score.factor * contents.room.target
-        panel.axhline(target, color="#555555", linewidth=0.9, dashes=(6, 3), zorder=0)
-        panel.set(title=schedule, xlabel="epoch")
+    """The held-out score against epochs, a line an optimizer.
+
+    A panel a schedule, or a schedule and a family where it has many optimizers: there, those of
+    other families are faint.
+    """
+    score, factor = contents.score, contents.score.factor
+    shown = [
+        (schedule, family, members)
+        for schedule in contents.schedules
+        for family, members in families(optimizers_under(contents, schedule)).items()
+    ]
+    figure, panels = grid(len(shown), width=3.3, height=2.6)
+    bottom, top = _limits(contents)
+    panels[0].set_ylim(bottom, top)
+    for panel, (schedule, family, members) in zip(panels, shown, strict=True):
+        labels = []
+        for name in optimizers_under(contents, schedule):
+            means = _curve(panel, contents, Arm(name, schedule), faint=name not in members)
+            if name in members and means:
+                labels.append(Label(name, means[-1], colour(name, contents.optimizers)))
+        panel.axhline(
+            factor * contents.room.target, color="#555555", linewidth=0.9, dashes=(6, 3), zorder=0
+        )
+        panel.set_title(f"{schedule}, {family}" if family else schedule)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-    panels[0].set_ylabel(axis_label(score, "held-out"))
-    panels[0].set_ylim(*_limits(contents))
-    shown = {
-        label: handle
-        for panel in panels
-        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
-    }
-    figure.legend(
-        shown.values(),
-        shown.keys(),
-        loc="outside lower center",
-        ncols=len(shown),
-        title=f"{contents.name}; {_band(contents)}; dashed line: target",
-    )
+        label_ends(panel, labels)
+    figure.supxlabel(f"epoch\n{contents.name}; {_band(contents)}; dashed line: target", size=9)
+    figure.supylabel(axis_label(score, "held-out"), size=9)
     return figure
+
+
+def optimizers_under(contents: Contents, schedule: str) -> list[str]:
+    """The optimizers of the arms under a schedule."""
+    return [arm.optimizer for arm in contents.arms if arm.schedule == schedule]
 
 
 def axis_label(score: Score, what: str, more: str = "") -> str:
@@ -58,7 +66,7 @@ def axis_label(score: Score, what: str, more: str = "") -> str:
 
 def schedule_shapes(contents: Contents) -> Figure:
     """Each schedule's learning-rate factor, and the momentum where it moves it."""
-    figure = Figure(figsize=(6.6, 2.9), layout="constrained")
+    figure = Figure(figsize=(7.4, 2.9), layout="constrained")
     rates, momenta = figure.subplots(1, 2)
     progress = [100 * step / STEPS for step in range(STEPS)]
     for index, (name, args) in enumerate(contents.schedule_args.items()):
@@ -76,23 +84,24 @@ def schedule_shapes(contents: Contents) -> Figure:
             momenta.plot(progress, [momentum for _, momentum in points], **look)
     rates.set(xlabel="steps done (%)", ylabel="lr / peak lr")
     momenta.set(xlabel="steps done (%)", ylabel="momentum or beta1")
-    rates.legend()
-    if momenta.lines:
-        momenta.legend()
+    figure.legend(*rates.get_legend_handles_labels(), loc="outside right upper")
     figure.suptitle(f"{contents.name}: schedules", x=0.01, ha="left")
     return figure
 
 
-def _curve(panel: Axes, contents: Contents, arm: Arm) -> None:
-    """The mean over the seeds that did not diverge, whose points are at the same steps."""
+def _curve(panel: Axes, contents: Contents, arm: Arm, *, faint: bool) -> list[float]:
+    """The means, in people's unit, over the seeds that did not diverge; drawn, and given."""
     optimizers, factor = contents.optimizers, contents.score.factor
-    shade = colour(arm.optimizer, optimizers)
-    line = LINES[optimizers.index(arm.optimizer) % len(LINES)]
     histories = contents.histories(arm)
     columns: list[tuple[Point, ...]] = list(zip(*histories, strict=True))  # a point, of each seed
     epochs = [column[0].epoch for column in columns]
     values = [[factor * point.heldout_score for point in column] for column in columns]
     means = [statistics.fmean(column) for column in values]
+    if faint:
+        panel.plot(epochs, means, color=FAINT, linewidth=0.7, zorder=1)
+        return means
+    shade = colour(arm.optimizer, optimizers)
+    line = LINES[optimizers.index(arm.optimizer) % len(LINES)]
     panel.plot(epochs, means, linestyle=line, color=shade, label=arm.optimizer, linewidth=1.3)
     if len(histories) > 1:
         spreads = [statistics.stdev(column) for column in values]
@@ -102,6 +111,7 @@ def _curve(panel: Axes, contents: Contents, arm: Arm) -> None:
             for sign in (-1, 1)
         )  # fmt: skip
         panel.fill_between(epochs, low, high, color=shade, alpha=0.12, linewidth=0)
+    return means
 
 
 def _band(contents: Contents) -> str:

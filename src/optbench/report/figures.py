@@ -10,13 +10,14 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from optbench.core.arm import Arm
-from optbench.evaluation.summary import ONE_NETWORK, Summary
+from optbench.evaluation.summary import ONE_NETWORK, Summary, best_first
 from optbench.evaluation.time_to_target import Profile, epochs_to_target, mean_interval
 from optbench.evaluation.time_to_target import performance_profile as profiled
 from optbench.report.caption import network_interval
 from optbench.report.contents import Contents
-from optbench.report.curves import axis_label
-from optbench.report.style import LINES, MARKERS, colour
+from optbench.report.curves import axis_label, limits
+from optbench.report.panels import Label, families, grid, label_ends, label_points
+from optbench.report.style import FAINT, LINES, MARKERS, colour
 
 
 def final_score(contents: Contents) -> Figure:
@@ -67,17 +68,24 @@ def time_to_target(contents: Contents) -> Figure:
 
 
 def cost_against_score(contents: Contents) -> Figure:
-    """The mean test score against the time of a step beside SGD's, with both intervals."""
-    figure = Figure(figsize=(6.6, 3.6), layout="constrained")
+    """The mean test score against the time of a step beside SGD's, with both intervals.
+
+    Each optimizer's name stands beside the best of its arms; the others are faint.
+    """
+    figure = Figure(figsize=(6.6, 4.2), layout="constrained")
     axes = figure.subplots()
     score = contents.score
-    for summary in contents.summaries:
+    axes.set_xscale("log")
+    labels: dict[str, tuple[float, float]] = {}
+    for summary in best_first(contents.summaries, score):
         if summary.score_mean is None:
             continue
         cost = contents.costs[summary.optimizer]
         ratio, mean = cost.step_time_ratio, score.factor * summary.score_mean
         low, high = interval(contents, summary)
         shade, marker = look(contents, summary.arm)
+        is_best = summary.optimizer not in labels
+        labels.setdefault(summary.optimizer, (ratio, mean))
         axes.errorbar(
             ratio,
             mean,
@@ -90,14 +98,16 @@ def cost_against_score(contents: Contents) -> Figure:
             color=shade,
             markersize=5,
             elinewidth=0.7,
-            alpha=0.85,
+            alpha=0.9 if is_best else 0.3,
         )
-    axes.set_xscale("log")
+    if labels:
+        axes.set_ylim(*limits(score, [height / score.factor for _, height in labels.values()]))
+        label_points(axes, labels, {name: colour(name, contents.optimizers) for name in labels})
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xlabel("time of a step / SGD's (median, quartiles; curvature work included)")
     axes.set_ylabel(axis_label(score, "test", ", 95 % interval"))
-    axes.set_title(f"{contents.name}: what {score.name} costs", loc="left")
+    axes.set_title(f"{contents.name}: what {score.name} costs; named: best schedule", loc="left")
     figure.legend(handles=_keys(contents), loc="outside right upper")
     return figure
 
@@ -105,24 +115,31 @@ def cost_against_score(contents: Contents) -> Figure:
 def performance_profile(workloads: Sequence[Contents]) -> Figure:
     """Of the targets that all were run on, those reached within tau times the best's epochs.
 
-    A workload where nothing is ranked has no part in it.
+    A workload where nothing is ranked has no part in it. A panel a family where there are many
+    optimizers: those of other families are faint.
     """
     profile = profiled({w.name: w.cells for w in workloads if not w.withheld})
-    figure = Figure(figsize=(6.6, 3.2), layout="constrained")
-    axes = figure.subplots()
     names = list(profile.ratios)
+    groups = families(names)
+    figure, panels = grid(len(groups), width=6.6 if len(groups) == 1 else 3.6, height=2.9)
     end = max((ratios[-1] for ratios in profile.ratios.values() if ratios), default=1.0)
-    for index, name in enumerate(names):
-        steps = sorted({1.0, *profile.ratios[name], 1.05 * end})
-        fractions = [100 * profile.within(name, tau) for tau in steps]
-        line, shade = LINES[index % len(LINES)], colour(name, names)
-        axes.step(steps, fractions, where="post", linestyle=line, color=shade, label=name)
-    axes.set_xlabel("tau: epochs to the target / epochs of the best optimizer")
-    axes.set_ylabel("targets reached (%)")
-    axes.set_ylim(-2, 102)
-    axes.set_title(f"performance profile: {targets(profile)}", loc="left")
-    if names:
-        figure.legend(loc="outside right upper")
+    panels[0].set_ylim(-2, 102)
+    for panel, (family, members) in zip(panels, groups.items(), strict=True):
+        labels = []
+        for index, name in enumerate(names):
+            steps = sorted({1.0, *profile.ratios[name], 1.05 * end})
+            fractions = [100 * profile.within(name, tau) for tau in steps]
+            if name in members:
+                line, shade = LINES[index % len(LINES)], colour(name, names)
+                panel.step(steps, fractions, where="post", linestyle=line, color=shade, label=name)
+                labels.append(Label(name, fractions[-1], shade))
+            else:
+                panel.step(steps, fractions, where="post", color=FAINT, linewidth=0.7, zorder=1)
+        panel.set_title(family)
+        label_ends(panel, labels)
+    figure.suptitle(f"performance profile: {targets(profile)}", x=0.01, ha="left")
+    figure.supxlabel("tau: epochs to the target / epochs of the best optimizer", size=9)
+    figure.supylabel("targets reached (%)", size=9)
     return figure
 
 
@@ -164,14 +181,8 @@ def look(contents: Contents, arm: Arm) -> tuple[str, str]:
 
 
 def _keys(contents: Contents) -> list[Line2D]:
-    """What colours and markers mean."""
-    names = [
-        Line2D([], [], color=colour(name, contents.optimizers), marker="s", linestyle="",
-               label=name)
-        for name in contents.optimizers
-    ]  # fmt: skip
-    shapes = [
+    """What markers mean."""
+    return [
         Line2D([], [], color="#555555", marker=MARKERS[i % len(MARKERS)], linestyle="", label=name)
         for i, name in enumerate(contents.schedules)
     ]
-    return [*names, *shapes]

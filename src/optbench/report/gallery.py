@@ -26,7 +26,7 @@ from optbench.report.svg import inline
 Draw = Callable[..., Figure]
 ALT_TEXT: Mapping[Draw, str] = {
     final_score: "Test {score} of each optimizer and schedule with its 95 % interval",
-    learning_curves: "Held-out {score} against epochs, a panel a schedule, a line an optimizer",
+    learning_curves: "Held-out {score} against epochs, panels by schedule, a line an optimizer",
     score_differences: (
         "Forest plot of differences in {score}: the ledger's contrasts, and the rest against SGD's"
     ),

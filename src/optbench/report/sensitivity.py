@@ -15,6 +15,7 @@ from optbench.report.style import colour
 from optbench.search.trials import Trial, best
 
 SHADES = "Greys"
+COLUMNS = 5
 OUT_OF_VIEW = 0.3  # the share of all trials, the worst, that may lie beyond the axis
 
 
@@ -26,19 +27,27 @@ def lr_sensitivity(
     score: Score,
 ) -> Figure:
     """The validation score of each trial against its first dimension, a panel an optimizer."""
-    figure = Figure(figsize=(2.3 * len(trials) + 1.2, 3.0), layout="constrained")
-    panels = figure.subplots(1, len(trials), sharey=True, squeeze=False)[0]
+    columns = min(len(trials), COLUMNS)
+    rows = -(-len(trials) // columns)
+    size = (2.0 * columns + 1.2, 2.4 * rows + 0.6)
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(rows, columns, sharey=True, squeeze=False).flatten()
+    for panel in panels[len(trials) :]:
+        panel.remove()
+    panels = panels[: len(trials)]
     worst, end = view(trials.values(), score)
     edge = worst - 0.1 * (end - worst)  # where those that are worse are marked
-    for panel, (optimizer, rows) in zip(panels, trials.items(), strict=True):
+    for panel, (optimizer, points) in zip(panels, trials.items(), strict=True):
         first, *_ = spaces[optimizer]
         panel.set(title=optimizer, xlabel=first, ylim=sorted((edge, end)))
-        _panel(panel, rows, spaces[optimizer], score, (worst, edge), colour(optimizer, [*trials]))
-    panels[0].set_ylabel(axis_label(score, "validation"))
+        _panel(panel, points, spaces[optimizer], score, (worst, edge), colour(optimizer, [*trials]))
+    figure.supylabel(axis_label(score, "validation"), size=9)
     second = sorted({name for optimizer in trials for name in list(spaces[optimizer])[1:2]})
     if second:
         shades = ScalarMappable(Normalize(0, 1), SHADES)
-        bar = figure.colorbar(shades, ax=list(panels), shrink=0.7, pad=0.01, aspect=25)
+        bar = figure.colorbar(
+            shades, ax=list(panels), shrink=min(0.7, 1.4 / rows), pad=0.01, aspect=25
+        )
         bar.set_ticks([0, 1], labels=["low", "high"])
         bar.set_label(f"{', '.join(second)} in its range")
     figure.suptitle(

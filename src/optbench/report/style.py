@@ -10,13 +10,18 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-# Okabe and Ito's colours, safe for colour-blind readers. A known optimizer has the same in every
-# figure; any other takes one of the rest.
+# A known optimizer has the same colour in every figure, told apart from those of its family by
+# colour-blind readers too (Okabe and Ito's, then Paul Tol's muted ones); others take from the rest.
 COLOURS = {
-    "sgd": "#000000", "adam": "#E69F00", "adamw": "#0072B2", "radam": "#009E73",
-    "ngd": "#CC79A7", "kfac": "#D55E00",
+    "sgd": "#000000", "lion": "#882255",
+    "adam": "#E69F00", "adamw": "#0072B2", "radam": "#009E73", "nadam": "#56B4E9",
+    "ademamix": "#661100", "lamb": "#AA4499",
+    "kfac": "#D55E00", "ngd": "#CC79A7", "muon": "#332288", "soap": "#44AA99",
+    "shampoo": "#999933",
+    "prodigy": "#CC6677", "schedule_free": "#117733",
 }  # fmt: skip
-MORE_COLOURS = ("#56B4E9", "#8C564B", "#7F7F7F", "#BCBD22")
+MORE_COLOURS = ("#8C564B", "#7F7F7F", "#BCBD22", "#1F77B4")
+FAINT = "#CCCCCC"  # what is drawn for comparison alone
 LINES = ("-", "--", "-.", ":", (0, (1, 1)), (0, (5, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 RC: dict[Any, Any] = {
