@@ -7,6 +7,7 @@ from tests.report.test_gate import INSIDE, banded
 
 from optbench.evaluation.summary import ONE_NETWORK
 from optbench.evaluation.tuning import OTHER, SEARCHED
+from optbench.report import tables
 from optbench.report.caption import (
     caption,
     costs_environments,
@@ -169,3 +170,17 @@ def test_the_power_is_that_of_claims_of_the_same_score(searched, error):
     assert "reproduced within 0.5 pp with probability" in power(searched)[0]
     assert "reproduced" not in power(error)[0]
     assert power(error)[0].startswith("The sd over seeds, pooled over 18 arms, is 0.00")
+
+
+def test_the_table_counts_what_the_search_chose(searched):
+    def counts(contents: Contents) -> set[str]:
+        table = tables.results(contents)
+        return {row.cells[table.headers.index("tuned dimensions")] for row in table.rows}
+
+    assert counts(searched) == {"2"}
+    less = dataclasses.replace(WINNER, hyper={"lr": 0.02})
+    fewer = dataclasses.replace(searched, winners=dict.fromkeys(searched.optimizers, less))
+    assert counts(fewer) == {"1"}
+    for word, count in (("untuned", "0"), (OTHER, "-")):
+        summaries = [dataclasses.replace(s, tuning=word) for s in searched.summaries]
+        assert counts(dataclasses.replace(searched, summaries=summaries)) == {count}

@@ -12,6 +12,7 @@ from optbench.cost.cost import Cost, cost_path
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import ONE_NETWORK, Summary
 from optbench.evaluation.time_to_target import TimeToTarget, times_to_target
+from optbench.evaluation.tuning import OTHER, UNTUNED
 from optbench.report import escape
 from optbench.report.caption import network_interval
 from optbench.report.contents import Contents, sums_of
@@ -57,6 +58,7 @@ def results(contents: Contents) -> Table:
             "optimizer", "schedule", with_unit(score.name, score.unit),
             with_unit("sd", score.difference_unit), "95 % interval", "n", "epochs to target",
             "step time / SGD", "state MB", "peak MB", "hyper-parameters",
+            "tuned dimensions",
         ),
         rows=[_result(contents, summary) for summary in contents.ranked_summaries()],
     )  # fmt: skip
@@ -80,10 +82,19 @@ def _result(contents: Contents, summary: Summary) -> Row:
             _megabytes(cost.optimizer_state_bytes, 3),
             _megabytes(cost.peak_memory_bytes, 1),
             summary.tuning,
+            _tuned_dimensions(contents, summary),
         ),
         target=f"#{escape.url(anchor(summary.arm))}",
         label=f"{summary.arm}, its cells",
     )
+
+
+def _tuned_dimensions(contents: Contents, summary: Summary) -> str:
+    """How many hyper-parameters the search chose; none where they are as the authors have them."""
+    if summary.tuning == UNTUNED:
+        return "0"
+    winner = contents.winners.get(summary.optimizer)
+    return NOTHING if winner is None or summary.tuning == OTHER else str(len(winner.hyper))
 
 
 def _epochs_to_target(summary: Summary) -> str:
