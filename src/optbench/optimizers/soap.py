@@ -1,0 +1,56 @@
+"""SOAP (Vyas et al. 2024, arXiv 2409.11321, algorithm 3), pytorch-optimizer's.
+
+Adam in the eigenbases of Shampoo's factors, one for each side of a tensor: a kernel
+[out, in, kh, kw] has four. Vectors have none, which makes it Adam for them.
+
+Departures, all of them the authors' own code's: the first step sets the eigenbases up and moves
+nothing; Adam's averages are debiased; the second moment is sorted with its eigenvectors.
+"""
+
+from typing import Annotated, Any
+
+import pytorch_optimizer
+import torch
+from annotated_types import Gt
+from torch import Tensor, nn, optim
+
+WEIGHT_DECAY = "decoupled"
+
+
+class SOAP(pytorch_optimizer.SOAP):
+    """Goes on where a gradient is not finite: the loss says that, and ends the run."""
+
+    @staticmethod
+    def get_orthogonal_matrix(mat: list[Tensor]) -> list[Tensor]:  # type: ignore[override]
+        """The eigenvectors of each factor."""
+        finite = [torch.nan_to_num(m, 0.0, 0.0, 0.0) if len(m) else m for m in mat]
+        # The library's annotation says that it takes one matrix.
+        return pytorch_optimizer.SOAP.get_orthogonal_matrix(finite)  # type: ignore[arg-type]
+
+
+def build(
+    model: nn.Module,
+    param_groups: list[dict[str, Any]],
+    *,
+    lr: float,
+    betas: tuple[float, float] = (0.95, 0.95),
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    precondition_frequency: Annotated[int, Gt(0)] = 10,
+    max_precondition_dim: Annotated[int, Gt(0)] = 2048,
+) -> optim.Optimizer:
+    """`weight_decay` is decoupled: each step shrinks the weights by lr x weight_decay.
+
+    The eigenbases turn every `precondition_frequency` steps, at the cost of a QR decomposition of
+    each. A side larger than `max_precondition_dim` has none: its decomposition would take longer
+    than hundreds of steps.
+    """
+    return SOAP(
+        param_groups,
+        lr=lr,
+        betas=betas,
+        eps=eps,
+        weight_decay=weight_decay,
+        precondition_frequency=precondition_frequency,
+        max_precondition_dim=max_precondition_dim,
+    )
