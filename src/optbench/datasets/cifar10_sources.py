@@ -1,7 +1,6 @@
 """CIFAR-10, from one of three sources; what is stored is always its canonical binary version."""
 
 import json
-import os
 import shutil
 import subprocess
 import tempfile
@@ -23,6 +22,7 @@ from optbench.download.archive import read_members
 from optbench.download.bar import byte_progress
 from optbench.download.errors import Offline, Refused, SourceError, Truncated, WrongContent
 from optbench.download.http import fetch
+from optbench.download.local import named_path
 from optbench.download.png import read_rgb
 
 LOCAL_VARIABLE = "OPTBENCH_CIFAR10"
@@ -58,32 +58,14 @@ NPM_LIMITS = {
 def from_local_copy() -> dict[str, bytes]:
     """The archive or folder that the user names in the environment.
 
-    A relative path starts in the working folder, which is the project's root for a stage, wherever
-    it was started from.
-
     Raises:
         SourceError: none is named, or it is not the data set.
     """
-    name = os.environ.get(LOCAL_VARIABLE)
-    if not name:
-        raise SourceError(f"{LOCAL_VARIABLE} is not set")
-    path = Path(name).absolute()
+    path = named_path(LOCAL_VARIABLE)
     try:
-        if path.is_dir():
-            return _read_folder(path)
-        if path.is_file():
-            return _read_archive(path)
-        there = path.exists()
+        return _read_folder(path) if path.is_dir() else _read_archive(path)
     except OSError as error:
-        raise SourceError(f"{LOCAL_VARIABLE}={name} cannot be read: {error.strerror}") from error
-    if there:
-        raise SourceError(f"{LOCAL_VARIABLE}={name} is neither a file nor a folder")
-    if Path(name).is_absolute():
-        raise SourceError(f"{LOCAL_VARIABLE}={name} does not exist")
-    raise SourceError(
-        f"{LOCAL_VARIABLE}={name} is a relative path, and {path} does not exist: relative paths "
-        "start in the project's root, wherever dvc or optbench is started; give an absolute path"
-    )
+        raise SourceError(f"{LOCAL_VARIABLE}={path} cannot be read: {error.strerror}") from error
 
 
 def from_official_archive() -> dict[str, bytes]:

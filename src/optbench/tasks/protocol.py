@@ -23,7 +23,10 @@ class Batches(Protocol):
 
 
 class Task(Protocol):
-    """Data with a loss and a score. `score.py` beside it says what is measured, without torch."""
+    """Data with a loss and a score. `score.py` beside it says what is measured, without torch.
+
+    A task of texts may have `sample(outputs) -> str`, whose text is told at a run's end.
+    """
 
     train: Batches
     data_sha256: str  # of the data set
