@@ -1,4 +1,4 @@
-"""A small float64 transformer, as a language model and as a classifier, and curvlinops' matrices."""
+"""A small float64 transformer, language model or classifier, and its matrices by curvlinops."""
 
 import torch
 from curvlinops import FisherType, KFACLinearOperator, KFACType
