@@ -153,6 +153,38 @@ def test_a_layer_called_twice_is_named():
     assert hooks(model) == 0
 
 
+class Folded(nn.Module):
+    """Takes rows [n, tokens, 3], and folds tokens into examples where it is told to."""
+
+    def __init__(self, *, folds: bool) -> None:
+        super().__init__()
+        self.layer, self.folds = nn.Linear(3, 3), folds
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = x.flatten(0, 1) if self.folds else x
+        return self.layer(rows).view(len(x), -1, 3)
+
+
+def test_an_input_whose_first_dimension_does_not_count_the_examples_is_refused_and_named():
+    images = torch.ones(2, 4, 3)
+    model = Folded(folds=True)
+    message = r"input of layer 'layer' is \[8, 3\] in a batch of 2: its first dimension must count"
+    with pytest.raises(UsageError, match=message):
+        record(model, model, images, owners(model))
+    model = Folded(folds=False)
+    assert record(model, model, images, owners(model)).inputs["layer"].shape == (2, 4, 3)
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float32])
+def test_layers_in_bfloat16_show_even_where_layernorm_hands_them_float32(precision):
+    model = nn.Sequential(nn.LayerNorm(3), nn.Linear(3, 3))
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == torch.bfloat16):
+        taken = record(model, model, torch.ones(2, 4, 3), {"1": model[1]})
+    assert taken.inputs["1"].dtype == torch.float32
+    assert taken.logits.dtype == precision
+    assert taken.is_bf16 == (precision == torch.bfloat16)
+
+
 class Spoilt(nn.Module):
     def __init__(self, *, in_place: bool) -> None:
         super().__init__()

@@ -22,6 +22,13 @@ from tests.curvature.nets import (
     normal,
     objective,
 )
+from tests.curvature.transformers import (
+    TOKENS,
+    VOCABULARY,
+    public_blocks,
+    tokens,
+    transformer,
+)
 from torch import nn, optim
 from torch.nn import functional as F
 
@@ -423,11 +430,102 @@ def test_a_frozen_layer_stays_and_the_others_move():
     assert not torch.equal(model[7].weight, norm_net()[7].weight)
 
 
+# Transformers
+
+
+def test_what_descends_along_its_gradient_in_a_transformer_is_named(caplog):
+    model = transformer(blocks=1)
+    with caplog.at_level(logging.INFO):
+        optimizer = build(model)
+    assert list(optimizer.layers) == [f"blocks.0.{x}" for x in ("qkv", "proj", "up", "down")] + [
+        "head"
+    ]
+    for said in ("5 layers", "parameters (Transformer)", "embedding (Embedding)",
+                 "blocks.0.norm1 (LayerNorm)", "norm (LayerNorm)"):  # fmt: skip
+        assert said in caplog.text
+
+
+def test_a_head_tied_to_the_embedding_is_refused():
+    model = transformer()
+    model.head.weight = model.embedding.weight
+    with pytest.raises(UsageError, match="layers 'embedding' and 'head' share a parameter"):
+        build(model)
+
+
+class Attention(nn.Module):
+    """Attention of torch's, and layers that are called or whose weight alone is used."""
+
+    def __init__(self, *, calls: bool) -> None:
+        super().__init__()
+        self.calls = calls
+        self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+        self.used, self.head = nn.Linear(4, 4), nn.Linear(4, VOCABULARY)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x, _ = self.attention(x, x, x, need_weights=False)
+        x = self.used(x) if self.calls else F.linear(x, self.used.weight, self.used.bias)
+        return self.head(x.tanh())
+
+
+def test_torchs_own_attention_gets_no_block_and_says_why():
+    model, inputs, targets = Attention(calls=True).double(), normal(N, 3, 4), tokens(N, length=3)
+    taken, left_out = kfac.partition(model, None)
+    assert list(taken) == ["used", "head"]
+    assert left_out == {
+        "attention": "MultiheadAttention",
+        "attention.out_proj": "Linear inside MultiheadAttention",
+    }
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    plain(model, lr=0.5).step(objective(model, inputs, targets))
+    for name, p in model.named_parameters():
+        is_gradient = torch.allclose(before[name] - p, 0.5 * p.grad, rtol=1e-9, atol=1e-12)
+        assert is_gradient == name.startswith("attention")
+
+
+def test_a_layer_whose_weight_is_used_without_a_call_is_refused_and_named():
+    inputs, targets = normal(N, 3, 4), tokens(N, length=3)
+    model = Attention(calls=False).double()
+    with pytest.raises(UsageError, match="layer 'used' has a gradient, but the forward pass never"):
+        build(model).step(objective(model, inputs, targets))
+    model.used.requires_grad_(False)  # the control
+    build(model).step(objective(model, inputs, targets))
+
+
+def test_a_factor_above_the_limit_is_refused_with_its_size_and_the_way_out():
+    model = nn.Sequential(nn.Linear(8191, 1), nn.Linear(1, 8192))
+    assert len(build(model).layers) == 2
+    model.append(nn.Linear(8192, 1))
+    message = (
+        r"layer '2' has a factor of shape \[8193, 8193\], 268,500,996 bytes, .*"
+        r"write max_dim: 8192 into its row"
+    )
+    with pytest.raises(UsageError, match=message):
+        build(model)
+    assert list(build(model, max_dim=8192).layers) == ["0", "1"]
+    assert len(build(model, max_dim=8193).layers) == 3
+
+
+def test_curvature_is_taken_on_sequences_and_not_on_tokens():
+    inputs, targets = tokens(N), tokens(N, seed=3)
+    model = transformer()
+    optimizer = plain(model, curvature_batch=5, lr=0.0)
+    optimizer.step(objective(model, inputs, targets))
+    right = factors(model, inputs[:5], targets[:5], "type2")
+    wrong = factors(model, inputs[: 5 // TOKENS], targets[: 5 // TOKENS], "type2")
+    for name, layer in matrices(model).items():
+        state = optimizer.state[layer.weight]
+        for key, this, other in zip(
+            ("input_factor", "output_factor"), right[name], wrong[name], strict=True
+        ):
+            torch.testing.assert_close(state[key], this, rtol=1e-12, atol=1e-14)
+            assert distance(state[key], other) > 0.01
+
+
 # In the common loop
 
 
 class Classification:
-    """Of batches of images and labels."""
+    """Of batches of images and labels, or of tokens and those that follow."""
 
     likelihood = "categorical"
 
@@ -438,7 +536,7 @@ class Classification:
         return batch[1]
 
     def loss(self, outputs, batch):
-        return F.cross_entropy(outputs, batch[1])
+        return F.cross_entropy(outputs.flatten(0, -2), batch[1].flatten())
 
 
 def learner(name: str, precision: str = "fp32", **arguments) -> Learner:
@@ -485,6 +583,65 @@ def test_bfloat16_factors_are_float32_and_near_those_of_float32():
     assert {factor.dtype for factor in actual} == {torch.float32}
     distances = list(map(distance, actual, expected))
     assert 1e-5 < max(distances) < 0.02  # bfloat16 was in use
+
+
+def language_model(precision: str, **arguments) -> Learner:
+    model = transformer().float()
+    every = {"lr": 0.5, "damping": 1e-2, "solve": "cholesky", "fisher": "empirical"}
+    return Learner(
+        model=model,
+        forward=model,
+        optimizer=plain(model, **{**every, **arguments}),
+        task=Classification(),
+        precision=precision,
+        device=torch.device("cpu"),
+    )
+
+
+def preconditioned(
+    state: dict[str, torch.Tensor], layer: nn.Linear, damping: float = 1e-2
+) -> np.ndarray:
+    """The direction of a layer's weight by NumPy in float64, from its factors and gradient."""
+    a, g = (state[key].double().numpy() for key in ("input_factor", "output_factor"))
+    pi = np.sqrt((np.trace(a) / len(a)) / (np.trace(g) / len(g)))
+    parts = [layer.weight.grad] + ([] if layer.bias is None else [layer.bias.grad[:, None]])
+    gradient = torch.cat(parts, dim=1).double().numpy()
+    left = np.linalg.inv(g + damping**0.5 / pi * np.eye(len(g)))
+    v = left @ gradient @ np.linalg.inv(a + damping**0.5 * pi * np.eye(len(a)))
+    return v[:, : layer.weight.shape[1]]
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-4), ("bf16", 2e-2)])
+def test_a_language_model_moves_along_the_direction_of_its_factors(precision, tolerance):
+    this, batch = language_model(precision), (tokens(N), tokens(N, seed=3))
+    this.step(batch)
+    assert this.optimizer.is_bf16 == (precision == "bf16")
+    exact = public_blocks(transformer(), *batch, FisherType.EMPIRICAL, "expand")
+    old = matrices(transformer().float())
+    for name, layer in this.optimizer.layers.items():
+        state = this.optimizer.state[layer.weight]
+        moved = (old[name].weight - layer.weight).detach().double() / 0.5
+        v = torch.tensor(preconditioned(state, layer))
+        assert distance(moved, v) < tolerance
+        wrong = torch.tensor(preconditioned(state, layer, damping=2e-2))
+        assert distance(moved, wrong) > 2 * tolerance
+        # The factors themselves, which bfloat16 rounds on the network's way, are of the right size.
+        a, g = (state[key] for key in ("input_factor", "output_factor"))
+        assert a.dtype == g.dtype == torch.float32
+        ours = nets.block(a.double(), g.double())
+        assert distance(ours, exact[name]) < {"fp32": 1e-4, "bf16": 0.1}[precision]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("approx", ["expand", "reduce"])
+def test_a_language_model_learns_faster_than_along_its_gradient(precision, approx):
+    batch = (tokens(N), tokens(N, seed=3))
+    last = {}
+    for damping in (1e-2, 1e6):  # above, curvature is nothing: the gradient, 1e-6 times
+        arguments = {"fisher": "mc", "damping": damping, "approx": approx, "momentum": 0.9}
+        this = language_model(precision, **arguments, lr=0.01 * max(1, damping), fallback_lr=0.01)
+        last[damping] = [this.step(batch)[0].item() for _ in range(15)][-1]
+    assert last[1e-2] < 0.9 * last[1e6]
 
 
 @pytest.mark.slow

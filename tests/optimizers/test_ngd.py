@@ -8,6 +8,7 @@ import torch
 from tests.curvature import nets
 from tests.curvature.conftest import one_thread  # noqa: F401
 from tests.curvature.nets import CLASSES, distance, labels, mlp, norm_net, normal, objective
+from tests.curvature.transformers import transformer
 from torch import nn, optim
 from torch.nn import functional as F
 
@@ -219,6 +220,31 @@ def test_a_layer_without_a_known_jacobian_is_refused_and_named():
     model = nets.seeded(nn.Conv2d(2, 4, 3), nn.GroupNorm(2, 4), nn.Flatten(), nn.Linear(64, 3))
     with pytest.raises(UsageError, match=r"'1' \(GroupNorm\)"):
         build(model)
+
+
+def test_the_layers_that_it_declares_are_those_whose_jacobian_is_known():
+    """`validate` reads the ones from the source, `build` asks for the others."""
+    one_of_each = [
+        nn.Linear(3, 3), nn.Conv2d(3, 3, 3), nn.BatchNorm1d(3), nn.BatchNorm2d(3),
+        nn.Embedding(3, 3), nn.LayerNorm(3), nn.GroupNorm(1, 3), nn.Conv1d(3, 3, 3), nn.PReLU(),
+        nn.MultiheadAttention(3, 1), nn.LSTM(3, 3), nn.Bilinear(3, 3, 3),
+    ]  # fmt: skip
+    known = [type(m).__name__ for m in one_of_each if jacobian.unsupported(m) is None]
+    assert sorted(known) == sorted(ngd.LAYERS)
+
+
+def test_a_transformer_is_refused_and_its_layers_named():
+    with pytest.raises(UsageError) as raised:
+        build(transformer(blocks=1))
+    for said in ("'embedding' (Embedding)", "'blocks.0.norm1' (LayerNorm)", "K-FAC moves such"):
+        assert said in str(raised.value)
+
+
+def test_losses_of_tokens_are_refused():
+    model = mlp(3, 4, CLASSES)
+    with pytest.raises(UsageError, match=r"takes logits \[n, classes\], got \[8, 2, 3\]"):
+        build(model).step(objective(model, normal(N, 2, 3), labels(2 * N).view(N, 2)))
+    build(model).step(objective(model, normal(N, 3), labels(N)))  # the control
 
 
 def test_a_shared_parameter_is_refused_and_its_layers_named():

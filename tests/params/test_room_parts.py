@@ -172,6 +172,39 @@ def test_an_optimizer_that_does_not_know_the_likelihood_is_refused(add_part):
     assert load(ROOM, document).score.name == "mean squared error"
 
 
+TRANSFORMER = """
+LAYERS = ("Embedding", "LayerNorm", "Linear")
+
+
+def build(*, width: int = 16): ...
+"""
+
+
+def test_an_optimizer_that_does_not_know_the_networks_layers_is_refused(add_part):
+    add_part("models", "gpt", TRANSFORMER)
+    document = changed(ROOM, "settings/network", "gpt")
+    document["exceptions"] = {"ngd-step": {"damping": 1.0}}
+    message = refusal(ROOM, document)
+    for where in ("optimizers.ngd", "exceptions.ngd-step"):
+        assert (
+            f"{where}: ngd needs the Jacobian of every layer and knows that of BatchNorm1d, "
+            "BatchNorm2d, Conv2d, Linear alone, and gpt has Embedding, LayerNorm: take it out of "
+            "this room"
+        ) in message
+    assert "kfac" not in message
+    document |= {"exceptions": {}, "search": None}
+    document["suite"]["optimizers"].remove("ngd")
+    del document["optimizers"]["ngd"]
+    load(ROOM, document)
+
+
+@pytest.mark.parametrize("layers", ['LAYERS = ("Conv2d", "Linear")', ""])
+def test_control_known_layers_or_none_declared_are_taken(layers, add_part):
+    _, rest = TRANSFORMER.strip().split("\n", 1)
+    add_part("models", "gpt", f"{layers}\n{rest}\n")
+    assert "ngd" in load(ROOM, changed(ROOM, "settings/network", "gpt")).optimizers
+
+
 def test_a_target_must_be_possible_for_the_score(add_part):
     document = regression(add_part, target=-0.1)
     for name in ("kfac", "ngd"):

@@ -1,9 +1,19 @@
 """Kronecker factors A and G of a layer's Fisher block, and solves with A (x) G + damping I.
 
-With n examples, T positions, input rows a and output rows d = n dL/ds: A = (1/n) sum a a^T and
-G = (1/nT) sum d d^T over all positions (`expand`; Grosse and Martens 2016, arXiv 1602.01407, eqs.
-32 and 35), or with a averaged and d summed over each example's positions (`reduce`; Eschenhagen et
-al. 2023, arXiv 2311.00636). A (x) G is the block itself where T = 1 and the network is linear.
+The objective is the mean of N losses: one an example, N = n, or one a token, N = n times the tokens
+of an example. Labels are independent, so the Fisher matrix is F = (1/N) sum over examples of
+E[g g^T], where g is the gradient of the sum of an example's losses. In a layer with T positions,
+input rows a and output rows d = the gradient of that sum, g is the sum over positions of d a^T.
+
+- `expand` drops the products of two positions in g g^T, and takes A and G as independent:
+  A = (1/N) sum a a^T, G = (1/nT) sum d d^T, over examples and positions (Grosse and Martens 2016,
+  arXiv 1602.01407, eqs. 32 and 35; Eschenhagen et al. 2023, arXiv 2311.00636, section 3).
+- `reduce` takes g as (sum of d) (mean of a)^T over an example's positions: A = (1/N) sum a a^T with
+  the mean rows, G = (1/n) sum d d^T with the sums, over examples (Eschenhagen et al.).
+
+A (x) G is the block itself in a linear network whose output's Fisher matrix is the same everywhere:
+`expand` where each position has its own loss, `reduce` where the loss sees the sum of positions,
+both where T = 1. Of A (x) G = cA (x) G/c only the product matters, to `damped_inverses` as well.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -30,17 +40,18 @@ def factors(
     Args:
         taken: a forward pass over n examples.
         modules: the recorded layers by name.
-        sources: gradients [n, classes] of per-example losses in the logits; G sums over them.
+        sources: gradients of losses in the logits, shaped as these; G sums over them.
         approx: what to do with positions.
     """
     outputs: dict[str, Tensor] = {}
+    losses = taken.logits.shape[:-1].numel()
     with short_factors(when=taken.is_bf16):
         for source in sources:
             for name, gradient in taken.output_gradients(source).items():
                 moment = output_factor(layers.output_rows(modules[name], gradient), approx)
                 outputs[name] = outputs[name] + moment if name in outputs else moment
         return {
-            name: (input_factor(modules[name], taken.inputs[name], approx), g)
+            name: (input_moment(modules[name], taken.inputs[name], approx) / losses, g)
             for name, g in outputs.items()
         }
 
@@ -53,11 +64,11 @@ def output_factor(rows: Tensor, approx: Approx) -> Tensor:
     return layers.second_moment(rows.sum(dim=1)) / n
 
 
-def input_factor(layer: Layer, inputs: Tensor, approx: Approx) -> Tensor:
-    """A from a layer's input; its first dimension counts the examples."""
+def input_moment(layer: Layer, inputs: Tensor, approx: Approx) -> Tensor:
+    """N A from a layer's input; its first dimension counts the examples."""
     if approx == "expand":
-        return layers.input_moment(layer, inputs) / len(inputs)
-    return layers.second_moment(layers.input_means(layer, inputs)) / len(inputs)
+        return layers.input_moment(layer, inputs)
+    return layers.second_moment(layers.input_means(layer, inputs))
 
 
 def damped_inverses(a: Tensor, g: Tensor, damping: float) -> dict[str, Tensor] | None:

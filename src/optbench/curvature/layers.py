@@ -13,6 +13,7 @@ from typing import TypeGuard, cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
 from optbench.core.errors import UsageError
 
@@ -42,6 +43,8 @@ def owners(model: nn.Module) -> dict[str, nn.Module]:
 
 def unsupported(module: nn.Module) -> str | None:
     """Why a module with parameters of its own is no single matrix product; None where it is."""
+    if isinstance(module, NonDynamicallyQuantizableLinear):  # its weight is used, without a call
+        return "Linear inside MultiheadAttention"
     if isinstance(module, nn.Linear):
         return None
     if not isinstance(module, nn.Conv2d):

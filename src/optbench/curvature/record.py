@@ -23,23 +23,22 @@ Forward = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Record:
-    """One forward pass: the logits [n, classes], and each layer's input, by the layer's name."""
+    """One forward pass: logits [n, classes] or [n, tokens, classes], and what layers, by name, do.
+
+    Inputs do not tell how a layer computes: LayerNorm hands float32 to layers in bfloat16.
+    """
 
     logits: Tensor
     inputs: Mapping[str, Tensor]
     outputs: Mapping[str, GradientEdge]
-
-    @property
-    def is_bf16(self) -> bool:
-        """Whether layers computed in bfloat16."""
-        return any(tensor.dtype == torch.bfloat16 for tensor in self.inputs.values())
+    is_bf16: bool  # whether layers computed in bfloat16
 
     def output_gradients(self, logit_gradients: Tensor) -> dict[str, Tensor]:
         """The gradient of sum(logits * logit_gradients) at each layer's output, shaped as it.
 
         Args:
-            logit_gradients: [n, classes]. With the gradient of each example's own loss, row n of a
-                result belongs to that loss (n times what a mean over examples would give).
+            logit_gradients: shaped as the logits. With the gradient of each loss, row n of a result
+                belongs to the sum of example n's losses (N times what a mean over all N gives).
         """
         gradients = torch.autograd.grad(
             self.logits, list(self.outputs.values()), logit_gradients, retain_graph=True
@@ -54,15 +53,16 @@ def record(
 
     Args:
         model: the network, not compiled.
-        forward: maps inputs to logits [n, classes] through `model`.
+        forward: maps inputs to logits [n, classes] or [n, tokens, classes] through `model`.
         inputs: [n, ...].
         layers: the modules to record, by name.
 
     Raises:
         UsageError: a layer is called twice, so that its record would mix two inputs; or its input
-            is changed in place before it can be used.
+            is changed in place before it can be used, or is not one of n examples.
     """
     layer_inputs: dict[str, Tensor] = {}
+    dtypes: set[torch.dtype] = set()
     outputs: dict[str, GradientEdge] = {}
     versions: dict[str, int] = {}
 
@@ -75,6 +75,7 @@ def record(
                 )
             layer_inputs[name], versions[name] = args[0].detach(), args[0]._version
             outputs[name] = get_gradient_edge(output)
+            dtypes.add(output.dtype)
 
         return hook
 
@@ -88,7 +89,13 @@ def record(
                 f"the input of layer '{name}' is changed in place after the layer has used it: "
                 "let the operation behind it work out of place"
             )
-    return Record(logits, layer_inputs, outputs)
+        if len(tensor) != len(inputs):
+            raise UsageError(
+                f"the input of layer '{name}' is {list(tensor.shape)} in a batch of {len(inputs)}: "
+                "its first dimension must count the examples, else whose curvature it has is not "
+                "known; positions go behind it"
+            )
+    return Record(logits, layer_inputs, outputs, torch.bfloat16 in dtypes)
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 Each layer's gradient [d_out, d_in] goes through the inverse of A (x) G + damping I, the layer's
 block of the Fisher matrix as `optbench.curvature.kronecker` has it. A curvature pass of its own,
 every `t_cov` steps, feeds moving averages of A and G; every `t_inv` steps they are inverted anew.
-Where no block is defined, in BatchNorm for one, parameters descend along their gradient.
+Where no block is defined, in BatchNorm, LayerNorm and Embedding for example, parameters descend
+along their gradient.
 
 In a bfloat16 workload, factors and solves multiply as the network does: operands rounded to
 bfloat16, sums in float32.
@@ -22,19 +23,22 @@ from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from optbench.core.errors import UsageError
 from optbench.core.objective import Objective
 from optbench.curvature import fisher as fishers
 from optbench.curvature import kronecker, layers
 from optbench.curvature.layers import Layer
 from optbench.curvature.precision import short_factors
 from optbench.curvature.preconditioned import Preconditioned
-from optbench.curvature.record import record
+from optbench.curvature.record import Record, record
 
 log = logging.getLogger(__name__)
 
 FAMILY = "matrix"
 WEIGHT_DECAY = "decoupled"
 LIKELIHOODS = ("categorical",)  # of which the Fisher matrix is known
+
+LARGEST = 8192  # a side of a factor where max_dim sets no limit; 256 MB, and its inverse as much
 
 # The kinds of steps.
 PLAIN, CURVATURE, INVERSION = "plain", "curvature", "inversion"
@@ -76,16 +80,18 @@ class KFAC(Preconditioned):
             ema: decay of the averages of A and G, debiased.
             t_cov: steps between curvature passes.
             t_inv: steps between inversions, less at the beginning.
-            fisher: `mc`: one label an example drawn from the model; `type2`: the exact Fisher, a
-                backward pass a class; `empirical`: the data's labels, which is another matrix.
+            fisher: `mc`: one label an example, or a token, drawn from the model; `type2`: the exact
+                Fisher, a backward pass a class, for each token; `empirical`: the data's labels,
+                which is another matrix.
             approx: what to do with a layer's positions.
             solve: `eigen` is exact in the damping, `cholesky` is faster.
-            curvature_batch: examples of a curvature pass.
-            max_dim: layers with a larger factor descend along their gradient; None: no limit.
+            curvature_batch: examples of a curvature pass; sequences, not tokens.
+            max_dim: layers with a larger factor descend along their gradient; None: those with one
+                above 8192 are an error.
             fallback_lr: step size of what has no block; None: lr.
 
         Raises:
-            UsageError: two layers share a parameter.
+            UsageError: two layers share a parameter, or one has a factor above 8192.
         """
         self.layers, left_out = partition(model, max_dim)
         handled = {p for layer in self.layers.values() for p in layer.parameters(recurse=False)}
@@ -99,7 +105,7 @@ class KFAC(Preconditioned):
         self.failures = 0  # factors or inverses that were not finite, and so not used
         self.conv_cosine = 1.0
         self.is_bf16 = False  # as the network computes, so do the solves
-        names = "; ".join(f"{name} ({why})" for name, why in left_out.items())
+        names = "; ".join(f"{name or 'parameters'} ({why})" for name, why in left_out.items())
         log.info("K-FAC: %d layers; along their gradient: %s", len(self.layers), names or "none")
 
     @property
@@ -146,6 +152,7 @@ class KFAC(Preconditioned):
         inputs = objective.inputs[: self.curvature_batch]
         targets = objective.targets[: self.curvature_batch]
         taken = record(self.model, objective.forward, inputs, self.layers)
+        self.require_calls(taken)
         self.is_bf16 = taken.is_bf16
         sources = logit_gradients(taken.logits, targets, self.fisher, self.generator)
         for name, pair in kronecker.factors(taken, self.layers, sources, self.approx).items():
@@ -156,6 +163,21 @@ class KFAC(Preconditioned):
             for key, factor in zip(("input_factor", "output_factor"), pair, strict=True):
                 state.setdefault(key, torch.zeros_like(factor)).lerp_(factor, 1 - self.ema)
             state["updates"] = state.get("updates", 0) + 1
+
+    def require_calls(self, taken: Record) -> None:
+        """Every layer that learns was called, else nobody has seen what it takes in.
+
+        Raises:
+            UsageError: the network uses a layer's weight without calling the layer.
+        """
+        for name, layer in self.layers.items():
+            has_factors = name in taken.inputs or "updates" in self.state[layer.weight]
+            if layer.weight.grad is not None and not has_factors:
+                raise UsageError(
+                    f"layer '{name}' has a gradient, but the forward pass never calls it, so that "
+                    "K-FAC cannot see its inputs: call the layer in place of using its weight, or "
+                    "train this network with a first-order optimizer"
+                )
 
     def update_inverses(self) -> None:
         """Puts new inverses in place of those in use; one that fails leaves the old in place."""
@@ -196,7 +218,11 @@ class KFAC(Preconditioned):
 
 
 def partition(model: nn.Module, max_dim: int | None) -> tuple[dict[str, Layer], dict[str, str]]:
-    """The layers that get a block, by name, and why other modules with parameters get none."""
+    """The layers that get a block, by name, and why other modules with parameters get none.
+
+    Raises:
+        UsageError: two layers share a parameter, or one has a factor above 8192 under no max_dim.
+    """
     taken: dict[str, Layer] = {}
     left_out: dict[str, str] = {}
     for name, module in layers.owners(model).items():
@@ -204,7 +230,14 @@ def partition(model: nn.Module, max_dim: int | None) -> tuple[dict[str, Layer], 
             left_out[name] = str(layers.unsupported(module))
         elif layers.is_frozen(module):
             left_out[name] = "frozen, at least in part"
-        elif max_dim is not None and max(layers.matrix_shape(module)) > max_dim:
+        elif (side := max(layers.matrix_shape(module))) > (max_dim or LARGEST):
+            if max_dim is None:
+                raise UsageError(
+                    f"layer '{name}' has a factor of shape [{side}, {side}], "
+                    f"{side**2 * module.weight.element_size():,} bytes, and an inverse as large; "
+                    f"without a limit K-FAC takes at most {LARGEST}: write max_dim: {LARGEST} into "
+                    "its row, so that such a layer descends along its gradient"
+                )
             left_out[name] = f"larger than max_dim = {max_dim}"
         else:
             taken[name] = module
@@ -229,7 +262,7 @@ def split_groups(
 def logit_gradients(
     logits: Tensor, labels: Tensor, fisher: str, generator: torch.Generator
 ) -> Iterable[Tensor]:
-    """Gradients [n, classes] in the logits whose outer products add up to the Fisher matrix."""
+    """Gradients in the logits, of their shape, whose outer products add up to the Fisher matrix."""
     if fisher == "type2":
         return fishers.columns(logits)
     if fisher == "empirical":

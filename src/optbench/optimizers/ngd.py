@@ -7,6 +7,10 @@ Goldfarb 2019, arXiv 1906.02353); `dense` forms F itself.
 
 An example has a Jacobian of its own only if BatchNorm does not mix examples: in F, not in g, its
 statistics are constants, those of the same examples.
+
+A transformer is refused: an example's rows need its Jacobian in LayerNorm and Embedding, for which
+there are no formulas here, and a step, which measures curvature each time, would take more than
+five times SGD's.
 """
 
 from collections.abc import Mapping
@@ -16,7 +20,7 @@ import torch
 from annotated_types import Gt
 from torch import Tensor, nn
 
-from optbench.core.errors import NumericalError
+from optbench.core.errors import NumericalError, UsageError
 from optbench.core.objective import Objective
 from optbench.curvature import fisher, jacobian
 from optbench.curvature.jacobian import Block, Solution
@@ -26,6 +30,7 @@ from optbench.curvature.record import frozen_statistics, record
 FAMILY = "matrix"
 WEIGHT_DECAY = "decoupled"
 LIKELIHOODS = ("categorical",)  # of which the Fisher matrix is known
+LAYERS = ("BatchNorm1d", "BatchNorm2d", "Conv2d", "Linear")  # of which the Jacobian is known
 REFINE_ABOVE = 1e-4  # relative residual at which a solution is refined
 REFUSE_ABOVE = 1e-3  # relative residual at which it is an error
 
@@ -78,6 +83,7 @@ class NaturalGradient(Preconditioned):
 
         Raises:
             NumericalError: the relative residual of the solve stays above 1e-3.
+            UsageError: the network's outputs are not logits [n, classes].
         """
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         if not all(torch.isfinite(g).all() for g in gradients):
@@ -99,7 +105,16 @@ class NaturalGradient(Preconditioned):
         return directions
 
     def logit_rows(self, logits: Tensor) -> list[Tensor]:
-        """Gradients [n, classes] in the logits: exact where that is few rows, else sampled."""
+        """Gradients [n, classes] in the logits: exact where that is few rows, else sampled.
+
+        Raises:
+            UsageError: an example has more than one loss.
+        """
+        if logits.ndim != 2:
+            raise UsageError(
+                f"natural gradient takes logits [n, classes], got {list(logits.shape)}: choose "
+                "K-FAC, or a first-order optimizer, for losses of tokens"
+            )
         n, classes = logits.shape
         if n * classes <= self.max_rows:
             return [row / n**0.5 for row in fisher.columns(logits)]

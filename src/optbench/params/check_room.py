@@ -83,9 +83,9 @@ def check_sides(checker: Checker, settings: Settings) -> None:
 
 
 def check_optimizer(
-    checker: Checker, name: str, path: tuple[str, ...], row: Mapping[str, Any], task: str
+    checker: Checker, name: str, path: tuple[str, ...], row: Mapping[str, Any], settings: Settings
 ) -> dict[str, Any] | None:
-    """An optimizer exists, takes this row, and can train on the task; its arguments, typed."""
+    """An optimizer exists, takes this row, and can train this network; its arguments, typed."""
     if not checker.name("optimizers", name, ".".join(path)):
         return None
     args = checker.arguments("optimizers", name, path, row)
@@ -98,14 +98,29 @@ def check_optimizer(
                 f"{'.'.join(path)}.{flag}: got {args[flag]!r} with {needed} {args[needed]!r}: "
                 f"needs a {needed} above 0"
             )
+    check_curvature(checker, name, ".".join(path), settings)
+    return args
+
+
+def check_curvature(checker: Checker, name: str, path: str, settings: Settings) -> None:
+    """An optimizer knows the curvature of the task and the network, where both files declare it."""
+    task, network = settings.task, settings.network
     likelihoods = signatures.constant("optimizers", name, "LIKELIHOODS")
     likelihood = load_score(task).LIKELIHOOD if task in signatures.names("tasks") else None
     if likelihoods and likelihood and likelihood not in likelihoods:
         checker.add(
-            f"{'.'.join(path)}: {name} knows the curvature of {', '.join(likelihoods)} outputs "
+            f"{path}: {name} knows the curvature of {', '.join(likelihoods)} outputs "
             f"alone, and those of {task} are {likelihood}: take it out of this room"
         )
-    return args
+    known = signatures.constant("optimizers", name, "LAYERS")
+    is_network = network in signatures.names("models")
+    layers = signatures.constant("models", network, "LAYERS") if is_network else None
+    if known and layers and (strange := sorted({*layers} - {*known})):
+        checker.add(
+            f"{path}: {name} needs the Jacobian of every layer and knows that of "
+            f"{', '.join(known)} alone, and {network} has {', '.join(strange)}: take it out of "
+            "this room"
+        )
 
 
 def check_arm(checker: Checker, path: str, arm: Arm, rows: Rows, schedules: Rows) -> bool:

@@ -145,10 +145,10 @@ def _room(checker: Checker, raw: Args, params: Params, name: str) -> Room | None
         optimizer: args
         for optimizer, row in document.optimizers.items()
         if (args := rules.check_optimizer(
-            checker, optimizer, ("optimizers", optimizer), row, settings.task
+            checker, optimizer, ("optimizers", optimizer), row, settings
         )) is not None
     }  # fmt: skip
-    exceptions = _exceptions(checker, document, rows, settings.task)
+    exceptions = _exceptions(checker, document, rows, settings)
     if checker.problems:
         return None
     score: Score = load_score(settings.task).SCORE
@@ -171,7 +171,7 @@ def _room(checker: Checker, raw: Args, params: Params, name: str) -> Room | None
 
 
 def _exceptions(
-    checker: Checker, document: RoomDocument, rows: Mapping[str, Args], task: str
+    checker: Checker, document: RoomDocument, rows: Mapping[str, Args], settings: Settings
 ) -> dict[str, Args]:
     """What differs from an optimizer's row under a schedule, typed, by the key of an arm."""
     exceptions: dict[str, Args] = {}
@@ -182,7 +182,8 @@ def _exceptions(
             continue
         if not checker.name("schedules", schedule, ".".join(path)) or optimizer not in rows:
             continue
-        args = rules.check_optimizer(checker, optimizer, path, {**rows[optimizer], **changes}, task)
+        row = {**rows[optimizer], **changes}
+        args = rules.check_optimizer(checker, optimizer, path, row, settings)
         if args is not None:
             exceptions[key] = {name: args[name] for name in changes}
     return exceptions
