@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from optbench.models.transformer import Block, initialise
 
+LAYERS = ("Embedding", "LayerNorm", "Linear")  # that hold parameters
 HEADS = ("tokens", "positions", "head")  # the embeddings, and its last layer
 
 

@@ -15,6 +15,7 @@ from optbench.core.errors import UsageError
 from optbench.models.transformer import Block, initialise
 
 MINIMUM_SIDES = (2, 2)  # a patch, unless told otherwise
+LAYERS = ("Embedding", "LayerNorm", "Linear")  # that hold parameters
 HEADS = ("patches", "positions", "head")  # the embeddings, and its last layer
 
 

@@ -9,6 +9,7 @@ import pytorch_optimizer
 from annotated_types import Ge, Gt, Lt
 from torch import nn, optim
 
+FAMILY = "adaptive"
 WEIGHT_DECAY = "decoupled"
 # Above 0, since the warm-up takes its logarithm.
 Beta = Annotated[float, Gt(0), Lt(1)]

@@ -10,6 +10,7 @@ from typing import Any
 import pytorch_optimizer
 from torch import nn, optim
 
+FAMILY = "adaptive"
 WEIGHT_DECAY = "decoupled"
 
 

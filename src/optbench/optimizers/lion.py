@@ -5,6 +5,7 @@ from typing import Any
 import pytorch_optimizer
 from torch import nn, optim
 
+FAMILY = "momentum"
 WEIGHT_DECAY = "decoupled"
 
 

@@ -25,6 +25,7 @@ from torch.optim.adamw import adamw
 
 from optbench.core import roles
 
+FAMILY = "matrix"
 WEIGHT_DECAY = "decoupled"
 # Jordan's: they lift small singular values fast, and leave all between about 0.7 and 1.2.
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)

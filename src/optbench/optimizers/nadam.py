@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from annotated_types import Ge
 from torch import nn, optim
 
+FAMILY = "adaptive"
 WEIGHT_DECAY = "decoupled"
 
 

@@ -11,6 +11,7 @@ import pytorch_optimizer
 from annotated_types import Ge, Gt
 from torch import nn, optim
 
+FAMILY = "self-tuning"
 WEIGHT_DECAY = "decoupled"
 
 

@@ -15,6 +15,7 @@ import torch
 from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn, optim
 
+FAMILY = "self-tuning"
 WEIGHT_DECAY = "decoupled"
 REFUSES = {
     "one_cycle": "schedule_free finds its averaged weights by beta1, which one_cycle moves: "

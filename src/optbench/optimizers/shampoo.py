@@ -19,6 +19,7 @@ import torch
 from annotated_types import Gt
 from torch import Tensor, nn, optim
 
+FAMILY = "matrix"
 WEIGHT_DECAY = "decoupled"
 FLOOR = 1e-30  # keeps the root of a factor of zeros finite
 

@@ -14,6 +14,7 @@ import torch
 from annotated_types import Gt
 from torch import Tensor, nn, optim
 
+FAMILY = "matrix"
 WEIGHT_DECAY = "decoupled"
 
 
