@@ -65,6 +65,17 @@ def test_an_optimizer_refuses_schedules_by_name(add_part):
     load(ROOM, with_arms("free-cosine", optimizer="free"))  # the control
 
 
+def test_schedule_free_refuses_a_schedule_that_moves_beta1():
+    arms = ("schedule_free-one_cycle", "schedule_free-cosine", "schedule_free-step")
+    message = refusal(ROOM, with_arms(*arms, optimizer="schedule_free"))
+    assert "suite.arms: schedule_free / one_cycle cannot run: schedule_free finds its averag" in (
+        message
+    )
+    assert "cosine" not in message
+    load(ROOM, with_arms(*arms[1:], optimizer="schedule_free"))  # the control
+    load(ROOM, with_arms("nadam-one_cycle", optimizer="nadam"))
+
+
 def test_what_cannot_run_is_not_searched_either(add_part):
     add_part("optimizers", "free", REFUSING)
     document = with_arms("free-cosine", optimizer="free")

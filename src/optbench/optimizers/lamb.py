@@ -28,7 +28,13 @@ def build(
     A tensor w moves by lr x |w| along (u + weight_decay x w) / |u + weight_decay x w|.
     """
     optimizer = pytorch_optimizer.Lamb(
-        param_groups, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, weight_decouple=False
+        param_groups,
+        lr=lr,
+        betas=betas,
+        eps=eps,
+        weight_decay=weight_decay,
+        weight_decouple=False,
+        adam_debias=True,  # else lr is divided by 1 - beta1^t, after |u| has been divided out
     )
     optimizer.clamp = math.inf  # the bound that the library puts on |w|: 10
     return optimizer
