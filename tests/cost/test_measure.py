@@ -2,14 +2,15 @@
 
 from collections import Counter
 
+import pytest
 import torch
 from tests.conftest import digits_run
 from torch import nn
 
 from optbench.cost import measure
-from optbench.cost.kinds import Kind
+from optbench.cost.kinds import Kind, kinds_of
 from optbench.cost.peak_memory import peak_memory_bytes
-from optbench.optimizers import sgd
+from optbench.optimizers import sgd, shampoo, soap
 from optbench.training.assembly import build_task
 
 TINY = {"lr": 1e-6, "weight_decay": 1e-6}
@@ -49,6 +50,41 @@ def test_state_bytes_are_those_of_every_tensor():
         p.grad = torch.ones_like(p)
     optimizer.step()
     assert measure.state_bytes(optimizer) == 4 * (3 * 2 + 2)  # a momentum each
+
+
+def stepped(build, steps: int, **arguments):
+    """An optimizer of one 4 x 3 matrix after some steps."""
+    p = nn.Parameter(torch.ones(4, 3))
+    optimizer = build(nn.Module(), [{"params": [p], "role": "hidden matrix"}], lr=0.1, **arguments)
+    for step in range(steps):
+        p.grad = torch.arange(12.0).sin().view(4, 3) + step
+        optimizer.step(lambda: torch.zeros(()))
+    return optimizer
+
+
+def test_state_bytes_are_those_of_nested_tensors_too():
+    """Shampoo's state holds its factors in lists: [4, 4] and [3, 3], and as many roots."""
+    matrices = 2 * (4 * 4 + 3 * 3)
+    assert measure.state_bytes(stepped(shampoo.build, 1)) == 4 * (2 * 12 + matrices)
+
+
+@pytest.mark.parametrize(
+    ("build", "rare", "matrices"),
+    [(soap.build, "eigenbases", "Q"), (shampoo.build, "roots", "roots")],
+)
+def test_a_step_of_the_rare_kind_is_the_one_that_decomposes(build, rare, matrices):
+    """Going to a kind's step makes the next one of that kind."""
+    for kind in kinds_of(stepped(build, 2, precondition_frequency=5)):
+        optimizer = stepped(build, 2, precondition_frequency=5)
+        kind.prepare(optimizer)
+        (state,) = optimizer.state.values()
+        before = [m.clone() for m in state[matrices]]
+        (p,) = optimizer.param_groups[0]["params"]
+        p.grad = torch.arange(12.0).cos().view(4, 3)
+        optimizer.step(lambda: torch.zeros(()))
+        changed = any(not torch.equal(a, b) for a, b in zip(before, state[matrices], strict=True))
+        assert changed == (kind.name == rare)
+        assert kind.share == pytest.approx({rare: 0.2, "plain": 0.8}[kind.name])
 
 
 def test_a_reference_shares_the_data_and_takes_no_part_in_the_memory(digits, monkeypatch):

@@ -8,7 +8,8 @@ that measure curvature, each kind counts as often as it occurs.
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from rich.progress import track
@@ -143,7 +144,15 @@ def synchronize(device: torch.device) -> None:
 
 def state_bytes(optimizer: Optimizer) -> int:
     """The bytes of all tensors in an optimizer's state, step counters included."""
-    values = (value for state in optimizer.state.values() for value in state.values())
-    return sum(
-        value.numel() * value.element_size() for value in values if isinstance(value, Tensor)
-    )
+    return sum(t.numel() * t.element_size() for t in tensors_in(list(optimizer.state.values())))
+
+
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """The tensors in nested lists and mappings."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from tensors_in(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from tensors_in(item)

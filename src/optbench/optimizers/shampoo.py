@@ -27,6 +27,25 @@ FLOOR = 1e-30  # keeps the root of a factor of zeros finite
 class Shampoo(optim.Optimizer):
     """Shampoo for tensors of two sides and more, Adam for vectors."""
 
+    @property
+    def period(self) -> int:
+        """After how many steps the kinds of steps come round."""
+        return int(self.param_groups[0]["precondition_frequency"])
+
+    @property
+    def steps(self) -> int:
+        """Steps done."""
+        return int(next((state["step"] for state in self.state.values()), 0))
+
+    @steps.setter
+    def steps(self, count: int) -> None:
+        for state in self.state.values():
+            state["step"] = count
+
+    def kind(self, step: int) -> str:
+        """Whether roots are taken in a step, counted from 0."""
+        return "plain" if step % self.period else "roots"
+
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor]) -> Tensor:  # type: ignore[override]
         """One update; returns the loss before it."""

@@ -21,6 +21,25 @@ WEIGHT_DECAY = "decoupled"
 class SOAP(pytorch_optimizer.SOAP):
     """Goes on where a gradient is not finite: the loss says that, and ends the run."""
 
+    @property
+    def period(self) -> int:
+        """After how many steps the kinds of steps come round."""
+        return int(self.param_groups[0]["precondition_frequency"])
+
+    @property
+    def steps(self) -> int:
+        """Steps done."""
+        return int(self.param_groups[0].get("step", 0))
+
+    @steps.setter
+    def steps(self, count: int) -> None:
+        for group in self.param_groups:
+            group["step"] = count
+
+    def kind(self, step: int) -> str:
+        """Whether the eigenbases turn in a step, counted from 0."""
+        return "plain" if step % self.period else "eigenbases"
+
     @staticmethod
     def get_orthogonal_matrix(mat: list[Tensor]) -> list[Tensor]:  # type: ignore[override]
         """The eigenvectors of each factor."""
