@@ -31,41 +31,44 @@ def commands(beginning: str) -> list[list[str]]:
     return [line.partition("#")[0].split() for line in lines if not line.startswith("#")]
 
 
-def add_lion(project: Project, *, row: str | None = None) -> None:
-    """Lion as README has it: its file, its row, its space."""
-    (project.folder / "src/optbench/optimizers/lion.py").write_text(block("python", '"""Lion'))
+def add_signum(project: Project, *, row: str | None = None) -> None:
+    """Signum as README has it: its file, its row, its space."""
+    (project.folder / "src/optbench/optimizers/signum.py").write_text(block("python", '"""Signum'))
     room = project.read_params(ROOM)
-    room["optimizers"] |= yaml.safe_load(row or block("yaml", "  lion:"))
-    room["search"]["space"] |= yaml.safe_load(block("yaml", "    lion:"))
+    room["optimizers"] |= yaml.safe_load(row or block("yaml", "  signum:"))
+    room["search"]["space"] |= yaml.safe_load(block("yaml", "    signum:"))
     project.write_params(room, ROOM)
 
 
 def test_adding_the_readmes_optimizer_runs_only_its_cells(project: Project):
-    add_lion(project)
+    add_signum(project)
     names = project.read_params(ROOM)["suite"]["optimizers"]
-    project.set("suite.optimizers", [*names, "lion"], ROOM)
+    project.set("suite.optimizers", [*names, "signum"], ROOM)
     assert set(project.repro()) == {
-        "validate", "room-validate", "train@lion-cosine-0", "train@lion-step-0", "cost@lion",
+        "validate", "room-validate", "train@signum-cosine-0", "train@signum-step-0", "cost@signum",
         "evaluate", "report", "score@digits-cnn",
     }  # fmt: skip
-    assert "| [lion](" in (project.folder / "reports/digits-cnn/results.md").read_text()
-    run = project.json("results/digits-cnn/suite/lion-step-0/run.json")
+    assert "| [signum](" in (project.folder / "reports/digits-cnn/results.md").read_text()
+    run = project.json("results/digits-cnn/suite/signum-step-0/run.json")
     assert run["optimizer_args"] == {"lr": 0.001, "betas": [0.9, 0.99], "weight_decay": 0.01}
-    cost = project.json("costs/digits-cnn/lion.json")
+    cost = project.json("costs/digits-cnn/signum.json")
     assert (
         cost["optimizer_state_bytes"]
         == project.json("costs/digits-cnn/sgd.json")["optimizer_state_bytes"]
     )  # one momentum each
     page = (project.folder / "reports/digits-cnn/report.html").read_text()
-    assert "decay decoupled" in section(page, "lion-step")
+    assert "decay decoupled" in section(page, "signum-step")
     assert project.repro() == []
 
 
 def test_a_wrong_argument_of_a_new_optimizer_is_named(project: Project):
-    add_lion(project, row="lion: {lr: 0.001, beta: [0.9, 0.99]}")
+    add_signum(project, row="signum: {lr: 0.001, momentun: 0.9}")
     refused = project.run("dvc", "repro", check=False)
     assert refused.returncode != 0
-    assert "optimizers.lion.beta: unknown key 'beta': did you mean 'betas'?" in refused.stdout
+    assert (
+        "optimizers.signum.momentun: unknown key 'momentun': did you mean 'momentum'?"
+        in refused.stdout
+    )
 
 
 def section(page: str, arm: str) -> str:
@@ -75,24 +78,24 @@ def section(page: str, arm: str) -> str:
 
 def test_the_form_of_weight_decay_is_what_the_file_declares(project: Project):
     """And the report says it; the file as README has it is the control, above."""
-    add_lion(project)
-    file = project.folder / "src/optbench/optimizers/lion.py"
+    add_signum(project)
+    file = project.folder / "src/optbench/optimizers/signum.py"
     file.write_text(file.read_text().replace('WEIGHT_DECAY = "decoupled"', 'WEIGHT_DECAY = "L2"'))
     project.set(
-        "suite", {"optimizers": ["lion"], "schedules": ["cosine"], "arms": [], "seeds": [0]}, ROOM
+        "suite", {"optimizers": ["signum"], "schedules": ["cosine"], "arms": [], "seeds": [0]}, ROOM
     )
     project.repro()
     page = (project.folder / "reports/digits-cnn/report.html").read_text()
-    assert "decay L2" in section(page, "lion-cosine")
+    assert "decay L2" in section(page, "signum-cosine")
 
 
 def test_an_importable_optimizer_is_two_commands(project: Project):
     new, experiment = commands("optbench new optimizer")
     project.run(*new)
     output = project.run(*experiment).stdout
-    assert "nadam / cosine / seed 0: test accuracy" in output
+    assert "adamax / cosine / seed 0: test accuracy" in output
     run = project.json("results/digits-cnn/run/run.json")
-    assert run["optimizer_args"]["momentum_decay"] == 0.004  # torch's own default
+    assert run["optimizer_args"]["betas"] == [0.9, 0.999]  # torch's own default
     assert run["packages"].keys() == {"torch"}
 
 

@@ -23,7 +23,7 @@ COMMANDS = {
     "readme": (PROJECT,),
     "paper": (PROJECT,),
     "new workload digits-long --like digits-cnn": (PROJECT, ROOM),
-    "new optimizer nadam --target torch.optim.NAdam": (PROJECT, ROOM),
+    "new optimizer adamax --target torch.optim.Adamax": (PROJECT, ROOM),
     "new schedule late": (PROJECT,),
 }
 

@@ -17,7 +17,7 @@ from torch import optim
 
 ROOM = "workloads/digits-cnn/params.yaml"
 LAUNCH = str(ROOT / "src/optbench/cli/launch.py")
-NADAM = ("nadam", "--target", "torch.optim.NAdam")
+NADAM = ("my_nadam", "--target", "torch.optim.NAdam")
 TINY = '''"""Steps along the sign of the gradient."""
 
 import torch
@@ -70,12 +70,12 @@ def test_the_arms_plan_has_the_true_defaults_of_the_class(bare: Project, new):
     before = tree(bare)
     output = new(bare, *NADAM)
     changed = {path for path, content in tree(bare).items() if before.get(path) != content}
-    assert changed == {"src/optbench/optimizers/nadam.py", ROOM}
-    assert "wrote src/optbench/optimizers/nadam.py" in output
+    assert changed == {"src/optbench/optimizers/my_nadam.py", ROOM}
+    assert "wrote src/optbench/optimizers/my_nadam.py" in output
     assert f"added to {ROOM}" in output
-    bare.set("suite.arms", ["nadam-cosine"], workload="digits-cnn")
+    bare.set("suite.arms", ["my_nadam-cosine"], workload="digits-cnn")
     plan(bare)
-    planned = bare.json("workloads/digits-cnn/plan/suite/nadam-cosine.json")["optimizer_args"]
+    planned = bare.json("workloads/digits-cnn/plan/suite/my_nadam-cosine.json")["optimizer_args"]
     true = inspect.signature(optim.NAdam).parameters
     taken = ("lr", "betas", "eps", "weight_decay", "momentum_decay")
     assert {n: tuple(v) if isinstance(v, list) else v for n, v in planned.items()} == {
@@ -85,7 +85,7 @@ def test_the_arms_plan_has_the_true_defaults_of_the_class(bare: Project, new):
 
 def test_the_wrapper_is_linted_and_typed_and_says_how_it_decays(bare: Project, new):
     output = new(bare, *NADAM)
-    file = "src/optbench/optimizers/nadam.py"
+    file = "src/optbench/optimizers/my_nadam.py"
     bare.run("ruff", "check", file)
     bare.run("ruff", "format", "--check", file)
     bare.run("env", "MYPYPATH=src", "mypy", "--strict", "--follow-imports=skip", file)
@@ -100,9 +100,9 @@ def test_the_row_and_the_space_stand_below_the_others_and_no_comment_is_lost(bar
     new(bare, *NADAM, "--workload", "digits-cnn")
     lines = [line for line in text(bare, ROOM).splitlines() if line not in before]
     row, space = lines
-    assert row == "  nadam: {lr: 0.002, weight_decay: 0.0}"
+    assert row == "  my_nadam: {lr: 0.002, weight_decay: 0.0}"
     assert [line for line in text(bare, ROOM).splitlines() if line not in lines] == before
-    ranges = yaml.safe_load(space)["nadam"]
+    ranges = yaml.safe_load(space)["my_nadam"]
     others = bare.read_params("digits-cnn")["search"]["space"]
     assert ranges["weight_decay"] == others["adam"]["weight_decay"]  # L2 too, and as alike
     low, high = ranges["lr"]
@@ -112,9 +112,9 @@ def test_the_row_and_the_space_stand_below_the_others_and_no_comment_is_lost(bar
 
 def test_several_rooms_get_rows_and_one_without_a_search_no_space(bare: Project, new):
     new(bare, *NADAM, "--workload", "digits-cnn", "--workload", "cifar10-resnet18", "--lr", "0.01")
-    assert bare.read_params("digits-cnn")["optimizers"]["nadam"]["lr"] == 0.01
-    assert bare.read_params("cifar10-resnet18")["optimizers"]["nadam"] == {"lr": 0.01}
-    assert "nadam" not in bare.read_params("cifar10-resnet9")["optimizers"]
+    assert bare.read_params("digits-cnn")["optimizers"]["my_nadam"]["lr"] == 0.01
+    assert bare.read_params("cifar10-resnet18")["optimizers"]["my_nadam"] == {"lr": 0.01}
+    assert "my_nadam" not in bare.read_params("cifar10-resnet9")["optimizers"]
 
 
 def test_what_the_rooms_search_and_the_class_does_not_have_is_asked_for(bare: Project, new):
@@ -221,6 +221,23 @@ def test_an_edit_of_a_package_that_is_developed_changes_its_arm_alone(
     assert changed == {
         "suite/tiny-cosine.json", "suite/tiny-step.json", "cost/tiny.json", "search/tiny.json",
     }  # fmt: skip
+
+
+def test_from_a_package_never_seen_to_a_row_in_the_table(project: Project, environment, tmp_path):
+    tiny_in(tmp_path / "elsewhere")
+    call(project, environment, "python", LAUNCH, "new", "optimizer", *TINY_ARGUMENTS)
+    project.set("suite.arms", ["tiny-cosine"], workload="digits-cnn")
+    stages = executed(call(project, environment, "dvc", "repro"))
+    assert "train@tiny-cosine-0" in [s.replace("train-arm@", "train@") for s in stages]
+    assert "cost@tiny" in stages
+    assert not [s for s in stages if s.startswith("train@") and "tiny" not in s]
+    (row,) = [line for line in text(project, "reports/digits-cnn/results.md").splitlines()
+              if line.startswith("| [tiny](")]  # fmt: skip
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    score = project.json("results/digits-cnn/suite/tiny-cosine-0/metrics.json")["test_score"]
+    assert cells[1:3] == ["cosine", f"{100 * score:.2f}"]
+    run = project.json("results/digits-cnn/suite/tiny-cosine-0/run.json")
+    assert run["optimizer_args"]["strength"] == 2.0
 
 
 def plans(project: Project) -> dict[str, bytes]:

@@ -27,7 +27,7 @@ from optbench.params.search import Range, Space, decades
 
 PIPELINE = Path("dvc.yaml")
 VALIDATE_DEPS = ("stages", "validate", "deps")
-EXAMPLE = "nadam --target torch.optim.NAdam --workload digits-cnn"
+EXAMPLE = "adamax --target torch.optim.Adamax --workload digits-cnn"
 
 
 def run(arguments: Sequence[str], standing: Path) -> int:
