@@ -144,6 +144,18 @@ def test_cholesky_solves_with_two_damped_factors_balanced_by_pi(damping):
     assert np.linalg.norm(ours - wrong) > 0.01 * np.linalg.norm(wrong)
 
 
+@pytest.mark.parametrize("invert", [kronecker.eigenbases, kronecker.damped_inverses])
+def test_a_factor_scaled_up_and_the_other_down_change_no_solve(invert):
+    """So that it does not matter which of the two is divided by what."""
+    this, that, wrong = (
+        kronecker.solve(invert(left * torch.tensor(A), torch.tensor(G) / right, 1e-3), gradient)
+        for gradient in [torch.tensor(GRADIENT)]
+        for left, right in [(1, 1), (7, 7), (7, 1)]
+    )
+    torch.testing.assert_close(that, this, rtol=1e-10, atol=1e-12)
+    assert distance(wrong, this) > 0.1
+
+
 def test_without_inverses_the_solve_is_the_gradient_itself():
     assert torch.equal(kronecker.solve({}, torch.tensor(GRADIENT)), torch.tensor(GRADIENT))
 

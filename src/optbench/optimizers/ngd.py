@@ -9,8 +9,7 @@ An example has a Jacobian of its own only if BatchNorm does not mix examples: in
 statistics are constants, those of the same examples.
 
 A transformer is refused: an example's rows need its Jacobian in LayerNorm and Embedding, for which
-there are no formulas here, and a step, which measures curvature each time, would take more than
-five times SGD's.
+there are no formulas here. A step would be dear, too: see docs/second_order.md.
 """
 
 from collections.abc import Mapping
