@@ -16,6 +16,8 @@ from torch import nn
 
 from optbench.core import roles
 from optbench.optimizers import muon
+from optbench.schedules import one_cycle
+from optbench.training.scheduling import Scheduler
 
 JORDAN = (3.4445, -4.7750, 2.0315)
 LR, RATIO = 0.02, 0.3
@@ -143,6 +145,25 @@ def test_by_role_an_update_is_orthogonal_or_adamws():
 
 def test_control_a_head_that_is_not_declared_is_orthogonalised():
     assert is_orthogonal(moves(heads=("embedding",))["head.weight"])
+
+
+def test_schedules_move_both_lrs_and_both_momenta():
+    model = tagger()
+    optimizer = muon.build(
+        model, roles.param_groups(model, HEADS), lr=LR, adamw_lr_ratio=RATIO, momentum=0.7
+    )
+    scheduler = Scheduler(optimizer, one_cycle.factor, steps=100, steps_per_epoch=10)
+    for step in (0, 29, 60):
+        scheduler.apply(step)
+        factor, momentum = one_cycle.factor(step, 100)
+        hidden, *others = optimizer.param_groups
+        assert (hidden["role"], len(others)) == (roles.HIDDEN, 2)
+        assert hidden["lr"] == pytest.approx(LR * factor)
+        assert hidden["momentum"] == momentum
+        for group in others:
+            assert group["lr"] == pytest.approx(LR * RATIO * factor)
+            assert group["betas"] == (momentum, 0.999)
+            assert "momentum" not in group
 
 
 @pytest.mark.parametrize("size", [1e-12, 1e12])

@@ -4,7 +4,7 @@ Hidden matrices, and convolutions' kernels as matrices [out, in x kh x kw], move
 semi-orthogonal matrix to their Nesterov momentum, found by five steps of a Newton-Schulz iteration.
 Embeddings, heads and vectors get AdamW, with an lr of their own.
 
-The scale of an update is that of Moonlight (Liu et al. 2025, arXiv 2502.16982, eq. 4):
+The scale of an update is that of Moonlight (Liu et al. 2025, arXiv 2502.16982, 2.2):
 0.2 sqrt(max(rows, columns)), which gives it about the root mean square of AdamW's updates, and so
 the same lr and weight decay suit both. Jordan's is sqrt(max(1, rows / columns)), at an lr of its
 own. Departures: momentum is an average, which changes its length alone; the iteration computes in

@@ -8,7 +8,7 @@ import math
 from typing import Annotated, Any
 
 import pytorch_optimizer
-from annotated_types import Ge, Gt
+from annotated_types import Gt
 from torch import nn, optim
 
 FAMILY = "self-tuning"
@@ -32,7 +32,7 @@ def build(
     eps: float = 1e-8,
     weight_decay: float = 0.0,
     d_coef: Annotated[float, Gt(0)] = 1.0,
-    growth_rate: Annotated[float, Ge(1)] | None = None,
+    growth_rate: Annotated[float, Gt(1)] | None = None,
     safeguard_warmup: bool = False,
 ) -> optim.Optimizer:
     """`weight_decay` is decoupled: each step shrinks the weights by lr x d x weight_decay.

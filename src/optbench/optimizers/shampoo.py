@@ -2,10 +2,10 @@
 
 A tensor's gradient is multiplied, along each of its k sides, by the inverse 2k-th root of that
 side's second moment: a matrix [m, n] has factors [m, m] and [n, n], a kernel [out, in, kh, kw] has
-four. Departures, all but the last as in Distributed Shampoo (Shi et al. 2023, arXiv 2309.06497):
-second moments are debiased averages in place of sums; the gradient's average is preconditioned; an
-update has the norm of Adam's for the same tensor, so lr is Adam's; vectors get Adam. A side larger
-than `max_precondition_dim` has no factor, and k counts those that have.
+four. Departures: as in Distributed Shampoo (Shi et al. 2023, arXiv 2309.06497), second moments are
+debiased averages in place of sums, the gradient's average is preconditioned, and an update has the
+norm of Adam's for the same tensor, so that lr is Adam's. Vectors get Adam. A side larger than
+`max_precondition_dim` has no factor, and k counts those that have.
 
 It is our own: pytorch-optimizer's `Shampoo` averages gradients with updates, moves nothing before
 its first roots, and puts no bound on a factor's size; the state of its `ScalableShampoo` cannot be

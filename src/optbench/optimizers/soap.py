@@ -62,8 +62,8 @@ def build(
     """`weight_decay` is decoupled: each step shrinks the weights by lr x weight_decay.
 
     The eigenbases turn every `precondition_frequency` steps, at the cost of a QR decomposition of
-    each. A side larger than `max_precondition_dim` has none: its decomposition would take longer
-    than hundreds of steps.
+    each. `max_precondition_dim` bounds what that costs, which grows with a side's cube: a larger
+    side has no eigenbasis.
     """
     return SOAP(
         param_groups,
