@@ -5,7 +5,7 @@ An example has one loss, of logits [n, classes], or one a token, of logits [n, t
 the logits, of the sum of all these losses. The Fisher matrix of the model's predictive distribution
 p is E_{y ~ p}[g g^T], in the logits of one loss diag(p) - p p^T, and 0 between two losses, whose
 labels are independent given the logits. The empirical Fisher, with the data's labels, is another
-matrix (Kunstner et al. 2019, arXiv 1905.12558).
+matrix (Kunstner et al. 2019, arXiv 1905.12558); it keeps products between tokens of an example.
 """
 
 from collections.abc import Iterator
@@ -39,13 +39,13 @@ def columns(logits: Tensor) -> Iterator[Tensor]:
     tensor is 0 but at one token: columns of all tokens at once would add products between tokens,
     where the Hessian is 0.
     """
-    p = logits.detach().softmax(dim=-1).view(len(logits), -1, logits.shape[-1])
+    p = logits.detach().softmax(dim=-1).reshape(len(logits), -1, logits.shape[-1])
     unit = torch.eye(p.shape[2], dtype=p.dtype, device=p.device)
     for token, c in product(range(p.shape[1]), range(p.shape[2])):
         column = torch.zeros_like(p)
         here = p[:, token]  # [n, classes]
         column[:, token] = here[:, c, None].sqrt() * (unit[c] - here)
-        yield column.view(logits.shape)
+        yield column.reshape(logits.shape)
 
 
 def observed(logits: Tensor, labels: Tensor) -> Tensor:
