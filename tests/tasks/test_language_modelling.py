@@ -295,6 +295,15 @@ def test_a_sample_sees_a_window_that_moves_along():
     assert seen == [drawn[max(0, i - CONTEXT + 1) : i + 1] for i in range(300)]
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_sample_of_whatever_a_network_gives_comes_to_its_end(value):
+    outputs = torch.full((1, 1, len(DATA.vocabulary)), value)
+    assert 0 < len(task_of().sample(lambda _: outputs)) <= 300
+    outputs = torch.zeros_like(outputs)
+    outputs[..., 0x80] = 1e9  # a byte in which no character begins
+    assert task_of().sample(lambda _: outputs) == "\N{REPLACEMENT CHARACTER}" * 300
+
+
 def test_what_a_terminal_would_obey_is_told_as_an_escape(capsys):
     task = SimpleNamespace(sample=lambda _: "a\x1b[2Jb — \ud800\r\nan end\n")
     tell_sample(learner_of(task, Bigrams()), "here")

@@ -43,7 +43,7 @@ class Vocabulary:
     @cached_property
     def _tokens(self) -> dict[bytes, int]:
         """The tokens of pieces."""
-        return {piece: token for token, piece in enumerate(self.pieces) if token != END}
+        return {piece: token for token, piece in enumerate(self.pieces)}
 
     @cached_property
     def characters(self) -> Tokens:
