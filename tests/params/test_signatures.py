@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from optbench.core.errors import UsageError
-from optbench.core.registry import module_name
+from optbench.core.registry import module_name, source
 from optbench.params import signatures
 from optbench.training.scheduling import Scheduler
 
@@ -44,8 +44,14 @@ def test_what_the_data_tell_a_network_is_not_among_its_arguments():
 
 
 def test_only_files_with_the_entry_function_are_names():
-    assert set(signatures.names("datasets")) == {"cifar10", "digits"}
-    assert signatures.names("tasks") == ("image_classification",)
+    for kind, others in {
+        "datasets": {"images", "texts", "verified", "cifar10_sources", "shakespeare_sources"},
+        "models": {"pooling", "transformer"},
+    }.items():
+        assert not others & {*signatures.names(kind)}
+        assert all(source(kind, name).is_file() for name in others)
+    assert {"cifar10", "digits", "shakespeare"} <= {*signatures.names("datasets")}
+    assert signatures.names("tasks") == ("image_classification", "language_modelling")
     assert "__init__" not in signatures.names("optimizers")
 
 

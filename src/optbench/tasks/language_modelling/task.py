@@ -131,9 +131,11 @@ class LanguageModelling:
         generator = torch.Generator()
         generator.manual_seed(randomness.key(self.seed, "sample") % 2**63)
         tokens, spelled = [END], 0
-        while spelled < SAMPLE_CHARACTERS:
+        # Parts of a character may be drawn for ever, so that tokens are counted too.
+        while spelled < SAMPLE_CHARACTERS and len(tokens) <= SAMPLE_CHARACTERS:
             window = torch.tensor([tokens[-self.context :]], device=self.device)
             logits = outputs(window)[0, -1].double().cpu() / SAMPLE_TEMPERATURE  # [vocabulary]
+            logits = logits.nan_to_num()  # whatever a network gives, its run has come to its end
             logits[END] = -torch.inf
             tokens.append(int(torch.multinomial(logits.softmax(dim=0), 1, generator=generator)))
             spelled += int(self.vocabulary.characters[tokens[-1]])
