@@ -40,9 +40,9 @@ def main() -> None:
     results, kept = Path("results") / name, CHECKPOINTS / name
     with exclusive(name):
         require_writable(results)
-        outcome, model = train(run, name, kept)
+        outcome, training = train(run, name, kept)
         if args.arm is None:
-            publish(Path("models") / f"{run.workload}.safetensors", weights(model))
+            publish(Path("models") / f"{run.workload}.safetensors", weights(training))
         records.write(outcome, results)
         shutil.rmtree(kept, ignore_errors=True)
     if outcome.diverged_at_step is not None:

@@ -265,11 +265,12 @@ def take_an_epoch(optimizer: str, precision: str, *, read: bool) -> None:
 
 @pytest.mark.usefixtures("real_card")
 def test_data_and_weights_are_on_the_card():
-    learner = prepare(small("sgd")).learner
+    training = prepare(small("sgd"))
+    learner = training.learner
     inputs, _ = next(learner.task.train.epoch(0))
     assert inputs.device.type == "cuda", "images are copied in each step: see DeviceImages"
     assert {p.device.type for p in learner.model.parameters()} == {"cuda"}
-    assert weights(learner.model)  # on their way to a file they are the CPU's
+    assert weights(training)  # on their way to a file they are the CPU's
 
 
 @pytest.mark.slow

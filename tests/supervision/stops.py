@@ -15,10 +15,10 @@ KEPT = Path("kept")
 
 def files(run: Run, kept: Path | None = None) -> dict[str, bytes]:
     """The files of a run's outcome and its weights."""
-    outcome, model = train(run, "test", kept)
+    outcome, training = train(run, "test", kept)
     folder = Path("files")
     records.write(outcome, folder)
-    (folder / "weights.safetensors").write_bytes(weights(model))
+    (folder / "weights.safetensors").write_bytes(weights(training))
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 

@@ -20,9 +20,9 @@ pytestmark = pytest.mark.usefixtures("digits")
 @pytest.mark.parametrize("split", ["full", "holdout"])
 def test_a_watched_training_has_the_outcome_of_one_that_nobody_watches(split):
     run = digits_run(train_split=split)
-    outcome, model = train(run, "test", Path("kept"))
+    outcome, training = train(run, "test", Path("kept"))
     assert outcome == trained(run)
-    assert not model.training
+    assert not training.learner.model.training
     assert (outcome.validation_score is None) == (split == "full")
 
 

@@ -241,11 +241,11 @@ class Bigrams(nn.Module):
         return F.dropout(self.weight[tokens], 0.5, self.training)
 
 
-def learner_of(task, model, optimizer=None):
-    return SimpleNamespace(
-        task=task, model=model, optimizer=optimizer,
-        outputs=lambda inputs, forward: forward(inputs).float(),
-    )  # fmt: skip
+def training_of(task, model, optimizer=None):
+    learner = SimpleNamespace(
+        task=task, model=model, optimizer=optimizer, eager=lambda inputs: model(inputs).float()
+    )
+    return SimpleNamespace(learner=learner, train=getattr(task, "train", None))
 
 
 def test_a_sample_repeats_and_leaves_everything_as_it_was(capsys):
@@ -253,17 +253,17 @@ def test_a_sample_repeats_and_leaves_everything_as_it_was(capsys):
     weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     torch.manual_seed(5)
     states = torch.get_rng_state(), str(np.random.get_state())  # noqa: NPY002
-    tell_sample(learner_of(task, model), "run")
+    tell_sample(training_of(task, model), "run")
     first = capsys.readouterr().out
     assert torch.equal(torch.get_rng_state(), states[0])
     assert str(np.random.get_state()) == states[1]  # noqa: NPY002
     assert model.training
     assert all(torch.equal(tensor, weights[name]) for name, tensor in model.state_dict().items())
     torch.manual_seed(6)
-    tell_sample(learner_of(task, model.eval()), "run")
+    tell_sample(training_of(task, model.eval()), "run")
     assert capsys.readouterr().out == first
     assert not model.training
-    for other in (learner_of(task_of(seed=1), model), learner_of(task, Bigrams(1))):  # controls
+    for other in (training_of(task_of(seed=1), model), training_of(task, Bigrams(1))):  # controls
         tell_sample(other, "run")
         assert capsys.readouterr().out != first
 
@@ -306,11 +306,11 @@ def test_a_sample_of_whatever_a_network_gives_comes_to_its_end(value):
 
 def test_what_a_terminal_would_obey_is_told_as_an_escape(capsys):
     task = SimpleNamespace(sample=lambda _: "a\x1b[2Jb — \ud800\r\nan end\n")
-    tell_sample(learner_of(task, Bigrams()), "here")
+    tell_sample(training_of(task, Bigrams()), "here")
     assert capsys.readouterr().out.splitlines() == [
         "here: a sample of what it learnt", r"  a\x1b[2Jb \u2014 \ud800\r", "  an end", "",
     ]  # fmt: skip
-    tell_sample(learner_of(SimpleNamespace(), Bigrams()), "here")
+    tell_sample(training_of(SimpleNamespace(), Bigrams()), "here")
     assert capsys.readouterr().out == ""  # the control: a task without samples
 
 
@@ -321,12 +321,12 @@ def test_a_sample_is_of_the_weights_that_are_judged(capsys):
         before_evaluation=lambda: model.weight.data.copy_(judged),
         after_evaluation=lambda: model.weight.data.copy_(training),
     )
-    tell_sample(learner_of(task, model, swap), "run")
+    tell_sample(training_of(task, model, swap), "run")
     told = capsys.readouterr().out
     assert torch.equal(model.weight, training)
-    tell_sample(learner_of(task, Bigrams(1)), "run")
+    tell_sample(training_of(task, Bigrams(1)), "run")
     assert capsys.readouterr().out == told
-    tell_sample(learner_of(task, Bigrams(0)), "run")
+    tell_sample(training_of(task, Bigrams(0)), "run")
     assert capsys.readouterr().out != told  # the control
 
 
@@ -351,7 +351,7 @@ def test_a_run_from_its_settings_to_its_score_and_its_sample(plays, capsys, prec
         task_args={"context": 16}, network="gpt", batch_size=8, budget=Budget(steps=60),
         network_args={"layers": 1, "width": 16, "heads": 2}, precision=precision,
     )  # fmt: skip
-    outcome, model = train(run, "test")
+    outcome, training = train(run, "test")
     assert outcome == train(run, "test")[0]
     assert outcome.history[0].heldout_score > 2 * outcome.test_score  # it learns
     told = capsys.readouterr().out
@@ -362,7 +362,7 @@ def test_a_run_from_its_settings_to_its_score_and_its_sample(plays, capsys, prec
     # The score by hand, of each play of the test set, in float64.
     task = assembly.build_task(run.settings, run.seed, CPU)
     data = shakespeare.load(assembly.DATA / "shakespeare")
-    model = model.double().eval()
+    model = training.learner.model.double().eval()
     nats = 0.0
     for text in data.test:
         tokens = data.vocabulary.encode(text)

@@ -5,6 +5,7 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load
 from tests.conftest import digits_run
 from tests.training.probes import Averaging, probe_run
 from torch import nn
@@ -12,6 +13,7 @@ from torch import nn
 from optbench.training.assembly import prepare
 from optbench.training.batch_norm import BATCHES
 from optbench.training.loop import Learner, evaluate, fit
+from optbench.training.train import complete, weights
 
 pytestmark = pytest.mark.usefixtures("digits")
 
@@ -66,3 +68,18 @@ def test_an_optimizer_that_puts_nothing_in_place_is_scored_as_it_is(monkeypatch)
     monkeypatch.setattr(Learner, "outputs", noted)
     evaluate(training, training.heldout)
     assert calls == [False]
+
+
+def test_the_weights_that_are_stored_are_those_that_were_judged(monkeypatch):
+    """Read back into a network of their own, they have the run's test score; others have not."""
+    run = probe_run(monkeypatch, Averaging)
+    training = prepare(run)
+    outcome = complete(run, training)
+    task, scores = training.learner.task, []
+    trained = {n: t.clone() for n, t in training.learner.model.state_dict().items()}
+    for state in (load(weights(training)), trained):
+        other = prepare(digits_run())
+        other.learner.model.load_state_dict(state)
+        scores.append(evaluate(other, task.test()).loss)
+    assert scores[0] == outcome.test_loss
+    assert scores[1] != outcome.test_loss  # the control: the weights in training

@@ -2,12 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 
 import torch
-from torch import nn
-from torch.optim import Optimizer
 
 from optbench.core import registry
 from optbench.core.errors import UsageError
@@ -19,12 +16,12 @@ from optbench.supervision.identity import identity
 from optbench.supervision.keeper import Keeper
 from optbench.supervision.progress import PointProgress
 from optbench.training.assembly import prepare
-from optbench.training.loop import Learner, Watcher
+from optbench.training.loop import Training, Watcher, judged_weights
 from optbench.training.train import complete
 
 
-def train(run: Run, name: str, kept: Path | None = None) -> tuple[Outcome, nn.Module]:
-    """Trains a run and scores it.
+def train(run: Run, name: str, kept: Path | None = None) -> tuple[Outcome, Training]:
+    """Trains a run and scores it; the outcome, and the training at its end.
 
     The same run under the same fingerprint gives the same bits, however often it was killed.
 
@@ -52,36 +49,27 @@ def train(run: Run, name: str, kept: Path | None = None) -> tuple[Outcome, nn.Mo
         watchers.append(Contention(name))
         outcome = complete(run, training, *watchers)
         if outcome.diverged_at_step is None:
-            tell_sample(training.learner, name)
-        return outcome, training.learner.model
+            tell_sample(training, name)
+        return outcome, training
 
 
-def tell_sample(learner: Learner, name: str) -> None:
+def tell_sample(training: Training, name: str) -> None:
     """Prints what the trained network makes up, where its task has a method `sample`.
 
     It is drawn with the weights that are judged, and leaves the network as it was. Whatever a
     terminal may not print, or would obey, is written as an escape.
     """
+    learner = training.learner
     if not hasattr(learner.task, "sample"):
         return
     model, was_training = learner.model, learner.model.training
-    with torch.inference_mode(), judged(learner.optimizer):
+    with torch.no_grad(), judged_weights(training):
         model.eval()
-        text: str = learner.task.sample(partial(learner.outputs, forward=model))
+        text: str = learner.task.sample(learner.eager)
         model.train(was_training)
     print(f"{name}: a sample of what it learnt")
     for line in text.split("\n"):
         print(f"  {line.encode('unicode_escape').decode('ascii')}".rstrip(), flush=True)
-
-
-@contextmanager
-def judged(optimizer: Optimizer) -> Iterator[None]:
-    """The weights that are judged are in place: see `loop.evaluate`."""
-    getattr(optimizer, "before_evaluation", lambda: None)()
-    try:
-        yield
-    finally:
-        getattr(optimizer, "after_evaluation", lambda: None)()
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """The training loop: one for every optimizer, schedule and task."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Protocol
@@ -217,22 +218,30 @@ def add_point(training: Training, watchers: Sequence[Watcher]) -> None:
 
 
 def evaluate(training: Training, batches: Batches, *watchers: Watcher) -> Scores:
-    """Scores the network on every example, weighing examples equally.
+    """Scores the weights that are to be judged on every example, weighing examples equally."""
+    with judged_weights(training):
+        return _evaluate(training, batches, watchers)
 
-    An optimizer may have `before_evaluation` and `after_evaluation`, which put the weights in
-    place that are to be judged, averages for one, and take them away again. BatchNorm's statistics
-    are estimated anew for them.
+
+@contextmanager
+def judged_weights(training: Training) -> Iterator[None]:
+    """Inside, the weights that are to be judged are in place; then again those that train.
+
+    An optimizer may have `before_evaluation` and `after_evaluation`, which put others than those
+    that train in place, averages for one, and take them away again. BatchNorm's statistics are
+    estimated anew for them.
     """
     learner = training.learner
     hooks = (getattr(learner.optimizer, f"{when}_evaluation", None) for when in ("before", "after"))
     before, after = hooks
     if before is None:
-        return _evaluate(training, batches, watchers)
+        yield
+        return
     before()
     try:
         inputs = map(learner.task.inputs, training.train.epoch(0))
         with reestimated_statistics(learner.model, learner.eager, inputs):
-            return _evaluate(training, batches, watchers)
+            yield
     finally:
         if after is not None:
             after()

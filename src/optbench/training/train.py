@@ -5,12 +5,11 @@ from typing import Any
 
 import torch
 from safetensors.torch import save
-from torch import nn
 
 from optbench.core.records import Outcome
 from optbench.core.run import Run
 from optbench.training.assembly import packages
-from optbench.training.loop import Scores, Training, Watcher, evaluate, fit
+from optbench.training.loop import Scores, Training, Watcher, evaluate, fit, judged_weights
 
 
 def complete(run: Run, training: Training, *watchers: Watcher) -> Outcome:
@@ -56,10 +55,12 @@ def outcome(
     )
 
 
-def weights(model: nn.Module) -> bytes:
-    """Parameters and buffers as safetensors; what is tied stands there twice."""
+def weights(training: Training) -> bytes:
+    """The parameters and buffers that were judged, as safetensors; what is tied stands twice."""
     dense = torch.contiguous_format
-    tensors = {
-        name: t.detach().cpu().clone(memory_format=dense) for name, t in model.state_dict().items()
-    }
+    with judged_weights(training):
+        tensors = {
+            name: t.detach().cpu().clone(memory_format=dense)
+            for name, t in training.learner.model.state_dict().items()
+        }
     return save(tensors)
