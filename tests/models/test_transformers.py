@@ -119,6 +119,8 @@ def test_weights_begin_with_the_variance_of_their_kind():
                 into = name.endswith(("attention.out.weight", "down.weight"))
                 std = math.sqrt(1 / parameter.shape[1] / (6 if into else 1))
                 std = 1.0 if isinstance(owner, nn.Embedding) else std
+                if isinstance(model, gpt.GPT) and name == "head.weight":
+                    std = 0.02
                 error = 4 * std / math.sqrt(2 * parameter.numel())
                 assert abs(parameter.std().item() - std) < error, name
             elif isinstance(owner, nn.Linear):
