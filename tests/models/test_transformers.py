@@ -110,16 +110,31 @@ def test_gpts_parameters_are_as_many_as_its_shape_says():
     assert sum(p.numel() for p in model.parameters()) == embeddings + n * (matrices + norms) + 2 * d
 
 
-def test_weights_begin_as_gpt_2s():
+def test_weights_begin_with_the_variance_of_their_kind():
     """Within four standard errors of the sample's."""
-    model = small_gpt(vocabulary=200, width=64, layers=3)
-    for name, parameter in model.named_parameters():
-        if parameter.ndim == 2:
-            into = name.split(".")[-2] in ("out", "down")
-            std = 0.02 / math.sqrt(6) if into else 0.02
-            error = 4 * std / math.sqrt(2 * parameter.numel())
-            assert abs(parameter.std().item() - std) < error, name
-            assert into == (name.endswith(("attention.out.weight", "down.weight")))
+    for model in (small_gpt(vocabulary=200, width=64, layers=3), small_vit(width=64, layers=3)):
+        for name, parameter in model.named_parameters():
+            owner = model.get_submodule(name.rpartition(".")[0])
+            if parameter.ndim == 2:
+                into = name.endswith(("attention.out.weight", "down.weight"))
+                std = math.sqrt(1 / parameter.shape[1] / (6 if into else 1))
+                std = 1.0 if isinstance(owner, nn.Embedding) else std
+                if isinstance(model, gpt.GPT) and name == "head.weight":
+                    std = 0.02
+                error = 4 * std / math.sqrt(2 * parameter.numel())
+                assert abs(parameter.std().item() - std) < error, name
+            elif isinstance(owner, nn.Linear):
+                assert not parameter.any()
+
+
+def test_at_first_each_block_adds_about_its_share_of_a_variance_of_one():
+    model = small_gpt(vocabulary=500, context=64, width=128, layers=8).double()
+    tokens = torch.randint(500, (4, 64))
+    stream = model.tokens(tokens) + model.positions(torch.arange(64))
+    before = stream.var().item()
+    after = model.blocks(stream).var().item()
+    assert 1.8 < before < 2.2
+    assert 1.0 < after / before < 2.0
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from tests.params.documents import PARAMS, ROOM, changed, dump, load, refusal, w
 from optbench.core.arm import Arm
 from optbench.core.errors import UsageError
 from optbench.core.run import Budget
-from optbench.params import plan
+from optbench.params import plan, signatures
 from optbench.params.code import digests
 from optbench.params.load import load_params, load_room, rooms
 from optbench.params.messages import ParamsError
@@ -21,7 +21,7 @@ CODE = dict.fromkeys(digests(), "0" * 64)
 def test_the_projects_own_params_are_valid():
     params = load_params()
     assert rooms() == (params.workload,) == ("digits-cnn",)
-    assert set(params.schedules) == {"cosine", "one_cycle", "step"}
+    assert set(params.schedules) == set(signatures.names("schedules"))
     assert params.override.given == {}
 
 
@@ -68,7 +68,11 @@ BAD_VALUES = [
     ("schedules/cosine/warmup_fraction", 1.0, "warmup_fraction: got 1.0: must be less than 1"),
     ("schedules/cosine/final_factor", 1.5, "final_factor: got 1.5: must be less than or equal"),
     ("schedules/one_cycle/div_factor", 0.5, "div_factor: got 0.5: must be greater than or equal"),
-    ("schedules/linear", {}, "schedules.linear: unknown schedule 'linear': known: cosine, one_"),
+    (
+        "schedules/triangle",
+        {},
+        "schedules.triangle: unknown schedule 'triangle': known: constant",
+    ),
 ]
 
 

@@ -60,11 +60,11 @@ def test_the_same_room_gives_the_same_bytes():
 
 @pytest.mark.parametrize("name", signatures.names("optimizers"))
 def test_a_planned_run_holds_every_hyper_parameter(name):
-    plan.write_plan(*loaded(), CODE)
-    run = json.loads((PLAN / f"suite/{name}-one_cycle.json").read_text())
+    plan.write_plan(*loaded(changed(ROOM, "suite/arms", [f"{name}-linear"])), CODE)
+    run = json.loads((PLAN / f"suite/{name}-linear.json").read_text())
     fields = signatures.arguments("optimizers", name).model_fields
     assert list(run["optimizer_args"]) == list(fields)
-    assert set(run["schedule_args"]) == set(signatures.arguments("schedules", "one_cycle")
+    assert set(run["schedule_args"]) == set(signatures.arguments("schedules", "linear")
                                             .model_fields)  # fmt: skip
     task = set(signatures.arguments("tasks", "image_classification").model_fields)
     assert set(run["settings"]["task_args"]) == task

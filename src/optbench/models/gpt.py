@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from optbench.models.transformer import Block, initialise
 
 LAYERS = ("Embedding", "LayerNorm", "Linear")  # that hold parameters
+HEAD_STD = 0.02  # as GPT-2: all tokens begin about as likely
 HEADS = ("tokens", "positions", "head")  # the embeddings, and its last layer
 
 
@@ -27,6 +28,7 @@ class GPT(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, vocabulary, bias=False)
         initialise(self, layers)
+        nn.init.normal_(self.head.weight, std=HEAD_STD)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Logits [b, t, vocabulary] of the tokens after each position."""

@@ -17,7 +17,6 @@ from torch.nn import functional as F
 
 from optbench.core.errors import UsageError
 
-STD = 0.02  # of weights at first, as GPT-2 (Radford et al. 2019)
 EXPANSION = 4  # of the perceptron
 INTO_RESIDUAL = ("out", "down")  # the maps whose output is added to the block's input
 
@@ -77,13 +76,21 @@ class Block(nn.Module):
 
 
 def initialise(network: nn.Module, layers: int) -> None:
-    """Draws the matrices as GPT-2 does, those into the residual stream smaller; zeroes biases.
+    """Draws matrices that keep a variance of 1, those into the residual stream smaller.
 
-    The stream adds up two maps a layer, so theirs are divided by sqrt(2 layers).
+    A linear map's weights have a variance of 1 / inputs (LeCun et al. 1998), divided by 2 layers
+    where its output is added to the stream (as GPT-2, Radford et al. 2019); an embedding's have 1,
+    as torch draws them. GPT-2's 0.02 for all, which is meant for a width of 768, leaves the stream
+    of a narrow network so small that first steps without warm-up upset it: within ten epochs of
+    digits, at an lr of 0.003 of AdamW, a vision transformer came to an accuracy of 24 % with it,
+    and of 95 % with this.
     """
     for name, module in network.named_modules():
-        if isinstance(module, nn.Linear | nn.Embedding):
+        if isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight)
+        if isinstance(module, nn.Linear):
             adds = name.rpartition(".")[2] in INTO_RESIDUAL
-            nn.init.normal_(module.weight, std=STD / math.sqrt(2 * layers) if adds else STD)
-        if isinstance(module, nn.Linear) and module.bias is not None:
-            nn.init.zeros_(module.bias)
+            variance = 1 / module.in_features / (2 * layers if adds else 1)
+            nn.init.normal_(module.weight, std=math.sqrt(variance))
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
