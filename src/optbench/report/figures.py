@@ -77,6 +77,7 @@ def cost_against_score(contents: Contents) -> Figure:
     score = contents.score
     axes.set_xscale("log")
     labels: dict[str, tuple[float, float]] = {}
+    ends: list[float] = []  # of the named arms' intervals
     for summary in best_first(contents.summaries, score):
         if summary.score_mean is None:
             continue
@@ -85,7 +86,9 @@ def cost_against_score(contents: Contents) -> Figure:
         low, high = interval(contents, summary)
         shade, marker = look(contents, summary.arm)
         is_best = summary.optimizer not in labels
-        labels.setdefault(summary.optimizer, (ratio, mean))
+        if is_best:
+            labels[summary.optimizer] = (ratio, mean)
+            ends += (low / score.factor, high / score.factor)
         axes.errorbar(
             ratio,
             mean,
@@ -101,7 +104,7 @@ def cost_against_score(contents: Contents) -> Figure:
             alpha=0.9 if is_best else 0.3,
         )
     if labels:
-        axes.set_ylim(*limits(score, [height / score.factor for _, height in labels.values()]))
+        axes.set_ylim(*limits(score, ends))
         label_points(axes, labels, {name: colour(name, contents.optimizers) for name in labels})
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
