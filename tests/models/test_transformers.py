@@ -5,11 +5,15 @@ import math
 import numpy as np
 import pytest
 import torch
+from tests.conftest import digits_run
+from tests.training.probes import trained
 from torch import nn
 from torch.nn import functional as F
 
 from optbench.core.errors import UsageError
+from optbench.core.run import Budget
 from optbench.core.roles import HEAD, HIDDEN, VECTOR, param_groups
+from optbench.curvature.layers import owners
 from optbench.models import gpt, vit
 from optbench.models.transformer import Attention, Block
 from optbench.params import signatures
@@ -246,3 +250,27 @@ def test_a_gpt_learns_a_repeated_pattern_and_no_noise():
     assert last_loss(inputs, targets) < 0.05
     shuffled = targets.flatten()[torch.randperm(targets.numel(), generator=generator)]
     assert last_loss(inputs, shuffled.view_as(targets)) > 1.0  # the control
+
+
+@pytest.mark.parametrize(("part", "model"), [(gpt, small_gpt), (vit, small_vit)])
+def test_the_layers_that_a_file_declares_are_those_that_hold_parameters(part, model):
+    held = {type(module).__name__ for module in owners(model()).values()}
+    assert held == {*part.LAYERS}
+    assert "Conv2d" not in held  # the control: not all kinds are declared
+
+
+@pytest.mark.usefixtures("digits")
+def test_a_vision_transformer_learns_digits():
+    small = {"patch": 2, "layers": 2, "width": 32, "heads": 4}
+
+    def accuracy(lr: float) -> float:
+        run = digits_run(
+            "adamw", "cosine", args={"lr": lr}, network="vit", network_args=small,
+            budget=Budget(epochs=8),
+        )  # fmt: skip
+        score = trained(run).test_score
+        assert score is not None
+        return score
+
+    assert accuracy(0.005) > 0.85
+    assert accuracy(1e-6) < 0.4  # the control
