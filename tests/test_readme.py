@@ -50,7 +50,7 @@ def test_adding_the_readmes_optimizer_runs_only_its_cells(project: Project):
     }  # fmt: skip
     assert "| [signum](" in (project.folder / "reports/digits-cnn/results.md").read_text()
     run = project.json("results/digits-cnn/suite/signum-step-0/run.json")
-    assert run["optimizer_args"] == {"lr": 0.001, "betas": [0.9, 0.99], "weight_decay": 0.01}
+    assert run["optimizer_args"] == {"lr": 0.001, "momentum": 0.9, "weight_decay": 0.01}
     cost = project.json("costs/digits-cnn/signum.json")
     assert (
         cost["optimizer_state_bytes"]

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from tests.cli.conftest import copy
-from tests.conftest import ENVIRONMENT
+from tests.conftest import ENVIRONMENT, digits_room
 
 ODD = {"PYTHONOPTIMIZE": "2", "LC_ALL": "C", "COLUMNS": "1", "TERM": "dumb"}
 NAME = 'a b\'s "c" $HOME ä 网络'
@@ -29,8 +29,12 @@ def test_a_worktree_of_a_shallow_clone_under_an_odd_path_plans_its_runs(tmp_path
         env=ENVIRONMENT | ODD, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert planned.returncode == 0, planned.stdout + planned.stderr
-    assert "digits-cnn: the single run and 180 of 180 cells will train" in planned.stdout
-    assert len(list((odd / "workloads/digits-cnn/plan/suite").glob("*.json"))) == 18
+    room, _ = digits_room()
+    count = len(room.suite.every_arm) * len(room.suite.seeds)
+    assert f"digits-cnn: the single run and {count} of {count} cells will train" in planned.stdout
+    assert len(list((odd / "workloads/digits-cnn/plan/suite").glob("*.json"))) == len(
+        room.suite.every_arm
+    )
     # The control: what is wrong is still found there.
     broken = odd / "params.yaml"
     broken.write_bytes(broken.read_bytes().replace(b"optimizer: sgd", b"optimizer: sdg"))

@@ -9,12 +9,12 @@ STEPS = 10
 
 def test_a_schedule_starts_as_a_linear_decay_to_its_final_factor(bare: Project):
     before = text(bare, "params.yaml")
-    bare.run("optbench", "new", "schedule", "linear")
+    bare.run("optbench", "new", "schedule", "decay")
     assert text(bare, "params.yaml") == before + (
-        "  linear:\n    warmup_fraction: 0.0\n    stepping: iteration\n    final_factor: 0.0\n"
+        "  decay:\n    warmup_fraction: 0.0\n    stepping: iteration\n    final_factor: 0.0\n"
     )
     code = (
-        "from optbench.schedules.linear import factor\n"
+        "from optbench.schedules.decay import factor\n"
         f"print([factor(step, {STEPS}, final_factor=0.2) for step in (0, 5, {STEPS})])"
     )
     shown = bare.run("env", "PYTHONPATH=src", "python", "-c", code).stdout
@@ -22,21 +22,23 @@ def test_a_schedule_starts_as_a_linear_decay_to_its_final_factor(bare: Project):
 
 
 def test_a_new_schedule_can_be_run_and_is_linted(bare: Project):
-    bare.run("optbench", "new", "schedule", "linear")
-    bare.set("schedule", "linear")
+    bare.run("optbench", "new", "schedule", "decay")
+    bare.set("schedule", "decay")
     for arguments in ([], ["digits-cnn"]):
         bare.run("env", "PYTHONPATH=src", "python", "stages/validate.py", *arguments)
     run = bare.json("workloads/digits-cnn/plan/run.json")
-    assert run["schedule"] == "linear"
+    assert run["schedule"] == "decay"
     assert run["schedule_args"]["final_factor"] == 0.0
-    bare.run("ruff", "check", "src/optbench/schedules/linear.py")
-    bare.run("ruff", "format", "--check", "src/optbench/schedules/linear.py")
+    bare.run("ruff", "check", "src/optbench/schedules/decay.py")
+    bare.run("ruff", "format", "--check", "src/optbench/schedules/decay.py")
 
 
 def test_a_data_set_is_added_to_what_is_obtained(bare: Project):
     before = text(bare, "data/dvc.yaml")
     output = bare.run("optbench", "new", "dataset", "mnist").stdout
-    assert text(bare, "data/dvc.yaml") == before.replace("- cifar10\n", "- cifar10\n    - mnist\n")
+    assert text(bare, "data/dvc.yaml") == before.replace(
+        "- shakespeare\n", "- shakespeare\n    - mnist\n"
+    )
     assert "Now write src/optbench/datasets/mnist.py" in output
     bare.run("git", "init", "-q")
     assert "download@mnist" in bare.run("dvc", "stage", "list", "data/dvc.yaml").stdout

@@ -89,6 +89,18 @@ def test_a_problem_that_someone_was_not_run_on_is_left_out_and_counted():
     assert profile.ratios["a"] == [1]
 
 
+def test_the_optimizers_are_those_of_the_schedule_that_has_the_most():
+    """One under a schedule of its own does not empty the profile of the others."""
+    few = [*runs("a", 1), *runs("b", 2)]
+    many = [run for name in "abc" for run in runs(name, 3, 4, schedule="linear")]
+    profile = performance_profile({"w": [*few, *many, *runs("d", 1, schedule="constant")]})
+    assert (profile.problems, profile.left_out) == (2, 2)
+    assert profile.ratios == {"a": [1, 1], "b": [1, 1], "c": [1, 1]}
+    # Who has further optimizers beside them is a problem all the same.
+    alone = performance_profile({"w": [*few, *runs("a", 3, schedule="step")]})
+    assert (alone.problems, alone.left_out) == (1, 1)
+
+
 def test_without_problems_nothing_is_solved():
     profile = performance_profile({"w": runs("a", 1), "v": runs("b", 1)})
     assert (profile.problems, profile.left_out, profile.within("a", 9)) == (0, 2, 0)

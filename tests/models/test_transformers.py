@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from optbench.core.errors import UsageError
-from optbench.core.run import Budget
 from optbench.core.roles import HEAD, HIDDEN, VECTOR, param_groups
+from optbench.core.run import Budget
 from optbench.curvature.layers import owners
 from optbench.models import gpt, vit
 from optbench.models.transformer import Attention, Block

@@ -47,7 +47,7 @@ def searched(contents) -> Contents:
 
 def test_coverage_counts_optimizers_and_names_schedules(contents):
     suite = dataclasses.replace(
-        contents.room.suite, optimizers=("sgd", "kfac"), schedules=("cosine", "step")
+        contents.room.suite, optimizers=("sgd", "kfac"), schedules=("cosine", "step"), arms=()
     )
 
     def covered(**changes: object) -> str:
@@ -153,14 +153,17 @@ def test_unequal_budgets_edges_and_other_values_are_named(searched):
     unequal = dataclasses.replace(searched, winners=winners, summaries=summaries)
     text = " ".join(map(str, tuning(unequal)))
     assert "budgets differ: sgd 24 trials x 10 epochs, adam 12 trials x 10 epochs" in text
-    assert "not searched: radam / cosine, radam / one_cycle, radam / step." in text
+    assert (
+        "not searched: radam / cosine, radam / one_cycle, radam / step, radam / warmup_cosine."
+        in text
+    )
     assert "not at the values that won: sgd / cosine" in text
     assert "a wider one may hold a better: adamw (lr)." in text
 
 
 def test_health_is_told_for_those_that_tell_it(searched):
     sentences = health(searched)
-    assert [sentence.split()[2] for sentence in sentences] == ["kfac", "ngd"]
+    assert [sentence.split()[2] for sentence in sentences] == ["kfac", "ngd", "prodigy"]
     assert "failures 0" in sentences[0]
     assert "relative_residual" in sentences[1]
 
@@ -169,7 +172,7 @@ def test_the_power_is_that_of_claims_of_the_same_score(searched, error):
     """Their margins are 0.5 pp; no claim is of an error."""
     assert "reproduced within 0.5 pp with probability" in power(searched)[0]
     assert "reproduced" not in power(error)[0]
-    assert power(error)[0].startswith("The sd over seeds, pooled over 18 arms, is 0.00")
+    assert power(error)[0].startswith("The sd over seeds, pooled over 33 arms, is 0.00")
 
 
 def test_the_table_counts_what_the_search_chose(searched):

@@ -72,14 +72,16 @@ def test_the_indexs_artefacts_carry_the_digest_of_theirs():
 def test_links_of_the_committed_markdown_lead_somewhere(every):
     pages = [f"{name}/{page}.md" for name, contents in every.items() if contents.cells
              for page in ("claims", "results")]  # fmt: skip
+    count = 0
     for path in (Path("reports", page) for page in (*pages, "claims.md")):
         links = re.findall(r"\]\(([^)]+)\)", path.read_text())
-        assert links
+        count += len(links)
         for link in dict.fromkeys(links):
             target, _, fragment = link.partition("#")
             file = path.parent / target
             assert file.is_file(), (path, link)
             assert not fragment or f'id="{fragment}"' in file.read_text(), (path, link)
+    assert count > len(pages)
 
 
 def test_another_target_is_another_digest(contents):
@@ -196,7 +198,7 @@ def test_the_schedules_shapes_are_those_of_the_results(contents):
 
     def last(drawn: Contents) -> float:
         lines = schedule_shapes(drawn).axes[0].lines
-        assert [line.get_label() for line in lines] == ["cosine", "one_cycle", "step"]
+        assert [line.get_label() for line in lines] == [*contents.schedules]
         return lines[2].get_ydata()[-1]
 
     assert last(dataclasses.replace(contents, outcomes=outcomes)) == pytest.approx(0.25)
@@ -209,10 +211,11 @@ def test_every_optimizer_has_a_colour_of_its_own():
 
 
 def test_the_profile_says_what_it_is_over_and_what_it_leaves_out(contents):
-    cells = [cell for cell in contents.cells if cell.arm != Arm("ngd", "step")]
+    missing = Arm("ngd", "warmup_cosine")
+    cells = [cell for cell in contents.cells if cell.arm != missing or cell.seed < 4]
     lacking = renamed(contents, "other", cells=cells)
     title = performance_profile([contents, lacking]).get_suptitle()
-    assert "50 targets (digits-cnn 30, other 20); 10 left out, not run by all" in title
+    assert "14 targets (digits-cnn 10, other 4); 86 left out, not run by all" in title
 
 
 def forest(contents: Contents):
@@ -269,7 +272,8 @@ def test_the_forest_shows_a_claims_own_contrast_before_transfer_on_the_same_arms
 
 def test_without_the_baseline_there_is_no_difference_from_it(contents):
     others = tuple(name for name in contents.optimizers if name != "sgd")
-    suite = dataclasses.replace(contents.room.suite, optimizers=others)
+    arms = tuple(arm for arm in contents.room.suite.arms if not arm.startswith("sgd-"))
+    suite = dataclasses.replace(contents.room.suite, optimizers=others, arms=arms)
     room = dataclasses.replace(contents.room, suite=suite)
     cells = [cell for cell in contents.cells if cell.optimizer in others]
     without = dataclasses.replace(contents, room=room, cells=cells)

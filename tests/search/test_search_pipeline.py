@@ -11,7 +11,7 @@ def tunings(project: Project) -> set[str]:
     """The last column of the results table of each row."""
     lines = (project.folder / f"reports/{ROOM}/results.md").read_text().splitlines()
     return {
-        line.split("|")[-2].strip() for line in lines if line.startswith(("| [sgd]", "| [adam]"))
+        line.split("|")[-3].strip() for line in lines if line.startswith(("| [sgd]", "| [adam]"))
     }
 
 

@@ -21,6 +21,8 @@ from optbench.training.train import complete, weights
 
 pytestmark = pytest.mark.usefixtures("digits")
 OPTIMIZERS = signatures.names("optimizers")
+# Those that multiply and decompose matrices of their own.
+MATRIX = [n for n in OPTIMIZERS if signatures.constant("optimizers", n, "FAMILY") == "matrix"]
 
 
 def files(run: Run, folder: Path) -> dict[str, bytes]:
@@ -30,8 +32,10 @@ def files(run: Run, folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize(
+    ("optimizer", "precision"),
+    [(name, "fp32") for name in OPTIMIZERS] + [(name, "bf16") for name in ("sgd", *MATRIX)],
+)
 def test_the_same_run_gives_the_same_bits(tmp_path, optimizer, precision):
     run = digits_run(optimizer, precision=precision)
     first = files(run, tmp_path / "first")

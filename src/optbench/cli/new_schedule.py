@@ -27,7 +27,7 @@ ARGUMENTS = {"warmup_fraction": 0.0, "stepping": "iteration", "final_factor": 0.
 
 def run(arguments: Sequence[str], standing: Path) -> int:
     """Writes src/optbench/schedules/<name>.py, and its entry in params.yaml."""
-    parser = Parser("new schedule", __doc__, example="linear")
+    parser = Parser("new schedule", __doc__, example="polynomial")
     parser.add_argument("name", help="as its file in src/optbench/schedules/ will be called")
     name = parser.parse_args(arguments).name
     require_new_part("schedules", name)

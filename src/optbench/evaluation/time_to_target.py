@@ -75,7 +75,7 @@ def mean_interval(epochs: Sequence[float], *, budget: float) -> tuple[float, flo
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """A step function for each optimizer, over the problems that all of them were run on."""
+    """A step function for each of some optimizers, over the problems that all were run on."""
 
     ratios: Mapping[str, Sequence[float]]  # sorted; of problems that it solved, to the best
     by_workload: Mapping[str, int]  # how many of the problems are a workload's
@@ -94,14 +94,21 @@ class Profile:
 
 
 def performance_profile(metrics_by_workload: Mapping[str, Sequence[Metrics]]) -> Profile:
-    """The profile of all optimizers that have runs."""
+    """The profile of the optimizers under the schedule that has the most of them."""
     times: dict[Problem, dict[str, float | None]] = {}
     for workload, metrics in metrics_by_workload.items():
         for run in metrics:
             problem = times.setdefault((workload, run.schedule, run.seed), {})
             problem[run.optimizer] = run.epochs_to_target
-    optimizers = dict.fromkeys(name for problem in times.values() for name in problem)
-    shared = {key: epochs for key, epochs in times.items() if len(epochs) == len(optimizers)}
+    under: dict[str, dict[str, None]] = {}  # optimizers by schedule, in order
+    for (_, schedule, _), problem in times.items():
+        under.setdefault(schedule, {}).update(dict.fromkeys(problem))
+    optimizers = max(under.values(), key=len, default={})
+    shared = {
+        key: {name: epochs[name] for name in optimizers}
+        for key, epochs in times.items()
+        if epochs.keys() >= optimizers.keys()
+    }
     ratios: dict[str, list[float]] = {name: [] for name in optimizers}
     for problem in shared.values():
         solved = {name: epochs for name, epochs in problem.items() if epochs is not None}
