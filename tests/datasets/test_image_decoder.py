@@ -80,7 +80,7 @@ def test_all_sides_are_decoded_and_none_in_a_draft():
 
 @pytest.mark.parametrize("left", [0, 1, 100, 3000])
 def test_a_truncated_image_fails(left):
-    with pytest.raises(ValueError, match=r"truncated|neither JPEG nor PNG"):
+    with pytest.raises(ValueError, match=r"[Tt]runcated|neither JPEG nor PNG"):
         decode(jpeg(PHOTO)[:left])
 
 
