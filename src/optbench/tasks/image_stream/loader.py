@@ -110,7 +110,7 @@ class Loader:
             require_shared_memory(
                 images=(workers * prefetch + 1) * batch_size, image_bytes=3 * reader.side**2
             )
-        self.requests = Requests()
+        self.reader, self.requests = reader, Requests()
         self.turn = 0
         options = {
             "multiprocessing_context": "spawn", "prefetch_factor": prefetch,
@@ -142,7 +142,8 @@ class Loader:
         while start < count:
             self.turn += 1
             turn = self.turn
-            self.requests.upcoming = map(request, range(start, count))
+            # A generator: what is exhausted refers to nobody, so that processes end with the loader.
+            self.requests.upcoming = (request(index) for index in range(start, count))
             for batch in self.batches:
                 if isinstance(batch, UsageError):
                     raise batch
