@@ -142,15 +142,20 @@ class Loader:
         while start < count:
             self.turn += 1
             turn = self.turn
-            # A generator: what is exhausted refers to nobody, so that processes end with the loader.
-            self.requests.upcoming = (request(index) for index in range(start, count))
-            for batch in self.batches:
-                if isinstance(batch, UsageError):
-                    raise batch
-                start += 1
-                yield batch
-                if turn != self.turn:
-                    break
+            upcoming = (request(index) for index in range(start, count))
+            self.requests.upcoming = upcoming
+            try:
+                for batch in self.batches:
+                    if isinstance(batch, UsageError):
+                        # Another one: the traceback of `batch` would hold this frame, which has it.
+                        raise type(batch)(*batch.args)
+                    start += 1
+                    yield batch
+                    if turn != self.turn:
+                        break
+            finally:
+                # Else it would refer to whoever asked, and processes outlive the loader.
+                upcoming.close()
 
 
 def require_shared_memory(*, images: int, image_bytes: int) -> None:
