@@ -196,6 +196,8 @@ def test_control_a_process_that_draws_is_noticed(data):
     task.train.loader = poisoned_loader(reader, workers=1)
     with pytest.raises(AssertionError, match="drawn from a generator"):
         next(task.train.epoch(0))
+    # The error refers to it, so that it would wait for the garbage collector, which takes long.
+    task.train.loader.batches._iterator._shutdown_workers()
 
 
 @pytest.mark.parametrize("workers", [0, 1])
