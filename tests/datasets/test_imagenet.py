@@ -28,12 +28,13 @@ from tests.datasets.imagenet_files import (
 from torchvision.datasets.imagenet import ARCHIVE_META
 
 from optbench.core.errors import UsageError
-from optbench.datasets import imagenet, manifest_making
+from optbench.datasets import imagenet, imagenet_sources, manifest_making
 from optbench.datasets.image_files import ImageFileData, image_file_data
 from optbench.datasets.image_manifest import MANIFEST, read_manifest
 from optbench.datasets.image_source import SPLITS, Layout
 from optbench.datasets.imagenet_sources import obtain_layout
 from optbench.download.errors import SourceError, Truncated, WrongContent
+from optbench.download.obtain import obtain
 
 FILES = files()
 PACKED = archives(FILES)
@@ -209,6 +210,17 @@ def test_without_the_variable_the_way_out_is_told(monkeypatch):
     monkeypatch.delenv(imagenet.LAYOUT.variable, raising=False)
     with pytest.raises(SourceError, match=r"OPTBENCH_IMAGENET is not set: name its folder by its"):
         obtain_layout(imagenet.LAYOUT, Path("raw"), sha256={})
+
+
+def test_the_download_stage_makes_the_manifest_of_what_the_variable_names(monkeypatch):
+    target = Path("raw/imagenet")
+    monkeypatch.setattr(imagenet_sources, "LAYOUT", LAYOUT)
+    monkeypatch.delenv(VARIABLE, raising=False)
+    with pytest.raises(SourceError, match=f"{VARIABLE} is not set: name its folder"):
+        obtain("imagenet", target)
+    monkeypatch.setenv(VARIABLE, str(write_tree(Path("brought").absolute(), PACKED)))
+    obtain("imagenet", target)
+    assert [path.name for path in target.iterdir()] == [MANIFEST]
 
 
 def test_a_hostile_tar_is_refused(monkeypatch):

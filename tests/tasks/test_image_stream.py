@@ -28,6 +28,7 @@ from optbench.core import randomness
 from optbench.core.errors import UsageError
 from optbench.core.random_access import shuffled
 from optbench.core.registry import load_score
+from optbench.core.run import Budget
 from optbench.datasets import image_decoder, imagenet, manifest_making
 from optbench.datasets.image_files import ImageFileData, image_file_data
 from optbench.datasets.imagenet_sources import obtain_layout
@@ -40,6 +41,8 @@ from optbench.tasks.image_stream import task as task_module
 from optbench.tasks.image_stream.loader import Loader, Reader, workers_of
 from optbench.tasks.image_stream.task import ImageStream
 from optbench.tasks.image_stream.views import evaluation_view, train_view
+from optbench.training.assembly import prepare
+from optbench.training.train import complete, weights
 
 CPU = torch.device("cpu")
 FILES = files()
@@ -270,3 +273,26 @@ def test_smoothing_is_optimised_and_not_reported_and_columns_give_the_accuracy(d
 def test_a_batch_larger_than_the_training_set_is_refused(data):
     with pytest.raises(UsageError, match="batch_size must be at most 36"):
         task_of(data["tree"], batch_size=37)
+
+
+def test_a_validation_set_of_no_image_is_refused(data):
+    with pytest.raises(UsageError, match="no class has 25 images: set train_split to 'full'"):
+        task_of(data["tree"], train_split="holdout")
+
+
+def test_training_gives_the_same_weights_with_any_form_and_number_of_processes(data, monkeypatch):
+    """By the loop that trains everything, with its points of the history and its scores."""
+    kept = []
+    for form, workers in (("tree", 0), ("archives", 1)):
+        monkeypatch.setattr(imagenet, "load", lambda _, form=form: data[form])
+        run = digits_run(
+            dataset="imagenet", task="image_stream", budget=Budget(steps=6), batch_size=8,
+            task_args={"side": 16, "workers": workers}, train_split="full",
+        )  # fmt: skip
+        training = prepare(run)
+        outcome = complete(run, training)
+        assert outcome.history[-1].step == 6
+        kept.append((weights(training), outcome.history, outcome.predictions))
+    assert kept[0] == kept[1]
+    other = prepare(replace(run, seed=1))  # the control
+    assert complete(run, other).history != kept[0][1]

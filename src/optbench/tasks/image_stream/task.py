@@ -70,6 +70,12 @@ class ImageStream:
         if settings.train_split == "holdout":
             examples, ids = kept(data.class_counts, VALIDATION_EVERY)
             self.held_out = held_out(data.class_counts, VALIDATION_EVERY)
+            if not self.held_out[0]:
+                raise UsageError(
+                    f"train_split 'holdout' holds out every {VALIDATION_EVERY}th image of a class, "
+                    f"and in {settings.dataset} no class has {VALIDATION_EVERY} images: set "
+                    "train_split to 'full'"
+                )
         if settings.batch_size > examples:
             raise UsageError(
                 f"batch_size must be at most {examples}, the size of {settings.dataset}'s training "
@@ -153,7 +159,8 @@ def build(
         prefetch: batches that each of them has ready.
 
     Raises:
-        UsageError: data are missing or damaged, or a batch is larger than the training set.
+        UsageError: data are missing or damaged, or a batch is larger than the training set,
+            or nothing can be held out.
     """
     data: ImageFileData = registry.load("datasets", settings.dataset).load(root)
     return ImageStream(
