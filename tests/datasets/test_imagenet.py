@@ -22,6 +22,7 @@ from tests.datasets.imagenet_files import (
     VARIABLE,
     archives,
     files,
+    in_this_process,
     layout_of,
     write_tree,
 )
@@ -46,12 +47,7 @@ FORMS = {"tree": FILES, "archives": PACKED}
 def inline(monkeypatch, tmp_path):
     """Parts are done in this process, and what is known of a place lies in the test's folder."""
     monkeypatch.chdir(tmp_path)
-
-    def carry_out(works, *, name, processes):
-        for work in works:
-            manifest_making.do(work)
-
-    monkeypatch.setattr(manifest_making, "carry_out", carry_out)
+    monkeypatch.setattr(manifest_making, "carry_out", in_this_process)
 
 
 def made(

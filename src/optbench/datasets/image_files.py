@@ -179,7 +179,8 @@ def _files(
     """The examples of a split, if they are the manifest's by name and length."""
     number = SPLITS.index(split)
     rows = manifest.of(number)
-    classes = dict(name.decode().split("/")[::-1] for name in rows["name"] if split == "val")
+    names = rows["name"].tolist() if split == "val" else []
+    classes = dict(name.decode().split("/")[::-1] for name in names)  # by file
     files = ImageFiles(
         place=source.place(split),
         index=source.index(split, classes),

@@ -141,7 +141,8 @@ class Source:
                     f"{place} holds {name[:80]!r}: a name of class and file must be ASCII, of at "
                     f"most {NAME.itemsize} characters"
                 )
-        return np.sort(np.array(walked, dtype=LOCATION), order="name")
+        locations = np.array(walked, dtype=LOCATION)
+        return locations[np.argsort(locations["name"])]
 
 
 def source_of(layout: Layout) -> Source:

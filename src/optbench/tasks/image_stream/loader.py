@@ -137,7 +137,7 @@ class Loader:
 
         Raises:
             UsageError: an image cannot be read, is another than the manifest's, or does not
-                decode.
+                decode; or a process was killed.
         """
         while start < count:
             self.turn += 1
@@ -153,6 +153,14 @@ class Loader:
                     yield batch
                     if turn != self.turn:
                         break
+            except (RuntimeError, ConnectionError, EOFError) as error:
+                if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
+                    raise
+                raise UsageError(
+                    f"a process that reads images was killed ({error}), perhaps for its memory: "
+                    f"run this again, it goes on; with fewer of them by {WORKERS} in the "
+                    "environment, if need be"
+                ) from error
             finally:
                 # Else it would refer to whoever asked, and processes outlive the loader.
                 upcoming.close()
