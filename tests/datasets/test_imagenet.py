@@ -230,6 +230,15 @@ def test_a_hostile_tar_is_refused(monkeypatch):
             made(monkeypatch, replaced(TRAIN_TAR, hostile), name=words.replace(" ", ""))
 
 
+def test_a_file_that_no_image_can_be_is_refused_unread(monkeypatch):
+    place = write_tree(Path("brought").absolute(), FILES) / TRAIN_FILE
+    with place.open("r+b") as file:
+        file.truncate(10**10)  # sparse: it takes no room
+    monkeypatch.setenv(VARIABLE, str(Path("brought").absolute()))
+    with pytest.raises(WrongContent, match="of 10,000,000,000 bytes, an image has at most"):
+        obtain_layout(LAYOUT, Path("raw"), sha256={})
+
+
 def changed(data: ImageFileData, form: str, example: int) -> None:
     """Turns a bit of an example's file, and leaves all times as they are."""
     place = data.train.place

@@ -12,9 +12,9 @@ def poisoned(*_: object, **__: object) -> None:
     raise AssertionError("drawn from a generator")
 
 
-def poison(number: int) -> None:
+def poison(number: int, *, parent: int) -> None:
     """Instead of `start_worker`: each way to draw raises."""
-    start_worker(number)
+    start_worker(number, parent=parent)
     for name in ("random", "randint", "uniform", "shuffle", "sample", "choice", "getrandbits"):
         setattr(random, name, poisoned)
     for name in ("rand", "randint", "random", "uniform", "shuffle", "permutation", "default_rng"):

@@ -173,21 +173,30 @@ class Kept:
 
 
 def test_processes_without_a_generator_give_the_bits_of_none(data):
-    """Poisoned ones; series that are left, or taken up after another, are right too."""
+    """Poisoned ones; the same serve training that is left, and scoring."""
     here = task_of(data["archives"])
     expected = [list(here.train.epoch(epoch)) for epoch in range(2)]
     scored = list(here.test().epoch(0))
     task = task_of(data["archives"])
     test = task.test()
-    test.loader = task.train.loader = poisoned_loader(here.loader.reader, workers=2)
+    loader = test.loader = task.train.loader = poisoned_loader(here.loader.reader, workers=2)
     before = torch.get_rng_state()
     assert equal(list(task.train.epoch(0)), expected[0])
-    left = task.train.epoch(1)
-    first = list(islice(left, 2))
+    assert equal(list(islice(task.train.epoch(1), 2)), expected[1][:2])
     assert equal(list(test.epoch(0)), scored)
-    assert equal([*first, *left], expected[1])  # it goes on where it was
-    assert equal(list(task.train.epoch(0, 3)), expected[0][3:])
+    assert equal(list(task.train.epoch(1, 2)), expected[1][2:])
     assert torch.equal(torch.get_rng_state(), before)
+    assert len(loader.idle) == 1
+
+
+def test_two_may_be_served_at_once(data):
+    """As where the cost of two optimizers is measured, step by step in turn."""
+    expected = list(task_of(data["archives"]).train.epoch(1))
+    task = task_of(data["archives"], workers=1)
+    pairs = list(zip(task.train.epoch(1), task.train.epoch(1), strict=True))
+    for of_both in zip(*pairs, strict=True):
+        assert equal(list(of_both), expected)
+    assert len(task.loader.idle) == 2
 
 
 def test_control_a_process_that_draws_is_noticed(data):
@@ -198,7 +207,7 @@ def test_control_a_process_that_draws_is_noticed(data):
     with pytest.raises(AssertionError, match="drawn from a generator"):
         next(task.train.epoch(0))
     # The error refers to it, so that it would wait for the garbage collector, which takes long.
-    task.train.loader.batches._iterator._shutdown_workers()
+    task.train.loader.idle[0]._iterator._shutdown_workers()
 
 
 @pytest.mark.parametrize("workers", [0, 1])

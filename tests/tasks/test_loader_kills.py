@@ -69,7 +69,7 @@ def reading(tmp_path, monkeypatch):
     assert process.stdout.readline() == "batch\n"
     yield process
     process.kill()
-    process.communicate()
+    process.communicate(timeout=30)
 
 
 def test_a_run_whose_reader_is_killed_ends_and_says_so(reading):

@@ -33,7 +33,7 @@ def decoder() -> str:
 
 def ignore_corrupt_exif() -> None:
     """Lets Pillow not warn of EXIF data that it cannot read, in this process: nobody needs them."""
-    warnings.filterwarnings("ignore", module=r"PIL\.(TiffImagePlugin|JpegImagePlugin|Image)")
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 def decode(content: bytes) -> Image.Image:

@@ -27,6 +27,7 @@ from optbench.download.tar_index import members, nested_members
 Split = Literal["train", "val"]
 SPLITS: tuple[Split, Split] = ("train", "val")
 EXTENSIONS = (".jpeg", ".jpg", ".png")
+IMAGE_BYTES_MAX = 1_000_000_000
 SCRATCH = Path("scratch")
 # An example's class and file, as `n01440764/n01440764_18.JPEG`, and where its bytes are.
 LOCATION = np.dtype([("name", NAME), ("offset", "<u8"), ("length", "<u4")])
@@ -135,7 +136,12 @@ class Source:
                     walked = list(walk_flat(place, classes, self.layout))
         except OSError as error:
             raise SourceError(f"{place} cannot be read: {error.strerror}") from error
-        for name, _, _ in walked:
+        for name, _, length in walked:
+            if length > IMAGE_BYTES_MAX:
+                raise WrongContent(
+                    f"{place} holds {name[:80]!r} of {length:,} bytes, an image has at most "
+                    f"{IMAGE_BYTES_MAX:,}"
+                )
             if len(name) > NAME.itemsize or not name.isascii():
                 raise WrongContent(
                     f"{place} holds {name[:80]!r}: a name of class and file must be ASCII, of at "

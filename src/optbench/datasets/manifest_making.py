@@ -7,8 +7,6 @@ held against their published md5 meanwhile.
 import hashlib
 import multiprocessing
 import os
-import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -22,6 +20,7 @@ from filelock import FileLock
 from optbench.core.cores import usable_cores
 from optbench.core.errors import UsageError
 from optbench.core.files import publish
+from optbench.core.parent import end_with
 from optbench.datasets.image_decoder import ODDITIES, ignore_corrupt_exif, oddities
 from optbench.datasets.image_files import ImageFiles, require_same
 from optbench.datasets.image_manifest import MANIFEST, ROW, Rows, mapped, read_manifest, to_npy
@@ -30,7 +29,6 @@ from optbench.download.bar import byte_progress
 from optbench.download.errors import SourceError, WrongContent
 
 SHARD = 1000  # examples
-LOOK_EVERY_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -213,7 +211,7 @@ def carry_out(works: Sequence[Work], *, name: str, processes: int | None) -> Non
     with (
         byte_progress(f"{name}: manifest", total) as progress,
         ProcessPoolExecutor(
-            count, multiprocessing.get_context("spawn"), _end_with, (os.getpid(),)
+            count, multiprocessing.get_context("spawn"), _set_up, (os.getpid(),)
         ) as pool,
     ):
         futures: dict[Future[None], Work] = {pool.submit(do, work): work for work in left}
@@ -277,13 +275,7 @@ def check_md5(path: Path, expected: str) -> None:
         raise WrongContent(f"{path} has md5 {actual}, expected {expected}")
 
 
-def _end_with(parent: int) -> None:
+def _set_up(parent: int) -> None:
     """Sets up a process, which ends when the one that asks for its work has gone."""
     ignore_corrupt_exif()
-
-    def look() -> None:
-        while os.getppid() == parent:
-            time.sleep(LOOK_EVERY_S)
-        os._exit(1)
-
-    threading.Thread(target=look, daemon=True).start()
+    end_with(parent)

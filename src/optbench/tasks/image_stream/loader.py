@@ -1,16 +1,17 @@
 """Reads, decodes and cuts batches of images in processes of their own, by torch's DataLoader.
 
 What is to be read is said in full by each request, so a process holds no generator and no place in
-an epoch: however many there are, the bits are the same, and any batch can be the first. One set of
-processes serves training and scoring, and lives until the run ends.
+an epoch: however many there are, the bits are the same, and any batch can be the first. Processes
+live until the run ends, and serve training and scoring in turn.
 """
 
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from optbench.core.errors import UsageError
+from optbench.core.parent import end_with
 from optbench.core.random_access import Positions
 from optbench.datasets.image_decoder import ignore_corrupt_exif
 from optbench.datasets.image_files import ImageFiles
@@ -80,8 +82,20 @@ class Requests(Sampler[Request]):
         return self.upcoming
 
 
+def start_worker(_: int, *, parent: int) -> None:
+    """Sets up a process that reads, which ends with the one that asks.
+
+    Torch's own look at the parent misses one that ended before this process had started.
+    """
+    ignore_corrupt_exif()
+    end_with(parent)
+
+
 class Loader:
-    """Batches in the order of requests, read ahead by processes that stay."""
+    """Batches in the order of requests, read ahead by processes that stay.
+
+    Who asks while another is being served has processes of its own; else there is one set.
+    """
 
     def __init__(
         self,
@@ -91,7 +105,7 @@ class Loader:
         workers: int,
         prefetch: int,
         pin_memory: bool,
-        worker_init: Callable[[int], None] | None = None,
+        worker_init: Callable[..., None] = start_worker,
     ) -> None:
         """Starts nothing yet.
 
@@ -101,31 +115,34 @@ class Loader:
             workers: processes; 0: batches are read in this one, when they are asked for.
             prefetch: batches that each process has ready.
             pin_memory: whether batches go to memory from which a GPU can fetch them.
-            worker_init: called at the start of each process, with its number.
+            worker_init: called at the start of each process, with its number and its `parent`.
 
         Raises:
             UsageError: memory that processes share is too small for what they have ready.
         """
-        if workers:
-            require_shared_memory(
-                images=(workers * prefetch + 1) * batch_size, image_bytes=3 * reader.side**2
-            )
-        self.reader, self.requests = reader, Requests()
-        self.turn = 0
+        self.reader, self.workers, self.prefetch = reader, workers, prefetch
+        self.pin_memory, self.worker_init = pin_memory, worker_init
+        self.shared_images = (workers * prefetch + 1) * batch_size if workers else 0
+        self.idle = [self._data_loader()]
+
+    def _data_loader(self) -> DataLoader[Pixels | UsageError]:
+        """One that serves what is put into its sampler; processes start with the first request."""
+        require_shared_memory(images=self.shared_images, image_bytes=3 * self.reader.side**2)
+        if not self.workers:
+            ignore_corrupt_exif()
         options = {
-            "multiprocessing_context": "spawn", "prefetch_factor": prefetch,
-            "persistent_workers": True,
+            "multiprocessing_context": "spawn", "prefetch_factor": self.prefetch,
+            "persistent_workers": True, "worker_init_fn": partial(self.worker_init, parent=os.getpid()),
         }  # fmt: skip
-        self.batches: DataLoader[Pixels | UsageError] = DataLoader(
-            reader,
+        return DataLoader(
+            self.reader,
             batch_size=None,
-            sampler=self.requests,
-            num_workers=workers,
-            pin_memory=pin_memory,
-            worker_init_fn=worker_init or start_worker,
+            sampler=Requests(),
+            num_workers=self.workers,
+            pin_memory=self.pin_memory,
             # Else it would draw from torch's own, on whose state networks depend.
             generator=torch.Generator(),
-            **(options if workers else {}),  # type: ignore[arg-type]
+            **(options if self.workers else {}),  # type: ignore[arg-type]
         )
 
     def serve(
@@ -133,37 +150,30 @@ class Loader:
     ) -> Iterator[Pixels]:
         """The batches `start` to `count` of some that `request` says by number.
 
-        Who goes on with one series after another was begun gets the right batches, from anew.
-
         Raises:
             UsageError: an image cannot be read, is another than the manifest's, or does not
                 decode; or a process was killed.
         """
-        while start < count:
-            self.turn += 1
-            turn = self.turn
-            upcoming = (request(index) for index in range(start, count))
-            self.requests.upcoming = upcoming
-            try:
-                for batch in self.batches:
-                    if isinstance(batch, UsageError):
-                        # Another one: the traceback of `batch` would hold this frame, which has it.
-                        raise type(batch)(*batch.args)
-                    start += 1
-                    yield batch
-                    if turn != self.turn:
-                        break
-            except (RuntimeError, ConnectionError, EOFError) as error:
-                if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
-                    raise
-                raise UsageError(
-                    f"a process that reads images was killed ({error}), perhaps for its memory: "
-                    f"run this again, it goes on; with fewer of them by {WORKERS} in the "
-                    "environment, if need be"
-                ) from error
-            finally:
-                # Else it would refer to whoever asked, and processes outlive the loader.
-                upcoming.close()
+        loader = self.idle.pop() if self.idle else self._data_loader()
+        upcoming = (request(index) for index in range(start, count))
+        cast(Requests, loader.sampler).upcoming = upcoming
+        try:
+            for batch in loader:
+                if isinstance(batch, UsageError):
+                    # Another one: the traceback of `batch` would hold this frame, which has it.
+                    raise type(batch)(*batch.args)
+                yield batch
+        except (RuntimeError, ConnectionError, EOFError) as error:
+            if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
+                raise
+            raise UsageError(
+                f"a process that reads images was killed ({error}), perhaps for its memory: run "
+                f"this again, it goes on; with fewer of them by {WORKERS} in the environment, if "
+                "need be"
+            ) from error
+        finally:
+            upcoming.close()  # else it would refer to whoever asked, and processes outlive them
+            self.idle.append(loader)
 
 
 def require_shared_memory(*, images: int, image_bytes: int) -> None:
@@ -180,11 +190,6 @@ def require_shared_memory(*, images: int, image_bytes: int) -> None:
             f"--shm-size={needed / 1e9 + 1:.0f}g`, or have fewer: {WORKERS} in the environment, "
             "or task_args.prefetch"
         )
-
-
-def start_worker(_: int) -> None:
-    """Sets up a process that reads."""
-    ignore_corrupt_exif()
 
 
 def workers_of(configured: int) -> int:
