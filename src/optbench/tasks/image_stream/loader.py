@@ -132,7 +132,8 @@ class Loader:
             ignore_corrupt_exif()
         options = {
             "multiprocessing_context": "spawn", "prefetch_factor": self.prefetch,
-            "persistent_workers": True, "worker_init_fn": partial(self.worker_init, parent=os.getpid()),
+            "persistent_workers": True,
+            "worker_init_fn": partial(self.worker_init, parent=os.getpid()),
         }  # fmt: skip
         return DataLoader(
             self.reader,
