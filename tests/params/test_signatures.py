@@ -45,8 +45,16 @@ def test_what_the_data_tell_a_network_is_not_among_its_arguments():
 
 def test_only_files_with_the_entry_function_are_names():
     for kind, others in {
-        "datasets": {"images", "texts", "verified", "cifar10_sources", "shakespeare_sources",
-                     "image_files", "image_manifest", "manifest_making"},
+        "datasets": {
+            "images",
+            "texts",
+            "verified",
+            "cifar10_sources",
+            "shakespeare_sources",
+            "image_files",
+            "image_manifest",
+            "manifest_making",
+        },
         "models": {"pooling", "transformer"},
     }.items():
         assert not others & {*signatures.names(kind)}
