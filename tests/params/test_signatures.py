@@ -45,13 +45,23 @@ def test_what_the_data_tell_a_network_is_not_among_its_arguments():
 
 def test_only_files_with_the_entry_function_are_names():
     for kind, others in {
-        "datasets": {"images", "texts", "verified", "cifar10_sources", "shakespeare_sources"},
+        "datasets": {
+            "images",
+            "texts",
+            "verified",
+            "cifar10_sources",
+            "shakespeare_sources",
+            "image_files",
+            "image_manifest",
+            "manifest_making",
+        },
         "models": {"pooling", "transformer"},
     }.items():
         assert not others & {*signatures.names(kind)}
         assert all(source(kind, name).is_file() for name in others)
     assert {"cifar10", "digits", "shakespeare"} <= {*signatures.names("datasets")}
-    assert signatures.names("tasks") == ("image_classification", "language_modelling")
+    tasks = ("image_classification", "image_stream", "language_modelling")
+    assert signatures.names("tasks") == tasks
     assert "__init__" not in signatures.names("optimizers")
 
 

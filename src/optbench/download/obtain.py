@@ -19,13 +19,17 @@ def obtain(name: str, target: Path) -> None:
     """Fills `target` with the data set's verified files; keeps them where they are there already.
 
     `datasets/<name>.py` has their `SHA256`; it, or `datasets/<name>_sources.py`, the `SOURCES`: by
-    name, functions that give the files' bytes.
+    name, functions that give the files' bytes; or a function `obtain`, where what is stored is made
+    of files that stay with the user.
 
     Raises:
         UsageError: there is no such data set.
         SourceError: every source failed; the message says how each did, and the ways out.
     """
     sha256, sources = known(name).SHA256, sources_of(name)
+    if hasattr(sources, "obtain"):
+        sources.obtain(target)
+        return
     if sha256 and is_complete(target, sha256):
         print(f"{name}: present in {target}, every sha256 is right")
         return

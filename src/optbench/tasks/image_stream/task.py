@@ -1,0 +1,176 @@
+"""Image classification of sets that fit into no memory, ImageNet for one: read as they are needed.
+
+Loss and score are those of images that do; what differs is how batches are made.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from annotated_types import Ge, Gt, Lt
+from torch import Tensor
+from torch.nn import functional as F
+
+from optbench.core import registry
+from optbench.core.errors import UsageError
+from optbench.core.run import Settings
+from optbench.datasets.image_decoder import decoder
+from optbench.datasets.image_files import ImageFileData
+from optbench.tasks.image_stream.batches import EvalBatches, Normalisation, TrainBatches
+from optbench.tasks.image_stream.loader import Loader, Reader, workers_of
+from optbench.tasks.image_stream.parts import Examples, held_out, kept, whole
+from optbench.tasks.image_stream.score import LIKELIHOOD
+from optbench.tasks.protocol import Batch
+
+# What the data tell the network, as far as it asks.
+NETWORK_ARGS = ("channels", "classes", "sides")
+# Under `holdout`, every 25th image of each class is for validation: 51,000 of ImageNet's.
+VALIDATION_EVERY = 25
+EVAL_BATCH_SIZE = 128  # has no influence on what is learnt
+
+
+class ImageStream:
+    """Batches are images [b, 3, side, side], normalised, and labels [b]."""
+
+    likelihood = LIKELIHOOD
+
+    def __init__(
+        self,
+        data: ImageFileData,
+        settings: Settings,
+        *,
+        seed: int,
+        device: torch.device,
+        side: int,
+        flip: bool,
+        label_smoothing: float,
+        workers: int,
+        prefetch: int,
+    ) -> None:
+        """Reads nothing yet; arguments as for `build`."""
+        self.data_sha256 = data.digest
+        self.fingerprint: Mapping[str, str] = {"decoder": decoder()}  # on which pixels depend
+        self.label_smoothing = label_smoothing
+        self.network_args: Mapping[str, Any] = {
+            "channels": 3, "classes": len(data.class_counts), "sides": (side, side),
+        }  # fmt: skip
+        self.loader = Loader(
+            Reader(train=data.train, test=data.test, seed=seed, side=side, flip=flip),
+            batch_size=max(settings.batch_size, EVAL_BATCH_SIZE),
+            workers=workers_of(workers),
+            prefetch=prefetch,
+            pin_memory=device.type == "cuda",
+        )
+        self.normalise = Normalisation(data.mean, data.std, device)
+        self.test_examples = len(data.test)
+        self.held_out = None
+        examples = len(data.train)
+        ids: Examples = whole
+        if settings.train_split == "holdout":
+            examples, ids = kept(data.class_counts, VALIDATION_EVERY)
+            self.held_out = held_out(data.class_counts, VALIDATION_EVERY)
+            if not self.held_out[0]:
+                raise UsageError(
+                    f"train_split 'holdout' holds out every {VALIDATION_EVERY}th image of a class, "
+                    f"and in {settings.dataset} no class has {VALIDATION_EVERY} images: set "
+                    "train_split to 'full'"
+                )
+        if settings.batch_size > examples:
+            raise UsageError(
+                f"batch_size must be at most {examples}, the size of {settings.dataset}'s training "
+                f"set under train_split '{settings.train_split}', got {settings.batch_size}"
+            )
+        self.train = TrainBatches(
+            self.loader,
+            self.normalise,
+            examples=examples,
+            ids=ids,
+            batch_size=settings.batch_size,
+            seed=seed,
+        )
+
+    def validation(self, limit: int | None = None) -> EvalBatches | None:
+        """The validation set, at most `limit` images spread over it; None: none is held out."""
+        if self.held_out is None:
+            return None
+        count, ids = self.held_out
+        return EvalBatches(
+            self.loader, self.normalise, count=count, ids=ids, of_training=True,
+            batch_size=EVAL_BATCH_SIZE, limit=limit,
+        )  # fmt: skip
+
+    def test(self, limit: int | None = None) -> EvalBatches:
+        """The test set, at most `limit` images spread over it."""
+        return EvalBatches(
+            self.loader, self.normalise, count=self.test_examples, ids=whole, of_training=False,
+            batch_size=EVAL_BATCH_SIZE, limit=limit,
+        )  # fmt: skip
+
+    def inputs(self, batch: Batch) -> Tensor:
+        """Images [b, 3, side, side]."""
+        return batch[0]
+
+    def targets(self, batch: Batch) -> Tensor:
+        """Labels [b]."""
+        return batch[1]
+
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """Cross entropy with label smoothing of logits [b, classes], a scalar."""
+        return F.cross_entropy(outputs, batch[1], label_smoothing=self.label_smoothing)
+
+    def losses(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """Cross entropy of each image, [b], without label smoothing."""
+        return F.cross_entropy(outputs, batch[1], reduction="none")
+
+    def columns(self, outputs: Tensor, batch: Batch) -> Mapping[str, Tensor]:
+        """Each image's class, the predicted class, and the probability given to it; [b] each.
+
+        Confidence to four decimals keeps the file small.
+        """
+        top = outputs.softmax(dim=1).max(dim=1)
+        confidence = top.values.double().mul(1e4).round().div(1e4)
+        return {"actual": batch[1], "predicted": top.indices, "confidence": confidence}
+
+
+def build(
+    settings: Settings,
+    root: Path,
+    *,
+    seed: int,
+    device: torch.device,
+    side: Annotated[int, Gt(7), Lt(1025)] = 224,
+    flip: bool = True,
+    label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0,
+    workers: Annotated[int, Ge(0), Lt(257)] = 4,
+    prefetch: Annotated[int, Gt(0), Lt(65)] = 2,
+) -> ImageStream:
+    """The task of a workload.
+
+    Args:
+        settings: the workload's.
+        root: the folder of the data set's manifest.
+        seed: of order, parts and flips.
+        device: where batches go.
+        side: of the square that a network sees, in pixels.
+        flip: left to right, of half of the images.
+        label_smoothing: the share of a label that is spread over all classes.
+        workers: processes that read; the environment's OPTBENCH_WORKERS overrules it.
+        prefetch: batches that each of them has ready.
+
+    Raises:
+        UsageError: data are missing or damaged, or a batch is larger than the training set,
+            or nothing can be held out.
+    """
+    data: ImageFileData = registry.load("datasets", settings.dataset).load(root)
+    return ImageStream(
+        data,
+        settings,
+        seed=seed,
+        device=device,
+        side=side,
+        flip=flip,
+        label_smoothing=label_smoothing,
+        workers=workers,
+        prefetch=prefetch,
+    )
