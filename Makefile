@@ -46,6 +46,7 @@ lint: setup ## Lint (ruff), check types (mypy) and that imports run one way
 bench: export PYTHONPATH = src:.
 bench: setup ## Images per second, K-FAC's step, checkpoints, many cells; needs CIFAR-10
 	python benchmarks/throughput.py
+	python benchmarks/loading.py
 	python benchmarks/second_order.py
 	python benchmarks/checkpointing.py
 	python benchmarks/scaling.py

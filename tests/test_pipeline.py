@@ -310,8 +310,14 @@ def test_metrics_params_plots_and_dag_work(project: Project):
 
 @pytest.mark.parametrize(
     "text",
-    ["0 $(touch touched)", "0; touch touched", "0'; touch touched; '", '0"; touch touched; "',
-     "0 `touch touched`", "0\ntouch touched\n", "0 && touch touched #"],
+    [
+        "0 $(touch touched)",
+        "0'; touch touched; '",
+        "0\ntouch touched\n",
+        *(pytest.param(text, marks=pytest.mark.slow) for text in (
+            "0; touch touched", '0"; touch touched; "', "0 `touch touched`", "0 && touch touched #",
+        )),
+    ],
 )  # fmt: skip
 def test_no_shell_carries_out_what_stands_in_params(project: Project, text):
     """Nor where `validate` is passed by."""

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 import yaml
 
 from optbench.params.load import load_params
@@ -76,6 +77,7 @@ def section(page: str, arm: str) -> str:
     return page[page.index(f'id="cells-{arm}"') :][:2000]
 
 
+@pytest.mark.slow
 def test_the_form_of_weight_decay_is_what_the_file_declares(project: Project):
     """And the report says it; the file as README has it is the control, above."""
     add_signum(project)
@@ -99,6 +101,7 @@ def test_an_importable_optimizer_is_two_commands(project: Project):
     assert run["packages"].keys() == {"torch"}
 
 
+@pytest.mark.slow
 def test_a_workload_on_known_data_is_a_copy_of_a_room(project: Project):
     new, repro = commands("optbench new workload digits-long")
     project.remove(SECOND_WORKLOAD)

@@ -19,10 +19,14 @@ from optbench.training.loop import fit
 
 pytestmark = pytest.mark.usefixtures("digits")
 OPTIMIZERS = signatures.names("optimizers")
+# Those that multiply and decompose matrices of their own.
+MATRIX = [n for n in OPTIMIZERS if signatures.constant("optimizers", n, "FAMILY") == "matrix"]
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize(
+    ("optimizer", "precision"),
+    [(name, "fp32") for name in OPTIMIZERS] + [(name, "bf16") for name in ("sgd", *MATRIX)],
+)
 def test_a_stopped_run_ends_with_the_same_bits(stop_after, optimizer, precision):
     run = digits_run(optimizer, precision=precision)
     whole = files(run)
