@@ -79,7 +79,7 @@ def test_nothing_is_fetched_and_nothing_runs(page):
 def test_every_id_is_there_once_and_every_link_within_the_page_leads_to_one(page):
     counts = Counter(page.ids())
     assert not [name for name, count in counts.items() if count > 1]
-    links = [a["href"] for a in page.all("a")] + [a.get("xlink:href", "#") for a in page.all("use")]
+    links = [a["href"] for a in page.all("a")] + [a["href"] for a in page.all("use")]
     inside = {link[1:] for link in links if link.startswith("#") and len(link) > 1}
     assert inside
     assert inside <= set(counts)
@@ -159,6 +159,16 @@ def test_two_figures_on_a_page_keep_their_ids_apart():
     assert "metadata" not in first
     assert "width" not in first
     assert 'aria-label="A &lt;line&gt;"' in inline(svg, name="first", alt="A <line>")
+
+
+def test_figures_on_a_page_have_coordinates_of_two_digits_and_scales_of_all():
+    svg = (
+        b'<svg viewBox="0 0 1 1">\n <path d="M 1.23456 7 L -0.999 12.5"/>\n'
+        b' <use xlink:href="#m" x="3.14159" transform="scale(0.015625)"/>\n</svg>'
+    )
+    page = inline(svg, name="first", alt="A line")
+    assert '<path d="M 1.23 7 L -1 12.5"/><use href="#first-m" x="3.14" ' in page
+    assert "scale(0.015625)" in page  # the control: glyphs are as large as they were
 
 
 def test_every_row_leads_to_its_cells_and_each_names_its_digest(run, folder):

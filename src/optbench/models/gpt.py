@@ -1,6 +1,6 @@
 """A small GPT (Radford et al. 2019, GPT-2): a decoder that gives each token's successor.
 
-Departures: no biases, the squared ReLU, and a head of its own in place of the transposed embedding.
+Departures: no biases, the squared ReLU, and an untied head.
 """
 
 from typing import Annotated

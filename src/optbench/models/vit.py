@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from optbench.core.errors import UsageError
 from optbench.models.transformer import Block, initialise
 
-MINIMUM_SIDES = (2, 2)  # a patch, unless told otherwise
+MINIMUM_SIDES = (2, 2)  # a patch, by default
 LAYERS = ("Embedding", "LayerNorm", "Linear")  # that hold parameters
 HEADS = ("patches", "positions", "head")  # the embeddings, and its last layer
 

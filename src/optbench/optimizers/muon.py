@@ -2,7 +2,7 @@
 
 Hidden matrices, and convolutions' kernels as matrices [out, in x kh x kw], move along the nearest
 semi-orthogonal matrix to their Nesterov momentum, found by five steps of a Newton-Schulz iteration.
-Embeddings, heads and vectors get AdamW, with an lr of their own.
+Embeddings, heads and vectors get AdamW, at lr x `adamw_lr_ratio`.
 
 The scale of an update is that of Moonlight (Liu et al. 2025, arXiv 2502.16982, 2.2):
 0.2 sqrt(max(rows, columns)), which gives it about the root mean square of AdamW's updates, and so
@@ -11,7 +11,8 @@ own. Departures: momentum is an average, which changes its length alone; the ite
 the parameters' precision, Jordan's in bfloat16, and starts from the momentum over its norm,
 whatever that is, Jordan's over norm + 1e-7.
 
-It is our own: torch's refuses kernels, and pytorch-optimizer's iterates in bfloat16 on a CPU too.
+Written here, since torch's refuses kernels, and pytorch-optimizer's iterates in bfloat16 on a CPU
+too.
 """
 
 import math

@@ -7,9 +7,9 @@ debiased averages in place of sums, the gradient's average is preconditioned, an
 norm of Adam's for the same tensor, so that lr is Adam's. Vectors get Adam. A side larger than
 `max_precondition_dim` has no factor, and k counts those that have.
 
-It is our own: pytorch-optimizer's `Shampoo` averages gradients with updates, moves nothing before
-its first roots, and puts no bound on a factor's size; the state of its `ScalableShampoo` cannot be
-kept in a checkpoint.
+Written here, since pytorch-optimizer's `Shampoo` averages gradients with updates, moves nothing
+before its first roots, and puts no bound on a factor's size; the state of its `ScalableShampoo`
+cannot be kept in a checkpoint.
 """
 
 from collections.abc import Callable, Mapping

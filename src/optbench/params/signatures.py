@@ -63,7 +63,7 @@ PLAIN: dict[str, Any] = {
     "betas": tuple[float, float], "milestones": tuple[float, ...], "width": int,
 }  # fmt: skip
 # What optbench.training.scheduling.Scheduler adds to every schedule; a schedule's file may say in
-# WARMUP_FRACTION how much warm-up it has unless told.
+# WARMUP_FRACTION how much warm-up it has by default.
 SHARED_SCHEDULE_ARGS: dict[str, Any] = {
     "warmup_fraction": (RANGES["warmup_fraction"], 0.0),
     "stepping": (Literal["iteration", "epoch"], "iteration"),

@@ -1,4 +1,4 @@
-"""How many optimizers share a figure: families in panels of their own, and labels beside lines."""
+"""How many optimizers share a figure: a panel a family, and labels beside lines."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from optbench.params import signatures
 
-MOST = 7  # lines that are told apart in a panel
+MOST = 7  # lines that can be distinguished in a panel
 COLUMNS = 3
 GAP = 0.065  # of a panel's height, between the middles of two labels
 

@@ -10,7 +10,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-# A known optimizer has the same colour in every figure, told apart from those of its family by
+# A known optimizer has the same colour in every figure, distinct from those of its family to
 # colour-blind readers too (Okabe and Ito's, then Paul Tol's muted ones); others take from the rest.
 COLOURS = {
     "sgd": "#000000", "lion": "#882255",
