@@ -10,7 +10,8 @@ from scipy import stats
 from tests.core.test_randomness import splitmix64
 
 from optbench.core import randomness
-from optbench.core.random_access import shuffled, uniforms, words_at
+from optbench.core.random_access import shuffled, uniforms
+from optbench.core.randomness import words_at
 
 KEY = randomness.key(0, "order")
 

@@ -10,7 +10,7 @@ from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Rando
 from torchvision.transforms import functional as F
 
 from optbench.core import randomness
-from optbench.core.random_access import words_at
+from optbench.core.randomness import words_at
 from optbench.tasks.image_stream.views import (
     ATTEMPTS,
     DRAWS,

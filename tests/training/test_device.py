@@ -1,6 +1,7 @@
 """The fingerprint holds what the bits depend on, and nothing by which they do not change."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,7 +12,8 @@ from optbench.training import device
 
 def test_what_libraries_compute_by_is_in_the_fingerprint(monkeypatch):
     settings, cpu = digits_run().settings, torch.device("cpu")
-    before = device.fingerprint(settings, cpu, "0")
+    task = SimpleNamespace(data_sha256="0")
+    before = device.fingerprint(settings, cpu, task)
     for name, value in [
         ("MKL_CBWR", "COMPATIBLE"), ("ONEDNN_MAX_CPU_ISA", "AVX2"), ("DNNL_MAX_CPU_ISA", "AVX2"),
         ("MKL_ENABLE_INSTRUCTIONS", "SSE4_2"), ("ONEDNN_DEFAULT_FPMATH_MODE", "BF16"),
@@ -20,7 +22,7 @@ def test_what_libraries_compute_by_is_in_the_fingerprint(monkeypatch):
     ]:  # fmt: skip
         with monkeypatch.context() as patch:
             patch.setenv(name, value)
-            after = device.fingerprint(settings, cpu, "0")
+            after = device.fingerprint(settings, cpu, task)
         assert after == {**before, "libraries": f"{name}={value}"}
 
 

@@ -1,30 +1,22 @@
 """Random numbers and orders at single positions: nothing of a data set's length is ever made.
 
-`words_at` gives what `randomness.words` holds at some places of a stream. `shuffled` is the
-swap-or-not shuffle (Hoang, Morris and Rogaway 2012, "An enciphering scheme based on a card
-shuffle", figure 1), whose rounds each pair all positions and swap every pair or not, for any number
-of positions; its round function is SplitMix64. A Feistel network with cycle walking was left out:
-of few positions, it gives even permutations more often than odd ones, however many its rounds.
+`shuffled` is the swap-or-not shuffle (Hoang, Morris and Rogaway 2012, "An enciphering scheme based
+on a card shuffle", figure 1), whose rounds each pair all positions and swap every pair or not, for
+any number of positions; its round function is SplitMix64. A Feistel network with cycle walking was
+left out: of few positions, it gives even permutations more often than odd ones, however many its
+rounds.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from optbench.core.randomness import GOLDEN_GAMMA, Words, integers, words
+from optbench.core.randomness import Words, integers, words, words_at
 
 ROUNDS = 90  # the paper's bound is in 6 log2(count); these suffice for millions of positions
 WORD_BITS = 64
 MANTISSA_BITS = 53  # of a float64
 
 Positions = NDArray[np.int64]
-
-
-def words_at(stream: int, positions: Positions) -> Words:
-    """The words of a stream at positions counted from 0; shape of `positions`, [n]."""
-    z = np.uint64(stream) + GOLDEN_GAMMA * (positions.astype(np.uint64) + np.uint64(1))
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
 
 
 def uniforms(bits: Words) -> NDArray[np.float64]:

@@ -23,7 +23,12 @@ def key(seed: int, purpose: str, epoch: int = 0) -> int:
 
 def words(stream: int, count: int) -> Words:
     """The first `count` 64-bit words of a stream, one an example; shape [count]."""
-    z = np.uint64(stream) + GOLDEN_GAMMA * np.arange(1, count + 1, dtype=np.uint64)
+    return words_at(stream, np.arange(count))
+
+
+def words_at(stream: int, positions: NDArray[np.int64]) -> Words:
+    """The words of a stream at positions counted from 0; shape of `positions`, [n]."""
+    z = np.uint64(stream) + GOLDEN_GAMMA * (positions.astype(np.uint64) + np.uint64(1))
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return z ^ (z >> np.uint64(31))

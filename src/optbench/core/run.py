@@ -56,7 +56,8 @@ class Settings:
     precision: Literal["fp32", "bf16"]
     compile: bool
     device: str
-    threads: Annotated[int, Gt(0), Lt(1025)]
+    threads: Annotated[int, Gt(0), Lt(1025)]  # of each device's process
+    devices: Annotated[int, Gt(0), Lt(1025)]  # that share each batch
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 from optbench.core.run import Run
 from optbench.cost.cost import Cost
 from optbench.cost.kinds import Kind, kinds_of
-from optbench.cost.peak_memory import WARMUP_STEPS, peak_memory_bytes
+from optbench.cost.peak_memory import WARMUP_STEPS, one_of, peak_memory_bytes
 from optbench.tasks.protocol import Batch, Task
 from optbench.training.assembly import build_learner, build_task
 from optbench.training.device import fingerprint, set_up_process
@@ -32,7 +32,8 @@ def measure(run: Run, reference: Run, *, pairs: int = PAIRS) -> Cost:
     """The cost of a step of `run`'s optimizer beside one of SGD's.
 
     Both train on the workload's data as `run` has it, and should have a rate so small that hundreds
-    of steps change nothing: the time of a step does not depend on it.
+    of steps change nothing: the time of a step does not depend on it. Of several devices one's part
+    is measured, without what they send each other.
 
     Args:
         run: the subject's.
@@ -70,7 +71,7 @@ def measure(run: Run, reference: Run, *, pairs: int = PAIRS) -> Cost:
         steps_per_epoch=len(task.train),
         optimizer_state_bytes=state_bytes(subject.learner.optimizer),
         peak_memory_bytes=memory,
-        fingerprint=fingerprint(settings, device, task.data_sha256),
+        fingerprint=fingerprint(settings, device, task),
     )
 
 
@@ -105,7 +106,7 @@ class Stepper:
     def __init__(self, run: Run, task: Task, device: torch.device) -> None:
         """Builds network and optimizer as training does, on a task that others may share."""
         self.task, self.device = task, device
-        self.learner = build_learner(run, task, device)
+        self.learner = build_learner(run, task, device, one_of(run.settings.devices))
         self.learner.model.train()
         self.batches: Iterator[Batch] = iter(())
 
@@ -113,7 +114,7 @@ class Stepper:
         """The next batch, starting over at the end of the epoch."""
         batch = next(self.batches, None)
         if batch is None:
-            self.batches = self.task.train.epoch(0)
+            self.batches = self.task.train.epoch(0, 0, self.learner.world.share)
             batch = next(self.batches)
         return batch
 

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 import torch
 
 from optbench.core.run import Run
+from optbench.core.world import Share, World
 from optbench.cost.kinds import kinds_of
 from optbench.cost.live_bytes import LiveBytes
 from optbench.tasks.protocol import Task
@@ -35,16 +36,24 @@ class CudaBytes:
         return torch.cuda.max_memory_allocated(self.device) - self.before
 
 
+def one_of(devices: int) -> World:
+    """The first of some devices, as if the others were there."""
+    return World(Share(0, devices))
+
+
 def peak_memory_bytes(run: Run, task: Task, device: torch.device) -> int:
     """The most bytes that are alive at once in a step of any kind, see `Cost.peak_memory_bytes`.
+
+    Of several devices, on one.
 
     Nothing else may train in this process meanwhile.
     """
     gc.collect()  # else what is left of learners before would be freed meanwhile
-    batch = next(task.train.epoch(0))
+    world = one_of(run.settings.devices)
+    batch = next(task.train.epoch(0, 0, world.share))
     peaks = []
     with nullcontext(CudaBytes(device)) if device.type == "cuda" else LiveBytes() as live:
-        learner = build_learner(run, task, device)
+        learner = build_learner(run, task, device, world)
         learner.model.train()
         for _ in range(WARMUP_STEPS):
             learner.step(batch)

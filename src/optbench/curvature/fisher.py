@@ -15,18 +15,21 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from optbench.core.world import WHOLE, Share
+
 LIKELIHOODS = ("categorical",)  # logits of classes, of which one is the target
 
 
-def sampled(logits: Tensor, generator: Generator) -> Tensor:
+def sampled(logits: Tensor, generator: Generator, share: Share = WHOLE) -> Tensor:
     """The gradient of -log p(y | x) for one label a loss drawn from the model; [..., classes].
 
     Unbiased for the Fisher matrix. Uniform numbers come from the CPU, so that a seed means the same
-    on every device.
+    on every device. They are drawn for the examples of all devices, of which these are a share.
     """
     p = logits.detach().double().softmax(dim=-1)
-    shape = (*p.shape[:-1], 1)
-    uniform = torch.rand(shape, generator=generator, dtype=torch.float64).to(p.device)
+    shape = (len(p) * share.count, *p.shape[1:-1], 1)
+    drawn_for_all = torch.rand(shape, generator=generator, dtype=torch.float64)
+    uniform = drawn_for_all[share.index :: share.count].to(p.device)
     drawn = torch.searchsorted(p.cumsum(dim=-1), uniform).clamp(max=p.shape[-1] - 1)
     # In place: of a language model's probabilities a second copy would be felt.
     return p.scatter_(-1, drawn, p.gather(-1, drawn) - 1).to(logits.dtype)

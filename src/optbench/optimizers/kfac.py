@@ -25,6 +25,7 @@ from torch.nn import functional as F
 
 from optbench.core.errors import UsageError
 from optbench.core.objective import Objective
+from optbench.core.world import Share
 from optbench.curvature import fisher as fishers
 from optbench.curvature import kronecker, layers
 from optbench.curvature.layers import Layer
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 FAMILY = "matrix"
 WEIGHT_DECAY = "decoupled"
 LIKELIHOODS = ("categorical",)  # of which the Fisher matrix is known
+DEALT = ("curvature_batch",)  # of several devices, each takes its share
 
 LARGEST = 8192  # a side of a factor where max_dim sets no limit; 256 MB, and its inverse as much
 
@@ -85,7 +87,8 @@ class KFAC(Preconditioned):
                 which is another matrix.
             approx: what to do with a layer's positions.
             solve: `eigen` is exact in the damping, `cholesky` is faster.
-            curvature_batch: examples of a curvature pass; sequences, not tokens.
+            curvature_batch: examples of a curvature pass, on all devices together; sequences, not
+                tokens.
             max_dim: layers with a larger factor descend along their gradient; None: those with one
                 above 8192 are an error.
             fallback_lr: step size of what has no block; None: lr.
@@ -149,13 +152,16 @@ class KFAC(Preconditioned):
 
     def update_factors(self, objective: Objective) -> None:
         """Moves the averages of A and G towards those of some of the batch's examples."""
-        inputs = objective.inputs[: self.curvature_batch]
-        targets = objective.targets[: self.curvature_batch]
+        share = objective.world.share
+        inputs = objective.inputs[: self.curvature_batch // share.count]
+        targets = objective.targets[: self.curvature_batch // share.count]
         taken = record(self.model, objective.forward, inputs, self.layers)
         self.require_calls(taken)
         self.is_bf16 = taken.is_bf16
-        sources = logit_gradients(taken.logits, targets, self.fisher, self.generator)
-        for name, pair in kronecker.factors(taken, self.layers, sources, self.approx).items():
+        sources = logit_gradients(taken.logits, targets, self.fisher, self.generator, share)
+        factors = kronecker.factors(taken, self.layers, sources, self.approx)
+        objective.world.average(factor for pair in factors.values() for factor in pair)
+        for name, pair in factors.items():
             state = self.state[self.layers[name].weight]
             if not all(torch.isfinite(factor).all() for factor in pair):
                 self.failures += 1
@@ -260,14 +266,14 @@ def split_groups(
 
 
 def logit_gradients(
-    logits: Tensor, labels: Tensor, fisher: str, generator: torch.Generator
+    logits: Tensor, labels: Tensor, fisher: str, generator: torch.Generator, share: Share
 ) -> Iterable[Tensor]:
     """Gradients in the logits, of their shape, whose outer products add up to the Fisher matrix."""
     if fisher == "type2":
         return fishers.columns(logits)
     if fisher == "empirical":
         return [fishers.observed(logits, labels)]
-    return [fishers.sampled(logits, generator)]
+    return [fishers.sampled(logits, generator, share)]
 
 
 def cosine(a: Tensor, b: Tensor) -> Tensor:

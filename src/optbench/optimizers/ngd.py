@@ -29,6 +29,7 @@ from optbench.curvature.record import frozen_statistics, record
 FAMILY = "matrix"
 WEIGHT_DECAY = "decoupled"
 LIKELIHOODS = ("categorical",)  # of which the Fisher matrix is known
+ONE_DEVICE = "it solves a system with a row for each example and class, of which a device has some"
 LAYERS = ("BatchNorm1d", "BatchNorm2d", "Conv2d", "Linear")  # of which the Jacobian is known
 REFINE_ABOVE = 1e-4  # relative residual at which a solution is refined
 REFUSE_ABOVE = 1e-3  # relative residual at which it is an error

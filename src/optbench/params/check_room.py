@@ -36,6 +36,7 @@ def check_settings(checker: Checker, settings: Settings) -> Settings:
     is_dataset = checker.name("datasets", settings.dataset, "settings.dataset")
     if is_dataset:
         check_batch_size(checker, "settings.batch_size", settings)
+    check_devices(checker, "settings.devices", settings)
     if not checker.name("tasks", settings.task, "settings.task"):
         return settings
     task_args = checker.arguments(
@@ -71,6 +72,42 @@ def check_batch_size(checker: Checker, path: str, settings: Settings) -> None:
         )
 
 
+def check_devices(checker: Checker, path: str, settings: Settings) -> None:
+    """A batch can be dealt to all devices, two examples and more each, as BatchNorm needs."""
+    devices, batch_size = settings.devices, settings.batch_size
+    if devices == 1:
+        return
+    if batch_size % devices or batch_size < 2 * devices:
+        nearest = max(2, round(batch_size / devices)) * devices
+        checker.add(
+            f"{path}: got {devices} with batch_size {batch_size}: each device must have as many "
+            f"examples of a batch, at least two: make batch_size {nearest}, which is another "
+            "experiment"
+        )
+    if ":" in settings.device:
+        checker.add(
+            f"settings.device: got '{settings.device}' with {devices} devices: name the kind "
+            "alone, and choose among several by CUDA_VISIBLE_DEVICES in the environment"
+        )
+
+
+def check_dealt(
+    checker: Checker, name: str, path: str, args: Mapping[str, Any], settings: Settings
+) -> None:
+    """An optimizer can train on several devices, by what its file declares."""
+    devices = settings.devices
+    if devices == 1:
+        return
+    if why := signatures.constant("optimizers", name, "ONE_DEVICE"):
+        checker.add(f"{path}: {name} trains on one device alone, since {why}: set devices to 1")
+    for argument in signatures.constant("optimizers", name, "DEALT") or ():
+        if args[argument] % devices:
+            checker.add(
+                f"{path}.{argument}: got {args[argument]} with {devices} devices, each of which "
+                f"takes as many of them: must be a multiple of {devices}"
+            )
+
+
 def check_sides(checker: Checker, settings: Settings) -> None:
     """The data are not too small for the network, where both files declare sizes."""
     sides = signatures.constant("datasets", settings.dataset, "SIDES")
@@ -99,6 +136,7 @@ def check_optimizer(
                 f"needs a {needed} above 0"
             )
     check_curvature(checker, name, ".".join(path), settings)
+    check_dealt(checker, name, ".".join(path), args, settings)
     return args
 
 
@@ -205,6 +243,11 @@ def check_search(
     checker: Checker, search: Search, settings: Settings, rows: Rows, schedules: Rows
 ) -> None:
     """Schedule and optimizers exist, and each has a space of one size of arguments it takes."""
+    if settings.devices > 1:
+        checker.add(
+            f"search: trials train on one device, and settings.devices is {settings.devices}: "
+            "leave search empty"
+        )
     is_known = checker.choice("schedule", search.schedule, "search.schedule", schedules)
     if check_budget(checker, "search.budget", search.budget) and is_known:
         for optimizer in rows:

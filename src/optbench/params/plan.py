@@ -93,6 +93,10 @@ def single(room: Room, params: Params, code: Code) -> Run:
         raise ParamsError([problem + where for problem in checker.problems])
     run = params.override.apply(resolve(room, params, arm, seed=params.seed, code=code))
     rules.check_batch_size(checker, "override.batch_size", run.settings)
+    rules.check_devices(checker, "override.devices", run.settings)
+    rules.check_dealt(
+        checker, arm.optimizer, f"optimizers.{arm.optimizer}", run.optimizer_args, run.settings
+    )
     if unknown := set(run.optimizer_args) - set(room.optimizers[arm.optimizer]):
         name = min(unknown)
         checker.add(f"override.{name}: {arm.optimizer} takes no {name}: leave it without a value")

@@ -58,6 +58,7 @@ class Override:
     train_split: Literal["full", "holdout"] | None = None
     precision: Literal["fp32", "bf16"] | None = None
     device: str | None = None
+    devices: Annotated[int, Gt(0), Lt(1025)] | None = None
 
     @property
     def given(self) -> dict[str, Any]:

@@ -44,26 +44,32 @@ class Checkpoints:
     def restore(self, training: Training) -> bool:
         """Puts a training where the latest sound checkpoint left it; whether there was one.
 
-        Damaged ones are removed, with a warning.
+        On several devices the first process reads it, for all.
 
         Raises:
             UsageError: what was restored is not what was saved, to the bit.
         """
+        content = training.world.first_bytes(self._latest() if training.world.is_first else b"")
+        if not content:
+            return False
+        put(unpack(content), training)
+        if pack(state_of(training)) != content:
+            raise UsageError(
+                f"{type(training.learner.optimizer).__name__} or the network does not restore its "
+                f"own state from {self.folder}: its state_dict and load_state_dict must carry all "
+                "state to the bit; remove that folder to start again"
+            )
+        return True
+
+    def _latest(self) -> bytes:
+        """The latest sound checkpoint, or nothing; damaged ones are removed, with a warning."""
         for path in reversed(self._files()):
             content = _read(path)
-            if content is None:
-                print(f"warning: {path} is damaged: the one before is used", file=sys.stderr)
-                path.unlink()
-                continue
-            put(unpack(content), training)
-            if pack(state_of(training)) != content:
-                raise UsageError(
-                    f"{type(training.learner.optimizer).__name__} or the network does not restore "
-                    f"its own state from {path}: its state_dict and load_state_dict must carry all "
-                    f"state to the bit; remove {self.folder} to start again"
-                )
-            return True
-        return False
+            if content is not None:
+                return content
+            print(f"warning: {path} is damaged: the one before is used", file=sys.stderr)
+            path.unlink()
+        return b""
 
     def _files(self) -> list[Path]:
         """From the earliest step to the latest."""

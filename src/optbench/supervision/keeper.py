@@ -38,6 +38,9 @@ class Keeper:
     A checkpoint is written once a minute and at each point of the history, but less often where
     writing is so slow that it would take over 2 % of the time. OPTBENCH_CHECKPOINT_S sets the
     seconds between two in place of that; 0 writes one after each step.
+
+    On several devices the first process alone writes, and all end after the same step: at each they
+    ask one another for signals. While they score they do not, and who is left ends with the first.
     """
 
     def __init__(self, training: Training, checkpoints: Checkpoints) -> None:
@@ -77,13 +80,15 @@ class Keeper:
         now = time.monotonic()
         self.longest_s = max(self.longest_s, now - self.stepped_at)
         self.stepped_at = now
+        self.signal = self.training.world.largest(self.signal or 0) or None
         self._end_if_asked()
         if self._is_due(self.every_s):
             self._save()
 
     def scored(self) -> None:
         """Ends the training where a signal has come."""
-        self._end_if_asked()
+        if self.training.world.is_first:
+            self._end_if_asked()
 
     def point(self, point: Point, diagnostics: Sequence[Diagnostic]) -> None:
         """Keeps the training, unless the last checkpoint is too young for its cost."""
@@ -101,7 +106,8 @@ class Keeper:
 
     def _save(self) -> None:
         """Writes a checkpoint, unless the latest holds this very state, and times it."""
-        if self.saved_position == self.training.course.position:
+        is_kept = self.saved_position == self.training.course.position
+        if is_kept or not self.training.world.is_first:
             return
         start = time.monotonic()
         self.checkpoints.save(self.training)

@@ -23,6 +23,7 @@ from optbench.training.train import complete
 def train(run: Run, name: str, kept: Path | None = None) -> tuple[Outcome, Training]:
     """Trains a run and scores it; the outcome, and the training at its end.
 
+    On several devices each process has both; the first alone keeps checkpoints and shows progress.
     The same run under the same fingerprint gives the same bits, however often it was killed.
 
     Args:
@@ -37,18 +38,20 @@ def train(run: Run, name: str, kept: Path | None = None) -> tuple[Outcome, Train
     """
     with out_of_memory(run), ExitStack() as stack:
         training = prepare(run)
+        is_first = training.world.is_first
         watchers: list[Watcher] = []
         if kept is not None:
             checkpoints = Checkpoints(kept / identity([run], training.fingerprint))
-            if checkpoints.restore(training):
+            if checkpoints.restore(training) and is_first:
                 done = f"step {training.step} of {training.steps}"
                 print(f"{name}: goes on after {done}, from {checkpoints.folder}", flush=True)
             watchers.append(stack.enter_context(Keeper(training, checkpoints)))
-        score = registry.load_score(run.settings.task).SCORE
-        watchers.append(stack.enter_context(PointProgress(name, training, score)))
-        watchers.append(Contention(name))
+        if is_first:
+            score = registry.load_score(run.settings.task).SCORE
+            watchers.append(stack.enter_context(PointProgress(name, training, score)))
+            watchers.append(Contention(name))
         outcome = complete(run, training, *watchers)
-        if outcome.diverged_at_step is None:
+        if outcome.diverged_at_step is None and is_first:
             tell_sample(training, name)
         return outcome, training
 

@@ -5,6 +5,8 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from optbench.core.world import WHOLE, Share
+
 Batch = tuple[Tensor, ...]
 
 
@@ -17,8 +19,13 @@ class Batches(Protocol):
         """Batches an epoch."""
         ...
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch counted from 0, from batch `start` on."""
+    def epoch(self, epoch: int, start: int = 0, share: Share = WHOLE) -> Iterator[Batch]:
+        """The batches of an epoch counted from 0, from batch `start` on.
+
+        Of several devices each gets its share of the epoch's examples, in their order: of each
+        batch that is trained on, as many as the others, in a batch of its own. Scored are batches
+        of the usual size, of which a device may have one less than another.
+        """
         ...
 
 

@@ -1,6 +1,7 @@
 """From a Run to the parts that train it, each seeded from the run's seed."""
 
 import inspect
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,9 +14,11 @@ from torch.optim import Optimizer
 from optbench.core import randomness, registry, roles
 from optbench.core.packages import distributions_of
 from optbench.core.run import SCORING_SHARE, Run, Settings
+from optbench.core.world import ALONE, World
 from optbench.tasks.protocol import Batches, Task
 from optbench.training.device import fingerprint, set_up_process
 from optbench.training.loop import Learner, Training
+from optbench.training.processes import averaging, join, require_alike
 from optbench.training.scheduling import Scheduler
 
 DATA = Path("data/raw")
@@ -31,16 +34,19 @@ def prepare(run: Run) -> Training:
     """
     settings = run.settings
     device = set_up_process(settings)
+    world = join(settings)
     task = build_task(settings, run.seed, device)
-    learner = build_learner(run, task, device)
+    place = fingerprint(settings, device, task)
+    require_alike(world, randomness.key(0, json.dumps(place)) % 2**63)
+    learner = build_learner(run, task, device, world)
     steps = settings.budget.total_steps(len(task.train))
     return Training(
         learner=learner,
         scheduler=build_scheduler(run, learner.optimizer, steps, len(task.train)),
-        heldout=heldout_part(task, steps * settings.batch_size),
+        heldout=heldout_part(task, steps * settings.batch_size, least=settings.devices),
         recount=registry.load_score(settings.task).recount,
         points=points(steps),
-        fingerprint=fingerprint(settings, device, task.data_sha256),
+        fingerprint=place,
     )
 
 
@@ -49,7 +55,7 @@ def points(steps: int) -> Sequence[int]:
     return sorted({-(-steps * k // POINTS) for k in range(1, POINTS + 1)})
 
 
-def heldout_part(task: Task, trained: int) -> Batches:
+def heldout_part(task: Task, trained: int, *, least: int = 1) -> Batches:
     """What is scored at each point: a fixed part of the validation set, or of the test set.
 
     It is as large as the share of the time allows that all scoring may take, by the examples that
@@ -58,11 +64,12 @@ def heldout_part(task: Task, trained: int) -> Batches:
     Args:
         task: the run's.
         trained: examples that the run trains on, each as often as it does.
+        least: examples, so that each device has one to score.
     """
     validation, test = task.validation(), task.test()
     once = test.examples + (validation.examples if validation else 0)  # scored at the end
     allowed = SCORING_SHARE * trained / FORWARD_SHARE - once
-    limit = max(1, int(allowed / POINTS))
+    limit = max(least, int(allowed / POINTS))
     return task.validation(limit) or task.test(limit)
 
 
@@ -105,17 +112,20 @@ def build_optimizer(
     return optimizer
 
 
-def build_learner(run: Run, task: Task, device: torch.device) -> Learner:
+def build_learner(run: Run, task: Task, device: torch.device, world: World = ALONE) -> Learner:
     """The network, initialised from the run's seed, and its optimizer."""
     settings = run.settings
     model = build_model(settings, task, run.seed, device)
+    shared = averaging(model, world)
     return Learner(
         model=model,
         forward=torch.compile(model) if settings.compile else model,
+        averaging=torch.compile(shared) if settings.compile else shared,
         optimizer=build_optimizer(run.optimizer, model, settings, run.optimizer_args),
         task=task,
         precision=settings.precision,
         device=device,
+        world=world,
     )
 
 

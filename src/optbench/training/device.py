@@ -10,16 +10,18 @@ import torch
 
 from optbench.core.errors import UsageError
 from optbench.core.run import Settings
+from optbench.tasks.protocol import Task
 from optbench.training.memory import keep_freed_memory
 from optbench.training.openmp import require_threads
+from optbench.training.processes import LOCAL_COUNT, LOCAL_NUMBER, described, of_torchrun
 
 # cuBLAS repeats its bits only with a fixed workspace; read when CUDA starts.
 WORKSPACE = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 os.environ.setdefault(*WORKSPACE)
 # By these the libraries below torch choose instructions and algorithms, and so bits.
 LIBRARIES = (
-    "ATEN_", "CUBLAS", "CUDNN_", "DNNL_", "GOMP_", "KMP_", "MKL_", "NVIDIA_TF32_", "OMP_",
-    "ONEDNN_", "OPENBLAS_", "TORCH_ALLOW_TF32_", "TORCH_BLAS_",
+    "ATEN_", "CUBLAS", "CUDNN_", "DNNL_", "GOMP_", "KMP_", "MKL_", "NCCL_", "NVIDIA_TF32_",
+    "OMP_", "ONEDNN_", "OPENBLAS_", "TORCH_ALLOW_TF32_", "TORCH_BLAS_",
 )  # fmt: skip
 # Of those, what changes none: threads are set by the run, where they wait and what is told.
 WITHOUT_EFFECT = re.compile(
@@ -55,7 +57,8 @@ def select(name: str) -> torch.device:
 def set_up_process(settings: Settings) -> torch.device:
     """Fixes threads and algorithms so that the same run gives the same bits; returns the device.
 
-    Memory that a step frees is kept for the next one.
+    Memory that a step frees is kept for the next one. Of several devices on a machine, this process
+    has that of its number there.
 
     Raises:
         UsageError: the device is absent, or the threads cannot be had.
@@ -68,14 +71,38 @@ def set_up_process(settings: Settings) -> torch.device:
     torch.backends.cudnn.benchmark = False
     # What is called fp32 multiplies in fp32, convolutions too.
     torch.backends.cudnn.allow_tf32 = False
+    processes = of_torchrun(LOCAL_COUNT, 1)  # on this machine
     device = select(settings.device)
     if device.type == "cpu":
-        require_threads(settings.threads)
+        require_threads(settings.threads, processes)
+    elif processes > 1:
+        device = own_device(device.type, processes)
     return device
 
 
-def fingerprint(settings: Settings, device: torch.device, data_digest: str) -> dict[str, str | int]:
-    """All that the bits of a run depend on besides code and params."""
+def own_device(kind: str, processes: int) -> torch.device:
+    """This process' device of those here, a GPU each.
+
+    Raises:
+        UsageError: there are fewer.
+    """
+    present = torch.get_device_module(kind).device_count()
+    if present < processes:
+        raise UsageError(
+            f"settings.devices: {processes} processes on this machine need as many GPUs, and "
+            f"{kind} has {present} here: take more machines, or plan with fewer devices, which is "
+            "another experiment"
+        )
+    device = torch.device(kind, of_torchrun(LOCAL_NUMBER, 0))
+    torch.get_device_module(kind).set_device(device)
+    return device
+
+
+def fingerprint(settings: Settings, device: torch.device, task: Task) -> dict[str, str | int]:
+    """All that the bits of a run depend on besides code and params.
+
+    A task may have a `fingerprint` to add, for example of what decodes its images.
+    """
     return {
         "torch": torch.__version__,
         "device": hardware(device),
@@ -83,8 +110,10 @@ def fingerprint(settings: Settings, device: torch.device, data_digest: str) -> d
         "cpu_capability": cpu_capability(),
         "libraries": library_settings(os.environ),
         "threads": settings.threads,
+        "devices": described(settings.devices),
         "precision": settings.precision,
-        "data_sha256": data_digest,
+        "data_sha256": task.data_sha256,
+        **getattr(task, "fingerprint", {}),
     }
 
 

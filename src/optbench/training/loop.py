@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from optbench.core.errors import UsageError
 from optbench.core.objective import Objective
 from optbench.core.records import Diagnostic, Point
+from optbench.core.world import World
 from optbench.tasks.protocol import Batch, Batches, Task
 from optbench.training.batch_norm import reestimated_statistics
 from optbench.training.scheduling import Scheduler
@@ -26,10 +28,12 @@ class Learner:
 
     model: nn.Module
     forward: Forward  # the model, or the model compiled
+    averaging: Forward  # the same; on several devices, gradients become the means over all
     optimizer: Optimizer
     task: Task
     precision: str
     device: torch.device
+    world: World
 
     def outputs(self, inputs: Tensor, *, forward: Forward | None = None) -> Tensor:
         """Outputs in float32, [b, ...], from a forward pass in the workload's precision."""
@@ -43,10 +47,15 @@ class Learner:
         return self.outputs(inputs, forward=self.model)
 
     def backward(self, batch: Batch) -> Tensor:
-        """Leaves the gradient of a batch's loss in the parameters and returns the loss."""
+        """Leaves the gradient of a batch's loss in the parameters and returns the loss.
+
+        Both are means over all devices, whose shares of a batch are equally large.
+        """
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self.task.loss(self.outputs(self.task.inputs(batch)), batch)
+        outputs = self.outputs(self.task.inputs(batch), forward=self.averaging)
+        loss = self.task.loss(outputs, batch)
         torch.autograd.backward(loss)
+        self.world.average([loss.detach()])
         return loss
 
     def step(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -69,6 +78,7 @@ class Learner:
             self.task.likelihood,
             forward=self.eager,
             backward=backward,
+            world=self.world,
         )
         # torch's stub says that a closure returns a float.
         self.optimizer.step(objective)  # type: ignore[arg-type]
@@ -151,6 +161,11 @@ class Training:
         return self.learner.task.train
 
     @property
+    def world(self) -> World:
+        """The processes that train it together."""
+        return self.learner.world
+
+    @property
     def step(self) -> int:
         """Steps done."""
         return self.course.step
@@ -176,7 +191,7 @@ def take_steps(training: Training, watchers: Sequence[Watcher]) -> None:
     learner.model.train()
     while training.step < stop:
         epoch, start = divmod(training.step, len(training.train))
-        batches = training.train.epoch(epoch, start)
+        batches = training.train.epoch(epoch, start, training.world.share)
         for batch in islice(batches, stop - training.step):
             training.scheduler.apply(training.step)
             loss, norm = learner.step(batch)
@@ -194,6 +209,7 @@ def add_point(training: Training, watchers: Sequence[Watcher]) -> None:
     if (bad := first_not_finite(losses)) is not None:
         course.diverged_at_step = step - len(losses) + bad + 1
         return
+    require_agreement(learner)
     scores = evaluate(training, training.heldout, *watchers)
     if not math.isfinite(scores.loss):
         course.diverged_at_step = step
@@ -220,6 +236,8 @@ def add_point(training: Training, watchers: Sequence[Watcher]) -> None:
 def evaluate(training: Training, batches: Batches, *watchers: Watcher) -> Scores:
     """Scores the weights that are to be judged on every example, weighing examples equally."""
     with judged_weights(training):
+        # Of BatchNorm's running statistics, which each device has of its share.
+        training.world.copy_first(training.learner.model.buffers())
         return _evaluate(training, batches, watchers)
 
 
@@ -239,7 +257,8 @@ def judged_weights(training: Training) -> Iterator[None]:
         return
     before()
     try:
-        inputs = map(learner.task.inputs, training.train.epoch(0))
+        batches = training.train.epoch(0, 0, training.world.share)
+        inputs = map(learner.task.inputs, batches)
         with reestimated_statistics(learner.model, learner.eager, inputs):
             yield
     finally:
@@ -254,16 +273,37 @@ def _evaluate(training: Training, batches: Batches, watchers: Sequence[Watcher])
     learner.model.eval()
     losses: list[Tensor] = []
     columns: dict[str, list[Tensor]] = {}
-    for batch in batches.epoch(0):
+    for batch in batches.epoch(0, 0, training.world.share):
         outputs = learner.outputs(task.inputs(batch))
         losses.append(task.losses(outputs, batch))
         for name, column in task.columns(outputs, batch).items():
             columns.setdefault(name, []).append(column)
         for watcher in watchers:
             watcher.scored()
-    whole = {name: torch.cat(parts).cpu().tolist() for name, parts in columns.items()}
-    loss = torch.cat(losses).cpu().double().mean().item()
+    gathered = training.world.gathered
+    whole = {name: gathered(torch.cat(parts)).tolist() for name, parts in columns.items()}
+    loss = gathered(torch.cat(losses)).double().mean().item()
     return Scores(loss, training.recount(whole), whole)
+
+
+@torch.no_grad()
+def require_agreement(learner: Learner) -> None:
+    """Each device has the same parameters, to the bit, as far as a sum of their bits shows.
+
+    Raises:
+        UsageError: they have come apart, since an optimizer looks at its share of a batch alone.
+    """
+    if not learner.world.is_connected:
+        return
+    parameters = [p.contiguous().flatten() for p in learner.model.parameters()]
+    sums = [p.view(torch.uint8).sum(dtype=torch.int64) for p in parameters]
+    if strangers := learner.world.strangers(torch.stack(sums).tolist()):
+        raise UsageError(
+            f"{type(learner.optimizer).__name__} has changed the parameters in another way on "
+            f"device {strangers[0]} than on device 0: what it computes of its share of a batch "
+            "(objective.inputs) must be averaged by objective.world, or its file must say in "
+            "ONE_DEVICE why it cannot be"
+        )
 
 
 def first_not_finite(values: Tensor) -> int | None:

@@ -12,8 +12,8 @@ RUNTIMES = ("libgomp", "libiomp", "libomp")
 VARIABLES = ("OMP_THREAD_LIMIT", "OMP_DYNAMIC", "OMP_MAX_ACTIVE_LEVELS", "OMP_NESTED")
 
 
-def require_threads(threads: int) -> None:
-    """Refuses what overrules a number of threads.
+def require_threads(threads: int, processes: int = 1) -> None:
+    """Refuses what overrules a number of threads, of each of some processes.
 
     oneDNN waits for ever for the rest of a team that is smaller than it was promised; more threads
     than cores wait for one another at each barrier.
@@ -22,11 +22,12 @@ def require_threads(threads: int) -> None:
         UsageError: the environment gives smaller teams, or there are fewer cores.
     """
     cores = usable_cores()
-    if threads > cores:
+    if threads * processes > cores:
+        each = f", on {processes} devices each" if processes > 1 else ""
         raise UsageError(
-            f"settings.threads: got {threads}, and this process may use {cores} (by its affinity, "
-            "or its container's quota): give it more, or plan with as many, which is another "
-            "experiment"
+            f"settings.threads: got {threads}{each}, and this process may use {cores} (by its "
+            "affinity, or its container's quota): give it more, or plan with as many, which is "
+            "another experiment"
         )
     team = largest_team()
     if team is not None and team < threads:

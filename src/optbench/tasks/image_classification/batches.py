@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from optbench.core import randomness
+from optbench.core.world import WHOLE, Share
 from optbench.datasets.images import ImageData, Images
 
 
@@ -58,8 +59,10 @@ class TrainBatches:
         """Batches an epoch."""
         return self.examples // self.batch_size
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images [batch_size, c, h, w] and labels [batch_size], from batch `start` on."""
+    def epoch(
+        self, epoch: int, start: int = 0, share: Share = WHOLE
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images [b, c, h, w] and labels [b], a share of each batch, from batch `start` on."""
         images = self.images
         choices = 2 * images.padding + 1
         draws = [
@@ -74,6 +77,7 @@ class TrainBatches:
         across = torch.arange(images.width, device=images.device)
         for index in range(start, len(self)):
             batch = order[index * self.batch_size : (index + 1) * self.batch_size]
+            batch = batch[share.index :: share.count]
             columns = torch.where(flipped[batch, None], across.flip(0), across)
             columns = left[batch, None] + columns
             yield images.gather(batch, top[batch], columns), images.labels[batch]
@@ -96,14 +100,17 @@ class EvalBatches:
         """Batches an epoch."""
         return -(-self.examples // self.batch_size)
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+    def epoch(
+        self, epoch: int, start: int = 0, share: Share = WHOLE
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         """Images [b, c, h, w] and labels [b]; the same in every epoch."""
         images = self.images
         across = torch.arange(images.width, device=images.device)
-        for first in range(start * self.batch_size, self.examples, self.batch_size):
-            stop = min(first + self.batch_size, self.examples)
+        places = torch.arange(share.index, self.examples, share.count, device=images.device)
+        for first in range(start * self.batch_size, len(places), self.batch_size):
+            some = places[first : first + self.batch_size]
             # Of n images m are taken: numbers 0, n/m, 2n/m, ..., rounded down.
-            batch = torch.arange(first, stop, device=images.device) * images.count // self.examples
+            batch = some * images.count // self.examples
             columns = across.expand(len(batch), -1)
             top = torch.zeros_like(batch)
             yield images.gather(batch, top, columns), images.labels[batch]

@@ -6,16 +6,13 @@ from typing import Annotated, Any
 
 import torch
 from annotated_types import Ge, Lt
-from torch import Tensor
-from torch.nn import functional as F
 
 from optbench.core import registry
 from optbench.core.errors import UsageError
 from optbench.core.run import Settings
 from optbench.datasets.images import ImageData, every_kth_of_class
 from optbench.tasks.image_classification.batches import DeviceImages, EvalBatches, TrainBatches
-from optbench.tasks.image_classification.score import LIKELIHOOD
-from optbench.tasks.protocol import Batch
+from optbench.tasks.image_classification.classification import Classification
 
 # What the data tell the network, as far as it asks.
 NETWORK_ARGS = ("channels", "classes", "sides")
@@ -24,10 +21,8 @@ VALIDATION_EVERY = 10
 EVAL_BATCH_SIZE = 1000  # has no influence on what is learnt
 
 
-class ImageClassification:
+class ImageClassification(Classification):
     """Batches are images [b, channels, height, width], normalised, and labels [b]."""
-
-    likelihood = LIKELIHOOD
 
     def __init__(
         self,
@@ -41,8 +36,8 @@ class ImageClassification:
         label_smoothing: float,
     ) -> None:
         """Puts the images on the device; arguments as for `build`."""
+        super().__init__(label_smoothing=label_smoothing)
         self.data_sha256 = data.digest
-        self.label_smoothing = label_smoothing
         self.network_args: Mapping[str, Any] = {
             "channels": data.train.pixels.shape[3],
             "classes": len(data.classes),
@@ -76,31 +71,6 @@ class ImageClassification:
     def test(self, limit: int | None = None) -> EvalBatches:
         """The test set, at most `limit` images spread over it."""
         return EvalBatches(self._test, batch_size=EVAL_BATCH_SIZE, limit=limit)
-
-    def inputs(self, batch: Batch) -> Tensor:
-        """Images [b, channels, height, width]."""
-        return batch[0]
-
-    def targets(self, batch: Batch) -> Tensor:
-        """Labels [b]."""
-        return batch[1]
-
-    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """Cross entropy with label smoothing of logits [b, classes], a scalar."""
-        return F.cross_entropy(outputs, batch[1], label_smoothing=self.label_smoothing)
-
-    def losses(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """Cross entropy of each image, [b], without label smoothing."""
-        return F.cross_entropy(outputs, batch[1], reduction="none")
-
-    def columns(self, outputs: Tensor, batch: Batch) -> Mapping[str, Tensor]:
-        """Each image's class, the predicted class, and the probability given to it; [b] each.
-
-        Confidence to four decimals keeps the file small.
-        """
-        top = outputs.softmax(dim=1).max(dim=1)
-        confidence = top.values.double().mul(1e4).round().div(1e4)
-        return {"actual": batch[1], "predicted": top.indices, "confidence": confidence}
 
 
 def build(

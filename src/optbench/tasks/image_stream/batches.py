@@ -8,6 +8,7 @@ from torch import Tensor
 
 from optbench.core import randomness
 from optbench.core.random_access import shuffled
+from optbench.core.world import WHOLE, Share
 from optbench.tasks.image_stream.loader import Loader, Request
 from optbench.tasks.image_stream.parts import Examples
 
@@ -60,12 +61,14 @@ class TrainBatches:
         """Batches an epoch."""
         return self.examples // self.batch_size
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images [batch_size, 3, side, side] and labels [batch_size], from batch `start` on."""
+    def epoch(
+        self, epoch: int, start: int = 0, share: Share = WHOLE
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images [b, 3, side, side] and labels [b], a share of each batch from `start` on."""
         stream = randomness.key(self.seed, "order", epoch)
 
         def request(index: int) -> Request:
-            places = np.arange(index * self.batch_size, (index + 1) * self.batch_size)
+            places = index * self.batch_size + np.array(share.places(self.batch_size))
             return Request("train", self.ids(shuffled(places, self.examples, stream=stream)), epoch)
 
         served = self.loader.serve(len(self), request, start=start)
@@ -96,15 +99,18 @@ class EvalBatches:
         """Batches an epoch."""
         return -(-self.examples // self.batch_size)
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+    def epoch(
+        self, epoch: int, start: int = 0, share: Share = WHOLE
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         """Images [b, 3, side, side] and labels [b]; the same in every epoch."""
+        dealt = share.places(self.examples)
 
         def request(index: int) -> Request:
-            stop = min((index + 1) * self.batch_size, self.examples)
+            some = np.array(dealt[index * self.batch_size : (index + 1) * self.batch_size])
             # Of n images m are taken: numbers 0, n/m, 2n/m, ..., rounded down.
-            places = np.arange(index * self.batch_size, stop) * self.count // self.examples
+            places = some * self.count // self.examples
             return Request("train" if self.of_training else "test", self.ids(places), None)
 
-        served = self.loader.serve(len(self), request, start=start)
+        served = self.loader.serve(-(-len(dealt) // self.batch_size), request, start=start)
         for pixels, labels in served:
             yield self.normalise(pixels), labels.to(self.normalise.device, non_blocking=True)

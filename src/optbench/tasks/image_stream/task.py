@@ -9,19 +9,16 @@ from typing import Annotated, Any
 
 import torch
 from annotated_types import Ge, Gt, Lt
-from torch import Tensor
-from torch.nn import functional as F
 
 from optbench.core import registry
 from optbench.core.errors import UsageError
 from optbench.core.run import Settings
 from optbench.datasets.image_decoder import decoder
 from optbench.datasets.image_files import ImageFileData
+from optbench.tasks.image_classification.classification import Classification
 from optbench.tasks.image_stream.batches import EvalBatches, Normalisation, TrainBatches
 from optbench.tasks.image_stream.loader import Loader, Reader, workers_of
 from optbench.tasks.image_stream.parts import Examples, held_out, kept, whole
-from optbench.tasks.image_stream.score import LIKELIHOOD
-from optbench.tasks.protocol import Batch
 
 # What the data tell the network, as far as it asks.
 NETWORK_ARGS = ("channels", "classes", "sides")
@@ -30,10 +27,8 @@ VALIDATION_EVERY = 25
 EVAL_BATCH_SIZE = 128  # has no influence on what is learnt
 
 
-class ImageStream:
+class ImageStream(Classification):
     """Batches are images [b, 3, side, side], normalised, and labels [b]."""
-
-    likelihood = LIKELIHOOD
 
     def __init__(
         self,
@@ -49,15 +44,15 @@ class ImageStream:
         prefetch: int,
     ) -> None:
         """Reads nothing yet; arguments as for `build`."""
+        super().__init__(label_smoothing=label_smoothing)
         self.data_sha256 = data.digest
         self.fingerprint: Mapping[str, str] = {"decoder": decoder()}  # on which pixels depend
-        self.label_smoothing = label_smoothing
         self.network_args: Mapping[str, Any] = {
             "channels": 3, "classes": len(data.class_counts), "sides": (side, side),
         }  # fmt: skip
         self.loader = Loader(
             Reader(train=data.train, test=data.test, seed=seed, side=side, flip=flip),
-            batch_size=max(settings.batch_size, EVAL_BATCH_SIZE),
+            batch_size=max(settings.batch_size, EVAL_BATCH_SIZE * settings.devices),
             workers=workers_of(workers),
             prefetch=prefetch,
             pin_memory=device.type == "cuda",
@@ -106,31 +101,6 @@ class ImageStream:
             self.loader, self.normalise, count=self.test_examples, ids=whole, of_training=False,
             batch_size=EVAL_BATCH_SIZE, limit=limit,
         )  # fmt: skip
-
-    def inputs(self, batch: Batch) -> Tensor:
-        """Images [b, 3, side, side]."""
-        return batch[0]
-
-    def targets(self, batch: Batch) -> Tensor:
-        """Labels [b]."""
-        return batch[1]
-
-    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """Cross entropy with label smoothing of logits [b, classes], a scalar."""
-        return F.cross_entropy(outputs, batch[1], label_smoothing=self.label_smoothing)
-
-    def losses(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """Cross entropy of each image, [b], without label smoothing."""
-        return F.cross_entropy(outputs, batch[1], reduction="none")
-
-    def columns(self, outputs: Tensor, batch: Batch) -> Mapping[str, Tensor]:
-        """Each image's class, the predicted class, and the probability given to it; [b] each.
-
-        Confidence to four decimals keeps the file small.
-        """
-        top = outputs.softmax(dim=1).max(dim=1)
-        confidence = top.values.double().mul(1e4).round().div(1e4)
-        return {"actual": batch[1], "predicted": top.indices, "confidence": confidence}
 
 
 def build(

@@ -61,10 +61,10 @@ def train_view(
 ) -> Pixels:
     """A random part of an image, a function of (seed, epoch, example); [side, side, 3]."""
     place = np.array([example])
-    (stream,) = random_access.words_at(randomness.key(seed, "crop", epoch), place).tolist()
+    (stream,) = randomness.words_at(randomness.key(seed, "crop", epoch), place).tolist()
     box = random_box(*image.size, randomness.words(stream, ATTEMPTS * DRAWS))
     pixels = scaled_part(image, box, side)
-    bits = random_access.words_at(randomness.key(seed, "flip", epoch), place)
+    bits = randomness.words_at(randomness.key(seed, "flip", epoch), place)
     return pixels[:, ::-1] if flip and randomness.integers(bits, 2)[0] else pixels
 
 

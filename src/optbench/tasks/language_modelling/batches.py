@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from optbench.core import randomness
+from optbench.core.world import WHOLE, Share
 
 PADDING = -100  # a target that is none; F.cross_entropy's `ignore_index`
 
@@ -34,15 +35,18 @@ class TrainBatches:
         """Batches an epoch."""
         return self.examples // self.batch_size
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """Tokens and their successors, [batch_size, context] each, from batch `start` on."""
+    def epoch(
+        self, epoch: int, start: int = 0, share: Share = WHOLE
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Tokens and their successors, [b, context] each: a share of each batch from `start` on."""
         bits = randomness.words(randomness.key(self.seed, "window", epoch), self.examples)
         places = randomness.integers(bits, len(self.stream) - self.context)
         first = torch.from_numpy(places).to(self.stream.device)  # [examples]
         along = torch.arange(self.context + 1, device=self.stream.device)
         for index in range(start, len(self)):
             batch = first[index * self.batch_size : (index + 1) * self.batch_size]
-            windows = self.stream[batch[:, None] + along]  # [batch_size, context + 1]
+            batch = batch[share.index :: share.count]
+            windows = self.stream[batch[:, None] + along]  # [b, context + 1]
             yield windows[:, :-1], windows[:, 1:]
 
 
@@ -60,13 +64,16 @@ class EvalBatches:
         """Batches an epoch."""
         return -(-self.examples // self.batch_size)
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+    def epoch(
+        self, epoch: int, start: int = 0, share: Share = WHOLE
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         """Tokens and their successors or `PADDING`, [b, context]; the same in every epoch."""
-        for first in range(start * self.batch_size, self.examples, self.batch_size):
-            stop = min(first + self.batch_size, self.examples)
+        device = self.inputs.device
+        places = torch.arange(share.index, self.examples, share.count, device=device)
+        for first in range(start * self.batch_size, len(places), self.batch_size):
+            some = places[first : first + self.batch_size]
             # Of n windows m are taken: numbers 0, n/m, 2n/m, ..., rounded down.
-            places = torch.arange(first, stop, device=self.inputs.device)
-            batch = places * len(self.inputs) // self.examples
+            batch = some * len(self.inputs) // self.examples
             yield self.inputs[batch], self.targets[batch]
 
 
