@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from torch import Tensor
 from tests.tasks import test_batches, test_language_modelling
 from tests.tasks.test_image_stream import FORMS, data, task_of  # noqa: F401
+from torch import Tensor
 
 from optbench.core.world import WHOLE, Share
 
