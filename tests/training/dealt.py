@@ -70,8 +70,20 @@ def network(name: str) -> tuple[nn.Module, tuple[str, ...]]:
     return nn.Sequential(*layers).double(), ("6",)
 
 
-def trained(optimizer: str, name: str, world) -> tuple[nn.Module, list[float]]:
+class Spoilt(Batches):
+    """On the last device, the third batch is of NaN."""
+
+    def batch(self, step: int, share: Share) -> tuple[Tensor, Tensor]:
+        images, labels = super().batch(step, share)
+        is_spoilt = step == 2 and share.index == share.count - 1
+        return (images * torch.nan if is_spoilt else images), labels
+
+
+def trained(
+    optimizer: str, name: str, world, batches: Batches | None = None
+) -> tuple[nn.Module, list[float]]:
     """A network after five steps, and their losses."""
+    batches = batches or Batches()
     room, _ = digits_room()
     arguments = {**room.optimizers[optimizer]}
     if "curvature_batch" in arguments:
@@ -82,9 +94,9 @@ def trained(optimizer: str, name: str, world) -> tuple[nn.Module, list[float]]:
     )
     learner = Float64(
         model=model, forward=model, averaging=averaging(model, world), optimizer=built,
-        task=Batches(), precision="fp32", device=torch.device("cpu"), world=world,
+        task=batches, precision="fp32", device=torch.device("cpu"), world=world,
     )  # fmt: skip
-    losses = [learner.step(Batches().batch(step, world.share))[0].item() for step in range(STEPS)]
+    losses = [learner.step(batches.batch(step, world.share))[0].item() for step in range(STEPS)]
     require_agreement(learner)
     return model, losses
 
@@ -109,6 +121,8 @@ def main() -> None:
                 if model is not None:
                     state = {k: v.contiguous() for k, v in model.state_dict().items()}
                     save_file(state, folder / f"{key}.safetensors")
+    losses = trained("sgd", "conv", world, Spoilt())[1]
+    (folder / f"spoilt-{world.share.index}.json").write_text(json.dumps(losses))
 
 
 if __name__ == "__main__":
