@@ -52,7 +52,7 @@ def trainers(process: subprocess.Popen) -> dict[int, int]:
         environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
         for variable in environment:
             if variable.startswith(b"RANK="):
-                numbers[int(variable[5:])] = pid
+                numbers.setdefault(int(variable[5:]), pid)  # what it has started comes later
     return numbers
 
 
