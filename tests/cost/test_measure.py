@@ -1,6 +1,7 @@
 """What a step costs: how kinds of steps weigh, and that nothing but the subject counts."""
 
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -109,6 +110,16 @@ def test_a_reference_shares_the_data_and_takes_no_part_in_the_memory(digits, mon
     control = measure.measure(probe("kfac"), run, pairs=6)
     assert control.peak_memory_bytes > 2 * alone
     assert set(control.ratio_by_kind) == {"plain", "curvature", "inversion"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(0.5, 30), (1.0, 30), (1.5, 21), (10.0, 5), (60.0, 5)]
+)
+def test_pairs_of_steps_end_after_a_minute_but_five_are_timed(seconds, expected):
+    stepper = SimpleNamespace(go_to=lambda kind: None, timed_step=lambda: seconds)
+    kind = SimpleNamespace(share=1.0)
+    times = measure.time_pairs(stepper, stepper, kind, name="", pairs=30)
+    assert times == [(seconds, seconds)] * expected
 
 
 def test_steppers_of_a_task_see_the_same_batches_again_after_an_epoch(digits):
