@@ -1,7 +1,6 @@
 """What a step costs: how kinds of steps weigh, and that nothing but the subject counts."""
 
 from collections import Counter
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -35,12 +34,12 @@ class FakeStepper:
 
 
 def test_a_rare_kind_gets_a_third_of_the_pairs_and_a_common_one_its_share():
-    subject, reference = FakeStepper({"plain": 2.0, "rare": 9.0}), FakeStepper({"": 1.0})
+    subject, reference = FakeStepper({"plain": 0.2, "rare": 0.9}), FakeStepper({"": 0.1})
     counts = {}
     for kind in (Kind("plain", 0.9, 1), Kind("rare", 0.1, 0)):
         times = measure.time_pairs(subject, reference, kind, name="", pairs=30)
         counts[kind.name] = len(times)
-        assert set(times) == {(subject.seconds[kind.name], 1.0)}
+        assert set(times) == {(subject.seconds[kind.name], 0.1)}
     assert counts == {"plain": 27, "rare": 10}
 
 
@@ -116,9 +115,8 @@ def test_a_reference_shares_the_data_and_takes_no_part_in_the_memory(digits, mon
     ("seconds", "expected"), [(0.5, 30), (1.0, 30), (1.5, 21), (10.0, 5), (60.0, 5)]
 )
 def test_pairs_of_steps_end_after_a_minute_but_five_are_timed(seconds, expected):
-    stepper = SimpleNamespace(go_to=lambda kind: None, timed_step=lambda: seconds)
-    kind = SimpleNamespace(share=1.0)
-    times = measure.time_pairs(stepper, stepper, kind, name="", pairs=30)
+    steppers = FakeStepper({"plain": seconds}), FakeStepper({"": seconds})
+    times = measure.time_pairs(*steppers, Kind("plain", 1.0, 0), name="", pairs=30)
     assert times == [(seconds, seconds)] * expected
 
 
