@@ -1,4 +1,4 @@
-"""What this machine has, and what each stage needs of it."""
+"""What this machine has, and what the jobs of stages need."""
 
 import os
 import shutil
@@ -15,25 +15,32 @@ from optbench.core.errors import UsageError
 from optbench.core.run import WORKLOADS
 
 GPUS_VARIABLE = "CUDA_VISIBLE_DEVICES"
-ROOM_PARAMS = f"{WORKLOADS}/<name>/params.yaml"
-CORES_SET_BY = f"{ROOM_PARAMS}: settings.threads, or those of suite or search, x settings.devices"
-GPUS_SET_BY = f"{ROOM_PARAMS}: settings.devices; of the single run, override.devices"
-# Where nothing fits even alone.
-SMALLER = (
-    "plan with fewer devices or threads, which is another experiment, or take a larger machine"
+PARAMS = "params.yaml"
+ROOM = f"{WORKLOADS}/<name>/{PARAMS}"
+DEVICES = f"{ROOM}: settings.devices, or {PARAMS}: override.devices"
+WAY_OUT = (
+    "take a machine with more, or plan with fewer, which is another experiment; --oversubscribe "
+    "goes on, for example where all of that is up to date"
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
-    """What a stage needs: of a run on several devices, one process for each."""
+    """What the job of a stage needs."""
 
-    cores: int = 1  # threads x devices
-    gpus: int = 0  # devices, where they may be CUDA's
+    threads: int = 1  # of each device's process
+    devices: int = 1
+    gpu: bool = False  # each device is a GPU where there are any
 
-    def __or__(self, other: "Need") -> "Need":
-        """What is enough for either."""
-        return Need(cores=max(self.cores, other.cores), gpus=max(self.gpus, other.gpus))
+    @property
+    def cores(self) -> int:
+        """For all threads of all devices."""
+        return self.threads * self.devices
+
+    @property
+    def gpus(self) -> int:
+        """Where there are any."""
+        return self.devices if self.gpu else 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,26 +50,68 @@ class Machine:
     cores: int
     gpus: tuple[str, ...] = ()
 
-    def require_room(self, *, jobs: int, need: Need) -> None:
-        """Refuses more jobs than there is room for; where there are no GPUs, cores alone count.
+    def require_room(self, *, jobs: int, needs: Iterable[Need]) -> None:
+        """Refuses more jobs than there is room for, whichever of some stages they carry out.
 
         Raises:
             UsageError: cores or GPUs do not suffice.
         """
-        _require("core", self.cores, jobs=jobs, each=need.cores, set_by=CORES_SET_BY)
-        if self.gpus:
-            _require("GPU", len(self.gpus), jobs=jobs, each=need.gpus, set_by=GPUS_SET_BY)
+        for need in needs:
+            self._require_cores(jobs, need)
+            if self.gpus and need.gpus:
+                self._require_gpus(jobs, need)
 
-    def gpus_of(self, place: int, *, count: int) -> tuple[str, ...]:
-        """The GPUs of the job in a place, counted from 0; jobs share where there are too few.
+    def gpus_of(self, place: int, need: Need, *, width: int) -> tuple[str, ...]:
+        """The GPUs of the job in a place: none of them another's, as far as there is room.
 
         Args:
-            place: among the jobs that run at once.
-            count: of GPUs for each of these jobs.
+            place: counted from 0.
+            need: of the job, which has one GPU at least, where there are any.
+            width: the most GPUs that a job beside it may need.
         """
-        places = max(1, len(self.gpus) // count)
-        first = place % places * count
-        return self.gpus[first : first + count]
+        places = max(1, len(self.gpus) // width)
+        first = place % places * width
+        return self.gpus[first : first + max(1, need.gpus)]
+
+    def _require_cores(self, jobs: int, need: Need) -> None:
+        """Refuses jobs whose threads are more than the cores.
+
+        Raises:
+            UsageError: with how many there is room for.
+        """
+        room = self.cores // need.cores
+        if jobs <= room:
+            return
+        keys = f"({ROOM}: settings.threads, or those of suite or search)"
+        size = f"{need.threads} threads"
+        if need.devices > 1:
+            keys, size = f"({DEVICES}; settings.threads)", f"{need.devices} devices of {size}"
+        if room:
+            raise UsageError(
+                f"--jobs {jobs}: with {size} each {keys} they need {jobs * need.cores} cores, and "
+                f"here are {self.cores}: take --jobs {room}, or --oversubscribe to share them"
+            )
+        raise UsageError(
+            f"a job with {size} {keys} needs {need.cores} cores, and here are {self.cores}: "
+            f"{WAY_OUT}"
+        )
+
+    def _require_gpus(self, jobs: int, need: Need) -> None:
+        """Refuses jobs whose devices are more than the GPUs.
+
+        Raises:
+            UsageError: with how many there is room for.
+        """
+        room, here = len(self.gpus) // need.gpus, len(self.gpus)
+        if jobs <= room:
+            return
+        size = f"{need.gpus} GPUs ({DEVICES})" if need.gpus > 1 else "a GPU"
+        if room:
+            raise UsageError(
+                f"--jobs {jobs}: each needs {size}, and here are {here}: take --jobs {room}, or "
+                "--oversubscribe to share them"
+            )
+        raise UsageError(f"a job needs {size}, and here are {here}: {WAY_OUT}")
 
 
 def this_machine() -> Machine:
@@ -70,22 +119,16 @@ def this_machine() -> Machine:
     return Machine(cores=usable_cores(), gpus=_gpus())
 
 
-def most(needs: Iterable[Need]) -> Need:
-    """What is enough for any of them."""
-    enough = Need()
-    for need in needs:
-        enough |= need
-    return enough
-
-
 def needs_of(stages: Iterable[str]) -> dict[str, Need]:
-    """What each stage needs, by params.yaml; what is not valid there, the pipeline refuses.
+    """What the job of each stage needs, as far as params are valid; the pipeline refuses the rest.
+
+    It is read from params.yaml, since plans are only made by the pipeline itself.
 
     Args:
-        stages: by their addresses, as in `workloads/digits-cnn/dvc.yaml:train@sgd-cosine-0`.
+        stages: by DVC's addresses, for example `workloads/digits-cnn/dvc.yaml:train@sgd-cosine-0`.
     """
-    override = _block(_read(Path("params.yaml")), "override")
-    rooms: dict[Path, Any] = {}
+    override = _block(_read(Path(PARAMS)), "override")
+    rooms: dict[str, Mapping[str, Any]] = {}
     needs = {}
     for stage in stages:
         file, _, name = stage.rpartition(":")
@@ -93,70 +136,67 @@ def needs_of(stages: Iterable[str]) -> dict[str, Need]:
         if WORKLOADS not in folder.parents:
             needs[stage] = Need()
             continue
-        room = WORKLOADS / folder.relative_to(WORKLOADS).parts[0]
+        room, *parts = folder.relative_to(WORKLOADS).parts
         if room not in rooms:
-            rooms[room] = _read(room / "params.yaml")
-        is_search = folder != room
-        kind = "search" if is_search else name.partition("@")[0]
-        needs[stage] = _need(kind, rooms[room], override)
+            rooms[room] = _read(WORKLOADS / room / PARAMS)
+        kind = name.partition("@")[0]
+        needs[stage] = _need_in(rooms[room], "/".join([*parts, kind]), override)
     return needs
 
 
-def _need(kind: str, params: Any, override: Mapping[str, Any]) -> Need:
-    """What a stage of a room needs, by its name without the cell, or `search`."""
+def _need_in(params: Mapping[str, Any], kind: str, override: Mapping[str, Any]) -> Need:
+    """What a kind of a room's stages needs: what trains one run, or many, or measures.
+
+    Args:
+        params: the room's.
+        kind: such as `train`, or `search/search`.
+        override: what the single run has in place of the settings.
+    """
     settings = _block(params, "settings")
-    threads, devices, device = (settings.get(key) for key in ("threads", "devices", "device"))
-    if kind in ("train", "train-arm"):
-        threads = _block(params, "suite").get("threads") or threads
-    elif kind == "search":  # its trials train on one device
-        threads, devices = _block(params, "search").get("threads") or threads, 1
-    elif kind == "run":
-        devices = override.get("devices") or devices
-        device = override.get("device") or device
-    elif kind == "cost":  # times the part of one device
-        devices = 1
-    else:
+    if kind == "run":
+        changed = {name: override.get(name) for name in ("device", "devices")}
+        settings = {**settings, **{name: value for name, value in changed.items() if value}}
+    cells = {**settings, **_threads(_block(params, "suite"))}
+    one_device = {**settings, "devices": 1}
+    sections: Mapping[str, Mapping[str, Any]] = {
+        "run": settings,
+        "train": cells,
+        "train-arm": cells,
+        "cost": one_device,  # of one device's part of a step
+        "search/search": {**one_device, **_threads(_block(params, "search"))},
+    }
+    if kind not in sections:
         return Need()
-    is_on_gpus = str(device).startswith(("auto", "cuda"))
+    chosen = sections[kind]
     return Need(
-        cores=_count(threads) * _count(devices), gpus=_count(devices) if is_on_gpus else 0
+        threads=_count(chosen.get("threads")),
+        devices=_count(chosen.get("devices")),
+        gpu=str(chosen.get("device")).startswith(("auto", "cuda")),
     )
 
 
-def _require(kind: str, present: int, *, jobs: int, each: int, set_by: str) -> None:
-    """Refuses jobs that need more of a kind than is present."""
-    if jobs * each <= present:
-        return
-    fit = present // each
-    way_out = f"take --jobs {fit}, or --oversubscribe to share them" if fit else SMALLER
-    raise UsageError(
-        f"--jobs {jobs}: with {_counted(each, kind)} each ({set_by}) they need "
-        f"{_counted(jobs * each, kind)}, and here {'is' if present == 1 else 'are'} {present}: "
-        f"{way_out}"
-    )
-
-
-def _counted(count: int, kind: str) -> str:
-    """For example `1 core`, `2 GPUs`."""
-    return f"{count} {kind}{'' if count == 1 else 's'}"
+def _threads(block: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The threads that a section has in place of the settings'."""
+    return {"threads": block["threads"]} if block.get("threads") else {}
 
 
 def _count(value: Any) -> int:
-    """A number of threads or devices as params.yaml has it; 1 where it is not valid."""
-    return value if isinstance(value, int) and value > 0 else 1
+    """A number of threads or devices; 1 where it is not valid."""
+    return value if type(value) is int and value > 0 else 1
 
 
-def _read(file: Path) -> Any:
-    """The content of a YAML file; None where it is none."""
+def _read(path: Path) -> Mapping[str, Any]:
+    """A params.yaml; empty where it is not valid."""
     try:
-        return yaml.safe_load(file.read_text(encoding="utf-8"))
+        params = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
-        return None
+        return {}
+    return params if isinstance(params, dict) else {}
 
 
-def _block(params: Any, section: str) -> Mapping[str, Any]:
+def _block(params: Mapping[str, Any], section: str) -> Mapping[str, Any]:
     """A section of params; empty where there is none that is valid."""
-    block = params.get(section) if isinstance(params, dict) else None
+    block = params.get(section)
     return block if isinstance(block, dict) else {}
 
 
