@@ -83,7 +83,7 @@ class Machine:
         if jobs <= room:
             return
         keys = f"({ROOM}: settings.threads, or those of suite or search)"
-        size = f"{need.threads} threads"
+        size = f"{need.threads} thread{'s' if need.threads > 1 else ''}"
         if need.devices > 1:
             keys, size = f"({DEVICES}; settings.threads)", f"{need.devices} devices of {size}"
         if room:
