@@ -15,7 +15,7 @@ import pytest
 from distributed import Client, LocalCluster
 from tests.conftest import ENVIRONMENT, ROOT, Project
 from tests.faults.sites import is_running, wait_until
-from tests.scaling.digits import CELLS, WORKLOAD, log_of, tree
+from tests.scaling.digits import CELLS, ROOM, WORKLOAD, copy_of, log_of, tree
 from tests.scaling.trivial import CELL as TRIVIAL_CELL
 from tests.scaling.trivial import TrivialPipeline, began, optbench, slow, start
 
@@ -67,9 +67,9 @@ def cell_files(files: dict[str, bytes]) -> dict[str, bytes]:
     return {name: content for name, content in files.items() if f"results/{CELL}/" in name}
 
 
-def trainer_of(project: Project) -> int:
-    """The process that trains the cell."""
-    holder = project.folder / f"scratch/locks/{CELL}.holder"
+def trainer_of(project: Project, run: str = CELL) -> int:
+    """The process that trains the cell, or another run; of several devices the first one's."""
+    holder = project.folder / f"scratch/locks/{run}.holder"
     return int(holder.read_text().split()[1])
 
 
@@ -174,6 +174,35 @@ def test_sigterm_ends_what_submitit_runs(tmp_path, executor):
         ["pgrep", "-f", str(tmp_path)], capture_output=True, text=True, check=False
     )
     assert not shells.stdout.split()
+
+
+@pytest.mark.slow
+def test_slurms_notice_to_every_process_of_two_devices_keeps_the_step(longer, tmp_path):
+    """Sent to the launcher and to each trainer, as Slurm does; then the job is begun again."""
+    longer.set("override.devices", 2)
+    uninterrupted = copy_of(longer.folder, tmp_path / "uninterrupted")
+    single, run = f"{ROOM}:run", f"{WORKLOAD}/run"
+    uninterrupted.run("dvc", "repro", single)
+    process = start_submitit(longer, "local", single)
+    kept = f"scratch/checkpoints/{run}/*/*.checkpoint"
+    wait_until(lambda: process.poll() is not None or any(longer.folder.glob(kept)), 120)
+    assert process.poll() is None, process.communicate()[0]
+    launcher = parent_of(trainer_of(longer, run))
+    trainers = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
+    assert len(trainers) == 2
+    for pid in (launcher, *map(int, trainers)):
+        os.kill(pid, signal.SIGUSR1)
+    output, _ = process.communicate(timeout=180)
+    assert process.returncode == 0, output
+    log = log_of(longer, single)
+    assert re.search(r"stopped after step (\d+)(?s:.*)goes on after step \1 ", log), log
+    results, expected = (
+        {name: content for name, content in tree(project).items() if f"results/{run}/" in name}
+        for project in (longer, uninterrupted)
+    )
+    assert results == expected
+    metrics = json.loads(results[f"results/{run}/metrics.json"])
+    assert metrics["fingerprint"]["devices"] == "2"
 
 
 @pytest.mark.slurm
