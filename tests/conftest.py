@@ -199,7 +199,12 @@ def copy_tracked_files(target: Path) -> None:
 
 
 def shrink(project: Project) -> None:
-    """Leaves two small workloads of digits: 2 optimizers x 2 schedules, and one cell; an epoch."""
+    """Leaves two small workloads of digits: 2 optimizers x 2 schedules, and one cell; an epoch.
+
+    Those that claims are of stay, without cells.
+    """
+    claims = yaml.safe_load((project.folder / "claims.yaml").read_text())
+    claimed = {claim["workload"] for claim in claims["claims"] if "workload" in claim}
     for folder in ("results", "reports", "costs"):
         for path in (project.folder / folder).glob("*"):
             if path.name != "dvc.yaml":
@@ -208,7 +213,7 @@ def shrink(project: Project) -> None:
         lock.unlink()
     rooms = project.folder / "workloads"
     for room in rooms.iterdir():
-        if room.name != "digits-cnn":
+        if room.name not in {"digits-cnn", *claimed}:
             shutil.rmtree(room)
     for name in ("plan", "search/trials"):
         shutil.rmtree(rooms / "digits-cnn" / name, ignore_errors=True)
@@ -231,12 +236,10 @@ def shrink(project: Project) -> None:
     project.write_params(room, SECOND_WORKLOAD)
     project.narrow(SECOND_WORKLOAD)
     (project.folder / "reports/dvc.yaml").write_text(index_of("digits-cnn", SECOND_WORKLOAD))
-    claims = yaml.safe_load((project.folder / "claims.yaml").read_text())
-    known = ("digits-cnn", SECOND_WORKLOAD)
+    known = ("digits-cnn", SECOND_WORKLOAD, *claimed)
     for claim in claims["claims"]:
         if "transfer" in claim:
             claim["transfer"] = [name for name in claim["transfer"] if name in known]
-    claims["unbuilt"] |= {"cifar10-resnet18": "image_classification"}
     (project.folder / "claims.yaml").write_text(yaml.safe_dump(claims, sort_keys=False))
 
 

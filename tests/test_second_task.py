@@ -23,7 +23,6 @@ PLACES = {
 }  # fmt: skip
 ROOM = "plane-affine"
 CLAIMS = """
-unbuilt: {}
 baselines: {}
 claims:
 - {id: value, kind: value, place: here, text: SGD has an error of 0.09., quantity: score,

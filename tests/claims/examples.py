@@ -21,7 +21,7 @@ from optbench.evaluation.metrics import Metrics
 
 ROOT = Path(__file__).parents[2]
 POST, SMALL = "cifar10-resnet18", "digits-cnn"  # the post's setting, and one of ours
-SCORES = dict.fromkeys((SMALL, "cifar10-resnet9", POST), ACCURACY)
+SCORES = dict.fromkeys((SMALL, "cifar10-resnet9", POST, "imagenet-resnet50"), ACCURACY)
 CLAIMS = load_claims(ROOT / "claims.yaml", scores=SCORES)
 GPU = {"torch": "2", "device": "cuda: NVIDIA GeForce RTX 3080", "threads": 2}
 CPU = {**GPU, "device": "cpu: x86_64"}

@@ -138,7 +138,7 @@ READERS = {
         small(ROOT / "workloads/digits-cnn/search/winners.yaml"),
         lambda _: read_winners("digits-cnn")),
     "claims.yaml": (
-        b"baselines: {}\nunbuilt: {}\nclaims:\n- {id: a, place: b, text: c, kind: formula, "
+        b"baselines: {}\nclaims:\n- {id: a, place: b, text: c, kind: formula, "
         b"quantity: radam_rho, beta2: 0.999}\n",
         lambda path: load_claims(path, scores={})),
 }  # fmt: skip

@@ -20,7 +20,6 @@ from optbench.claims.schema import (
     ValueClaim,
 )
 from optbench.core.arm import Arm
-from optbench.core.registry import load_score
 from optbench.core.score import Score
 from optbench.params.check import Checker
 from optbench.params.document import Unambiguous, read_yaml
@@ -40,9 +39,7 @@ class ClaimsError(DocumentError):
 
 
 def load_claims(path: Path = CLAIMS, *, scores: Mapping[str, Score]) -> Claims:
-    """Reads and validates claims.yaml; `scores` are those of the workloads that are built.
-
-    A claim's own workload need not be among them: it is then listed as `unbuilt`, and not run.
+    """Reads and validates claims.yaml; `scores` are those of the workloads.
 
     Raises:
         ClaimsError: the file is not usable; the message holds every problem that is there.
@@ -51,7 +48,6 @@ def load_claims(path: Path = CLAIMS, *, scores: Mapping[str, Score]) -> Claims:
     document = checker.parse(Document, (), read_yaml(path, loader=NoAliases, refusal=ClaimsError))
     if document is None:
         raise ClaimsError(checker.problems)
-    every_score = {**_unbuilt(checker, document, scores), **scores}
     baselines = checker.parse_each(Baseline, "baselines", document.baselines)
     claims = [
         claim
@@ -59,27 +55,15 @@ def load_claims(path: Path = CLAIMS, *, scores: Mapping[str, Score]) -> Claims:
         if (claim := _parse(checker, index, entry)) is not None
     ]
     for name, baseline in baselines.items():
-        if checker.choice("workload", name, f"baselines.{name}", every_score):
-            _check_baseline(checker, f"baselines.{name}", baseline, every_score[name])
-    rules = _Rules(checker, every_score, scores)
+        if checker.choice("workload", name, f"baselines.{name}", scores):
+            _check_baseline(checker, f"baselines.{name}", baseline, scores[name])
+    rules = _Rules(checker, scores)
     for claim in claims:
         rules.check(f"claims.{claim.id}", claim)
     _check_ids(checker, document.claims)
     if checker.problems:
         raise ClaimsError(checker.problems)
-    return Claims(claims=claims, baselines=baselines, scores=every_score)
-
-
-def _unbuilt(checker: Checker, document: Document, built: Mapping[str, Score]) -> dict[str, Score]:
-    """The scores of workloads that are not built, by their tasks."""
-    for name in document.unbuilt:
-        if name in built:
-            checker.add(f"unbuilt.{name}: is built: remove it")
-    return {
-        name: load_score(task).SCORE
-        for name, task in document.unbuilt.items()
-        if checker.name("tasks", task, f"unbuilt.{name}")
-    }
+    return Claims(claims=claims, baselines=baselines, scores=scores)
 
 
 def _parse(checker: Checker, index: int, entry: Any) -> Claim | None:
@@ -120,12 +104,10 @@ def _check_baseline(checker: Checker, path: str, baseline: Baseline, score: Scor
 
 
 class _Rules:
-    """What claims must fulfil beyond their shapes; `built` may give transfer evidence."""
+    """What claims must fulfil beyond their shapes."""
 
-    def __init__(
-        self, checker: Checker, scores: Mapping[str, Score], built: Mapping[str, Score]
-    ) -> None:
-        self.checker, self.scores, self.built = checker, scores, built
+    def __init__(self, checker: Checker, scores: Mapping[str, Score]) -> None:
+        self.checker, self.scores = checker, scores
 
     def check(self, path: str, claim: Claim) -> None:
         """Names exist, values are possible, and the runs hold what the claim compares."""
@@ -171,8 +153,8 @@ class _Rules:
         if is_scored:
             _check_margin(self.checker, f"{path}.margin", claim.margin, score)
         for workload in claim.transfer:
-            built = self.checker.choice("workload", workload, f"{path}.transfer", self.built)
-            if built and is_scored and self.scores[workload] != score:
+            known = self.checker.choice("workload", workload, f"{path}.transfer", self.scores)
+            if known and is_scored and self.scores[workload] != score:
                 self.checker.add(
                     f"{path}.transfer: the margin is one of {score.name}, which {workload} does "
                     "not measure: remove it"

@@ -149,7 +149,6 @@ class Document:
     """The top level of claims.yaml."""
 
     baselines: Mapping[str, Any]
-    unbuilt: Mapping[str, str]
     claims: tuple[Any, ...]
 
 
@@ -159,4 +158,4 @@ class Claims:
 
     claims: Sequence[Claim]
     baselines: Mapping[str, Baseline]  # by workload
-    scores: Mapping[str, Score]  # of each workload that a claim may be of, built or not
+    scores: Mapping[str, Score]  # of each workload that a claim may be of

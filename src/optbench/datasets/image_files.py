@@ -143,7 +143,7 @@ def image_file_data(
     std: tuple[float, float, float],
     sha256: Mapping[str, str],
 ) -> ImageFileData:
-    """A data set whose manifest lies below `root`, and whose files the environment names.
+    """A data set whose manifest lies below `root`, and whose files lie where its layout says.
 
     Args:
         layout: the data set's.
@@ -155,9 +155,7 @@ def image_file_data(
     Raises:
         UsageError: files or manifest are missing or damaged, or do not belong together.
     """
-    way_out = (
-        f"run `{layout.variable}=/path/to/folder dvc repro data/dvc.yaml:download@{root.name}`"
-    )
+    way_out = f"run {layout.obtain}"
     path = (root / MANIFEST).absolute()
     manifest = read_manifest(path, way_out)
     if sha256 and manifest.digest != sha256[MANIFEST]:
@@ -165,7 +163,7 @@ def image_file_data(
             f"{path} is damaged: sha256 is {manifest.digest}, expected {sha256[MANIFEST]}. Remove "
             f"it, then {way_out}"
         )
-    source = source_of(layout)
+    source = source_of(layout, root)
     train, test = (_files(source, split, path, manifest, way_out) for split in SPLITS)
     counts = np.bincount(manifest.of(0)["label"], minlength=layout.classes)
     return ImageFileData(

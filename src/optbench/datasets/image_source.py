@@ -36,10 +36,10 @@ Progress = Callable[[int], None]
 
 
 class Archive(NamedTuple):
-    """A file as it is published."""
+    """A file as it is published; one that is made here has no md5 that could be known before."""
 
     name: str
-    md5: str
+    md5: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,15 +47,25 @@ class Layout:
     """What a data set consists of."""
 
     name: str
-    variable: str  # of the environment, which names its folder
+    variable: str | None  # of the environment, which names its folder; None: its manifest's
     archives: Mapping[Split, Archive]
     labels: Archive  # the development kit
     classes: int
     examples: Mapping[Split, int]
 
     @property
+    def obtain(self) -> str:
+        """The command that makes its manifest, and its files where they are made here."""
+        stage = f"data/dvc.yaml:download@{self.name}"
+        if self.variable is None:
+            return f"`dvc repro --force {stage}`"
+        return f"`{self.variable}=/path/to/folder dvc repro {stage}`"
+
+    @property
     def way_out(self) -> str:
         """What to do where it is not found."""
+        if self.variable is None:
+            return f"run {self.obtain}, which makes it"
         train, val = (self.archives[split].name for split in SPLITS)
         return (
             f"name its folder by its absolute path, as in `{self.variable}=/path/to/folder dvc "
@@ -66,7 +76,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Source:
-    """The folder that a user names."""
+    """The folder of a data set's files."""
 
     layout: Layout
     folder: Path
@@ -151,12 +161,18 @@ class Source:
         return locations[np.argsort(locations["name"])]
 
 
-def source_of(layout: Layout) -> Source:
-    """The folder that the environment names.
+def source_of(layout: Layout, root: Path) -> Source:
+    """The folder that the environment names, or where files are made here, `root`.
+
+    Args:
+        layout: the data set's.
+        root: the folder of its manifest.
 
     Raises:
-        SourceError: it names none.
+        SourceError: the environment names none.
     """
+    if layout.variable is None:
+        return Source(layout, root)
     try:
         folder = named_path(layout.variable)
     except SourceError as error:

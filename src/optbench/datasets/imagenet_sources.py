@@ -38,11 +38,12 @@ def obtain_layout(
     Raises:
         SourceError: as for `obtain`.
     """
-    source = source_of(layout)
+    source = source_of(layout, target)
     kit = source.folder / layout.labels.name
     classes = None
     if not source.is_tree("val") and kit.is_file():
-        check_md5(kit, layout.labels.md5)
+        if layout.labels.md5:
+            check_md5(kit, layout.labels.md5)
         classes = validation_classes(kit)
     make_manifest(source, target, classes=classes, sha256=sha256, processes=processes)
 

@@ -188,12 +188,11 @@ def _shards(files: Mapping[Split, ImageFiles], scratch: Path) -> Iterator[Shard]
 
 
 def _checksums(source: Source) -> Iterator[Checksum]:
-    """Those of the archives that are used, but for the development kit."""
+    """Those of the published archives that are used, but for the development kit."""
     for split in SPLITS:
-        if not source.is_tree(split):
-            archive = source.layout.archives[split]
-            path = source.scratch(split) / f"md5-{archive.md5}"
-            yield Checksum(source.place(split), archive.md5, path)
+        md5 = source.layout.archives[split].md5
+        if md5 and not source.is_tree(split):
+            yield Checksum(source.place(split), md5, source.scratch(split) / f"md5-{md5}")
 
 
 def carry_out(works: Sequence[Work], *, name: str, processes: int | None) -> None:
