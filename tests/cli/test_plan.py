@@ -62,6 +62,12 @@ def test_the_sentence_sums_what_steps_took():
     assert sentence.startswith(f"digits-cnn: the single run and 2 of {total} cells will train: ab")
     seconds = sum(estimate_s(run) for run in runs.values())
     assert plan.duration(seconds) in sentence
+    peaks = [
+        json.loads((ROOT / f"costs/digits-cnn/{run.optimizer}.json").read_text())
+        for run in runs.values()
+    ]
+    megabytes = max(cost["peak_memory_bytes"] for cost in peaks) / 1e6
+    assert f"up to {megabytes:.0f} MB of tensors" in sentence
     assert plan.outlook(room, {}) == "digits-cnn: nothing will train"
 
 
@@ -71,7 +77,8 @@ def test_where_no_step_was_measured_it_says_so(tmp_path):
     with chdir(tmp_path):  # no costs there
         sentence = plan.outlook(room, runs)
     assert "no single run and 1 of " in sentence
-    assert sentence.endswith("how long is not known before `cost` has measured a step")
+    cost = "dvc repro workloads/digits-cnn/dvc.yaml:cost"
+    assert sentence.endswith(f"how long is not known before `{cost}` has measured a step")
 
 
 def test_where_a_cost_cannot_be_it_is_named_and_nothing_is_held_up(tmp_path):

@@ -24,7 +24,7 @@ COST = Cost(
     steps_per_epoch=22,
     optimizer_state_bytes=100,
     peak_memory_bytes=1000,
-    fingerprint={**dict.fromkeys(PLACE, ""), "device": "cpu", "threads": 1},
+    fingerprint={**dict.fromkeys(PLACE, ""), "device": "cpu", "threads": 1, "devices": "1"},
 )
 
 

@@ -125,7 +125,7 @@ def test_the_cost_is_said_where_a_step_has_been_timed(runs):
         step_time_s=0.1, sgd_step_time_s=0.1, step_time_ratio=1.0, step_time_ratio_q1=1.0,
         step_time_ratio_q3=1.0, pairs=3, ratio_by_kind={"plain": 1.0}, steps_per_epoch=100,
         optimizer_state_bytes=1, peak_memory_bytes=1,
-        fingerprint={**dict.fromkeys(PLACE, ""), "device": "cpu", "threads": 1},
+        fingerprint={**dict.fromkeys(PLACE, ""), "device": "cpu", "threads": 1, "devices": "1"},
     )  # fmt: skip
     path = cost_path("digits-cnn", "sgd")
     path.parent.mkdir(parents=True)

@@ -13,7 +13,7 @@ from optbench.cli.commands import Parser
 from optbench.core.duration import duration
 from optbench.core.errors import UsageError
 from optbench.core.run import WORKLOADS, Run
-from optbench.cost.estimate import estimate_s
+from optbench.cost.estimate import estimate_s, peak_memory_bytes
 from optbench.params.load import Room, load_params, load_room, require_plain
 from optbench.params.plan import cells, single_run
 from optbench.scaling.locks import require_whole
@@ -45,9 +45,14 @@ def outlook(room: Room, pending: Mapping[str, Run]) -> str:
     except UsageError as error:
         return f"{head}; how long is not known: {error}"
     if any(time is None for time in times):
-        return f"{head}; how long is not known before `cost` has measured a step"
+        cost = f"dvc repro {WORKLOADS}/{room.name}/dvc.yaml:cost"
+        return f"{head}; how long is not known before `{cost}` has measured a step"
     seconds = sum(time for time in times if time is not None)
-    return f"{head}: about {duration(seconds)}, at the step times in costs/{room.name}/"
+    megabytes = max(peak_memory_bytes(run) or 0 for run in pending.values()) / 1e6
+    return (
+        f"{head}: about {duration(seconds)}, and up to {megabytes:,.0f} MB of tensors on each "
+        f"device beside the data, as costs/{room.name}/ has measured a step"
+    )
 
 
 def changed_stages(workload: str) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""How long a run takes, from the measured time of its optimizer's step."""
+"""How long a run takes and what memory, from the measured cost of its optimizer's step."""
 
 from optbench.core.run import SCORING_SHARE, Run
 from optbench.cost.cost import cost_path
@@ -20,7 +20,17 @@ def estimate_s(run: Run) -> float | None:
         return None
     cost = measured_cost(path)
     seconds = cost.training_s(run.settings.budget) / (1 - SCORING_SHARE)
-    seconds *= int(cost.fingerprint.get("devices", 1)) / run.settings.devices
+    seconds *= int(cost.fingerprint["devices"]) / run.settings.devices
     if not str(cost.fingerprint["device"]).startswith("cpu"):
         return seconds
     return seconds * int(cost.fingerprint["threads"]) / run.settings.threads
+
+
+def peak_memory_bytes(run: Run) -> int | None:
+    """The most that a step of a run has alive on a device; None where it was not measured.
+
+    Raises:
+        UsageError: the measured cost is damaged, or holds what cannot be.
+    """
+    path = cost_path(run.workload, run.optimizer)
+    return measured_cost(path).peak_memory_bytes if path.is_file() else None

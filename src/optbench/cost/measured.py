@@ -10,7 +10,8 @@ from optbench.cost.cost import Cost, read_cost
 
 # The keys of a fingerprint that tables show.
 PLACE = (
-    "torch", "device", "cpu", "cpu_capability", "libraries", "threads", "precision", "data_sha256",
+    "torch", "device", "cpu", "cpu_capability", "libraries", "threads", "devices", "precision",
+    "data_sha256",
 )  # fmt: skip
 
 
@@ -47,5 +48,5 @@ def wrong_cost(cost: Cost) -> Sequence[str]:
         fingerprint=isinstance(fingerprint, Mapping)
         and all(isinstance(fingerprint.get(name), str | int) for name in PLACE)
         and is_count(fingerprint["threads"])
-        and bool(re.fullmatch(r"[1-9]\d{0,3}", str(fingerprint.get("devices", 1)))),
+        and bool(re.fullmatch(r"[1-9]\d{0,3}", str(fingerprint["devices"]))),
     )
