@@ -68,3 +68,21 @@ def test_threads_share_the_work_of_a_step_that_was_measured_with_others(tmp_path
         place = {**COST.fingerprint, "threads": 2 * run.settings.threads, "device": device}
         path.write_text(replace(COST, fingerprint=place).to_json())
         assert estimate_s(run) == pytest.approx(factor * 1.76 / (1 - SCORING_SHARE))
+
+
+@pytest.mark.parametrize(
+    ("measured", "devices", "factor"),
+    [("1", 1, 1.0), ("8", 8, 1.0), ("1", 2, 0.5), ("8", 2, 4.0)],
+)
+@pytest.mark.parametrize("device", ["cpu: x86_64", "cuda: card"])
+def test_a_step_takes_as_long_as_one_device_s_part_of_it(
+    tmp_path, monkeypatch, measured, devices, factor, device
+):
+    """What was measured is a part already: nothing is divided twice."""
+    monkeypatch.chdir(tmp_path)
+    run = digits_run("adam", budget=Budget(epochs=4), devices=devices)
+    path = cost_path("digits-cnn", "adam")
+    path.parent.mkdir(parents=True)
+    place = {**COST.fingerprint, "device": device, "devices": measured}
+    path.write_text(replace(COST, fingerprint=place).to_json())
+    assert estimate_s(run) == pytest.approx(factor * 1.76 / (1 - SCORING_SHARE))

@@ -34,12 +34,12 @@ class FakeStepper:
 
 
 def test_a_rare_kind_gets_a_third_of_the_pairs_and_a_common_one_its_share():
-    subject, reference = FakeStepper({"plain": 2.0, "rare": 9.0}), FakeStepper({"": 1.0})
+    subject, reference = FakeStepper({"plain": 0.2, "rare": 0.9}), FakeStepper({"": 0.1})
     counts = {}
     for kind in (Kind("plain", 0.9, 1), Kind("rare", 0.1, 0)):
         times = measure.time_pairs(subject, reference, kind, name="", pairs=30)
         counts[kind.name] = len(times)
-        assert set(times) == {(subject.seconds[kind.name], 1.0)}
+        assert set(times) == {(subject.seconds[kind.name], 0.1)}
     assert counts == {"plain": 27, "rare": 10}
 
 
@@ -109,6 +109,15 @@ def test_a_reference_shares_the_data_and_takes_no_part_in_the_memory(digits, mon
     control = measure.measure(probe("kfac"), run, pairs=6)
     assert control.peak_memory_bytes > 2 * alone
     assert set(control.ratio_by_kind) == {"plain", "curvature", "inversion"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(0.5, 30), (1.0, 30), (1.5, 21), (10.0, 5), (60.0, 5)]
+)
+def test_pairs_of_steps_end_after_a_minute_but_five_are_timed(seconds, expected):
+    steppers = FakeStepper({"plain": seconds}), FakeStepper({"": seconds})
+    times = measure.time_pairs(*steppers, Kind("plain", 1.0, 0), name="", pairs=30)
+    assert times == [(seconds, seconds)] * expected
 
 
 def test_steppers_of_a_task_see_the_same_batches_again_after_an_epoch(digits):

@@ -9,8 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from tests.conftest import digits_run
 from torch import Tensor, nn
 
+from optbench.core.world import ALONE, WHOLE, Share
 from optbench.cost import peak_memory
 from optbench.cost.live_bytes import LiveBytes
 from optbench.training.loop import Learner
@@ -48,7 +50,7 @@ class Task:
         self.data = torch.ones(10 * SIZE, device=device)
         self.train = self
 
-    def epoch(self, epoch: int) -> Iterator[tuple[Tensor]]:
+    def epoch(self, epoch: int, start: int = 0, share: Share = WHOLE) -> Iterator[tuple[Tensor]]:
         yield (self.data[:SIZE] * 2,)
 
     def inputs(self, batch: tuple[Tensor]) -> Tensor:
@@ -75,8 +77,9 @@ def learner(network: type[nn.Module], task: Task, device: torch.device, **args: 
     model = network().to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, foreach=False, **args)
     return Learner(
-        model=model, forward=model, optimizer=optimizer, task=task, precision="fp32", device=device
-    )
+        model=model, forward=model, averaging=model, optimizer=optimizer, task=task,
+        precision="fp32", device=device, world=ALONE,
+    )  # fmt: skip
 
 
 def measured(monkeypatch, step: str, task: Task, device: torch.device, *, on=None) -> int:
@@ -85,7 +88,7 @@ def measured(monkeypatch, step: str, task: Task, device: torch.device, *, on=Non
     monkeypatch.setattr(
         peak_memory, "build_learner", lambda *_: learner(network, task, on or device, **args)
     )
-    return peak_memory.peak_memory_bytes(None, task, device)
+    return peak_memory.peak_memory_bytes(digits_run(), task, device)
 
 
 def trained(task: Task, device: torch.device) -> Learner:
@@ -171,12 +174,12 @@ def test_the_hungriest_kind_of_step_counts(monkeypatch):
     def build(*_: object) -> Learner:
         model = Shallow()
         return Learner(
-            model=model, forward=model, optimizer=Periodic(model.parameters(), lr=0.1),
-            task=task, precision="fp32", device=CPU,
+            model=model, forward=model, averaging=model, world=ALONE,
+            optimizer=Periodic(model.parameters(), lr=0.1), task=task, precision="fp32", device=CPU,
         )  # fmt: skip
 
     monkeypatch.setattr(peak_memory, "build_learner", build)
-    peak = peak_memory.peak_memory_bytes(None, task, CPU)
+    peak = peak_memory.peak_memory_bytes(digits_run(), task, CPU)
     assert 0 < peak - 9 * UNIT <= SCALARS
 
 

@@ -74,6 +74,7 @@ def test_summaries_that_cannot_be_are_named(field, value):
         ("ratio_by_kind", [1]), ("steps_per_epoch", 0), ("steps_per_epoch", True),
         ("optimizer_state_bytes", -1), ("peak_memory_bytes", 1.5), ("fingerprint", {}),
         ("fingerprint", 3), ("fingerprint", {**COST.fingerprint, "threads": "1"}),
+        ("fingerprint", {**COST.fingerprint, "devices": "0"}),
     ],
 )  # fmt: skip
 def test_costs_that_cannot_be_are_named(field, value):

@@ -34,6 +34,7 @@ from torch.nn import functional as F
 
 from optbench.core import registry, roles
 from optbench.core.errors import UsageError
+from optbench.core.world import ALONE
 from optbench.curvature import kronecker
 from optbench.models import cnn
 from optbench.optimizers import kfac
@@ -548,10 +549,12 @@ def learner(name: str, precision: str = "fp32", *, lr: float = 0.01, **arguments
     return Learner(
         model=model,
         forward=model,
+        averaging=model,
         optimizer=optimizer,
         task=Classification(),
         precision=precision,
         device=torch.device("cpu"),
+        world=ALONE,
     )
 
 
@@ -592,10 +595,12 @@ def language_model(precision: str, **arguments) -> Learner:
     return Learner(
         model=model,
         forward=model,
+        averaging=model,
         optimizer=plain(model, **{**every, **arguments}),
         task=Classification(),
         precision=precision,
         device=torch.device("cpu"),
+        world=ALONE,
     )
 
 

@@ -50,6 +50,7 @@ BAD_VALUES = [
     ("override/steps", 0, "override.steps: got 0: must be greater than 0"),
     ("override/batch_size", 1, "override.batch_size: got 1: must be greater than 1"),
     ("override/train_split", "half", "override.train_split: got 'half': must be 'full' or"),
+    ("override/devices", 0, "override.devices: got 0: must be greater than 0"),
     ("override/precision", "fp16", "override.precision: got 'fp16': must be 'fp32' or 'bf16'"),
     ("override/device", "gpu", "override.device: got 'gpu': must be auto, cpu, mps, cuda"),
     (

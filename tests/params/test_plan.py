@@ -136,6 +136,24 @@ def test_the_single_run_reads_back_with_its_overrides():
     assert plan.cells(room)[0].settings.budget == Budget(epochs=10)  # the suite's are as before
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "devices", "message"),
+    [
+        ("ngd", 2, "optimizers.ngd: ngd trains on one device alone, since it solves a system"),
+        ("sgd", 3, "override.devices: got 3 with batch_size 64: each device must have as many"),
+    ],
+)
+def test_a_single_run_that_several_devices_cannot_share_is_refused(optimizer, devices, message):
+    document = changed(PARAMS, "override/devices", 2)
+    room, params = loaded(params=document)
+    assert plan.single(room, params, CODE).settings.devices == 2
+    document["override"]["devices"] = devices
+    room, params = loaded(params=document | {"optimizer": optimizer})
+    with pytest.raises(ParamsError) as refused:
+        plan.single(room, params, CODE)
+    assert message in str(refused.value)
+
+
 def test_runs_go_through_json_and_back():
     room, params = loaded()
     for arm in room.suite.every_arm:

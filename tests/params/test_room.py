@@ -70,6 +70,15 @@ BAD_VALUES = [
     ("settings/device", "cuda:100", "got 'cuda:100': must be auto, cpu, mps, cuda or cuda:N, N be"),
     ("settings/threads", 0, "settings.threads: got 0: must be greater than 0"),
     ("settings/threads", 1025, "settings.threads: got 1025: must be less than 1025"),
+    ("settings/devices", 0, "settings.devices: got 0: must be greater than 0"),
+    ("settings/devices", 1025, "settings.devices: got 1025: must be less than 1025"),
+    ("settings/devices", 3, "got 3 with batch_size 64: each device must have as many examples of"),
+    (
+        "settings/devices",
+        64,
+        "got 64 with batch_size 64: each device must have as many examples of",
+    ),
+    ("settings/devices", 2, "optimizers.ngd: ngd trains on one device alone, since"),
     ("settings/precision", "fp16", "settings.precision: got 'fp16': must be 'fp32' or 'bf16'"),
     ("suite/seeds", [0, 0], "suite.seeds: 0 stands twice"),
     ("suite/seeds", [-1], "suite.seeds: got -1: a seed must be from 0 to 2147483647"),
@@ -188,6 +197,27 @@ def test_an_optimizer_of_the_suite_without_a_row_or_a_space_is_named():
     assert "search.space.adam: unknown optimizer 'adam'" in message
     message = refusal(ROOM, without(ROOM, "search/space/adam"))
     assert "search.space.adam is missing: add its ranges" in message
+
+
+def test_a_search_on_several_devices_is_refused():
+    document = changed(ROOM, "settings/devices", 2)
+    for rows in (document["optimizers"], document["search"]["space"]):
+        del rows["ngd"]
+    document["suite"]["optimizers"].remove("ngd")
+    document["suite"]["arms"] = []
+    message = "search: trials train on one device, and settings.devices is 2"
+    assert message in refusal(ROOM, document)
+    del document["search"]
+    assert load(ROOM, document).settings.devices == 2  # the control
+
+
+def test_what_each_device_takes_must_come_out_even():
+    document = changed(ROOM, "optimizers/kfac/curvature_batch", 31)
+    document["settings"]["devices"] = 2
+    message = "optimizers.kfac.curvature_batch: got 31 with 2 devices"
+    assert message in refusal(ROOM, document)
+    document["settings"]["devices"] = 1
+    assert load(ROOM, document).optimizers["kfac"]["curvature_batch"] == 31
 
 
 def test_a_search_needs_something_to_search():

@@ -6,21 +6,25 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import dask.config
 import pytest
-from distributed import Client
+from distributed import Client, LocalCluster
 from tests.conftest import ENVIRONMENT, ROOT, Project
 from tests.faults.sites import is_running, wait_until
-from tests.scaling.digits import CELLS, WORKLOAD, log_of, tree
+from tests.scaling.digits import CELLS, ROOM, WORKLOAD, copy_of, log_of, tree
 from tests.scaling.trivial import CELL as TRIVIAL_CELL
 from tests.scaling.trivial import TrivialPipeline, began, optbench, slow, start
 
 from optbench.core.errors import UsageError
+from optbench.scaling import resources
 from optbench.scaling.engine import load
-from optbench.scaling.resources import Need
+from optbench.scaling.engines import slurm
+from optbench.scaling.job import Job
+from optbench.scaling.resources import Machine, Need
 from optbench.supervision.keeper import VARIABLE
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:dvc")
@@ -63,9 +67,9 @@ def cell_files(files: dict[str, bytes]) -> dict[str, bytes]:
     return {name: content for name, content in files.items() if f"results/{CELL}/" in name}
 
 
-def trainer_of(project: Project) -> int:
-    """The process that trains the cell."""
-    holder = project.folder / f"scratch/locks/{CELL}.holder"
+def trainer_of(project: Project, run: str = CELL) -> int:
+    """The process that trains the cell, or another run; of several devices the first one's."""
+    holder = project.folder / f"scratch/locks/{run}.holder"
     return int(holder.read_text().split()[1])
 
 
@@ -172,6 +176,35 @@ def test_sigterm_ends_what_submitit_runs(tmp_path, executor):
     assert not shells.stdout.split()
 
 
+@pytest.mark.slow
+def test_slurms_notice_to_every_process_of_two_devices_keeps_the_step(longer, tmp_path):
+    """Sent to the launcher and to each trainer, as Slurm does; then the job is begun again."""
+    longer.set("override.devices", 2)
+    uninterrupted = copy_of(longer.folder, tmp_path / "uninterrupted")
+    single, run = f"{ROOM}:run", f"{WORKLOAD}/run"
+    uninterrupted.run("dvc", "repro", single)
+    process = start_submitit(longer, "local", single)
+    kept = f"scratch/checkpoints/{run}/*/*.checkpoint"
+    wait_until(lambda: process.poll() is not None or any(longer.folder.glob(kept)), 120)
+    assert process.poll() is None, process.communicate()[0]
+    launcher = parent_of(trainer_of(longer, run))
+    trainers = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
+    assert len(trainers) == 2
+    for pid in (launcher, *map(int, trainers)):
+        os.kill(pid, signal.SIGUSR1)
+    output, _ = process.communicate(timeout=180)
+    assert process.returncode == 0, output
+    log = log_of(longer, single)
+    assert re.search(r"stopped after step (\d+)(?s:.*)goes on after step \1 ", log), log
+    results, expected = (
+        {name: content for name, content in tree(project).items() if f"results/{run}/" in name}
+        for project in (longer, uninterrupted)
+    )
+    assert results == expected
+    metrics = json.loads(results[f"results/{run}/metrics.json"])
+    assert metrics["fingerprint"]["devices"] == "2"
+
+
 @pytest.mark.slurm
 def test_slurms_notice_of_preemption_keeps_the_step_and_queues_the_job_again(longer):
     process = start_submitit(longer, "slurm", STAGE)
@@ -187,10 +220,59 @@ def test_slurms_notice_of_preemption_keeps_the_step_and_queues_the_job_again(lon
     assert cell_files(tree(longer)) == cell_files(longer.expected)
 
 
+@pytest.mark.parametrize("variable", ["GPUS_PER_TASK", "GPUS_PER_NODE", "GPUS"])
+@pytest.mark.parametrize(
+    ("stated", "is_enough"),
+    [("1", False), ("2", True), ("8", True), ("a100:1", False), ("a100:2", True),
+     ("a100:1,v100:1", True), ("a100", False), ("", False)],
+)  # fmt: skip
+def test_fewer_gpus_than_devices_are_not_asked_of_slurm(monkeypatch, variable, stated, is_enough):
+    monkeypatch.setattr(slurm.Engine, "cluster", "local")
+    monkeypatch.setenv(f"SBATCH_{variable}", stated)
+    slurm.Engine(jobs=1, needs={Need(gpu=True), Need(devices=2)}, sender="test")  # controls
+    needs = {Need(gpu=True), Need(devices=2, gpu=True)}
+    if is_enough:
+        slurm.Engine(jobs=1, needs=needs, sender="test")
+        return
+    message = f"SBATCH_{variable}: got '{stated}', and a job has 2 devices .*SBATCH_GPUS_PER_TASK=2"
+    with pytest.raises(UsageError, match=message):
+        slurm.Engine(jobs=1, needs=needs, sender="test")
+
+
+SBATCH = """#!/bin/sh
+cp "$1" submitted.$(ls submitted.* 2>/dev/null | wc -l)
+echo "Submitted batch job 1"
+"""
+
+
+def test_slurm_is_asked_for_the_threads_of_all_devices_of_each_job(tmp_path, monkeypatch):
+    """By what submitit writes, as a stand-in for sbatch takes it."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("sbatch", "srun"):
+        (tools / name).write_text(SBATCH)
+        (tools / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path)
+    needs = (Need(), Need(threads=3, devices=4))
+    engine = slurm.Engine(jobs=2, needs={*needs}, sender="test")
+    for need in needs:
+        job = Job(
+            stage="train", command=("true",), folder=str(tmp_path), environment={}, log="log",
+            sender="test", cores=need.cores,
+        )  # fmt: skip
+        engine._submit(job)
+    first, second = ((tmp_path / f"submitted.{number}").read_text() for number in (0, 1))
+    for text, cores in ((first, 1), (second, 12)):
+        assert f"#SBATCH --cpus-per-task={cores}\n" in text
+        assert f"--cpus-per-task={cores} " in text.partition("\nsrun ")[2]
+        assert "gpu" not in text  # sbatch's own variables say that
+
+
 def test_without_slurm_it_says_so(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UsageError, match="engine slurm needs the command sbatch"):
-        load("slurm").Engine(jobs=1, need=Need(), sender="test")
+        load("slurm").Engine(jobs=1, needs={Need()}, sender="test")
 
 
 def test_a_dask_cluster_of_its_own_gives_the_lock_of_a_serial_run(tmp_path, serial):
@@ -216,7 +298,73 @@ def test_more_jobs_than_dask_has_threads_are_refused(cluster):
         dask.config.set(scheduler_address=address),
         pytest.raises(UsageError, match="Dask's workers have 2 threads"),
     ):
-        load("dask").Engine(jobs=3, need=Need(), sender="test")
+        load("dask").Engine(jobs=3, needs={Need()}, sender="test")
+
+
+@pytest.fixture
+def workers(monkeypatch) -> Iterator[Callable[[int, Machine], None]]:
+    """Dask's workers of so many threads, in this process, that find themselves on such a machine.
+
+    Gives the function that starts one and names it as the scheduler to take.
+    """
+    with ExitStack() as stack:
+
+        def start_on(threads: int, machine: Machine) -> None:
+            monkeypatch.setattr(resources, "usable_cores", lambda: machine.cores)
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", ",".join(machine.gpus))
+            cluster = stack.enter_context(
+                LocalCluster(
+                    n_workers=1,
+                    threads_per_worker=threads,
+                    processes=False,
+                    dashboard_address=None,
+                    memory_limit=None,
+                )
+            )
+            address = cluster.scheduler_address
+            stack.enter_context(dask.config.set(scheduler_address=address))
+
+        yield start_on
+
+
+ON_TWO_GPUS = Need(threads=3, devices=2, gpu=True)
+
+
+@pytest.mark.parametrize(
+    ("threads", "machine", "need"),
+    [
+        (1, Machine(cores=5, gpus=("0", "1")), ON_TWO_GPUS),  # a core too few
+        (1, Machine(cores=6, gpus=("0",)), ON_TWO_GPUS),
+        (2, Machine(cores=12, gpus=("0", "1", "2", "3")), ON_TWO_GPUS),  # both would take 0 and 1
+        (1, Machine(cores=5), ON_TWO_GPUS),
+        (2, Machine(cores=11), Need(threads=3, devices=2)),
+    ],
+)
+def test_a_worker_of_dask_that_has_not_what_several_devices_need_is_refused(
+    workers, threads, machine, need
+):
+    workers(threads, machine)
+    with pytest.raises(UsageError) as refused:
+        load("dask").Engine(jobs=1, needs={Need(), need}, sender="test")
+    message = str(refused.value)
+    assert f"takes {threads} jobs at once, and has {machine.cores} cores" in message
+    assert "a job with 2 devices (workloads/<name>/params.yaml: settings.devices" in message
+    assert "start the worker with --nthreads 1" in message
+    assert "CUDA_VISIBLE_DEVICES" in message
+
+
+@pytest.mark.parametrize(
+    ("threads", "machine", "need"),
+    [
+        (1, Machine(cores=6, gpus=("2", "3")), ON_TWO_GPUS),
+        (1, Machine(cores=6), ON_TWO_GPUS),
+        (2, Machine(cores=12), Need(threads=3, devices=2)),
+        (2, Machine(cores=1, gpus=("0",)), Need(threads=3, gpu=True)),  # of one nothing is asked
+    ],
+)
+def test_control_a_worker_of_dask_that_has_it_is_taken(workers, threads, machine, need):
+    workers(threads, machine)
+    load("dask").Engine(jobs=1, needs={Need(), need}, sender="test").close()
 
 
 def test_a_scheduler_that_is_not_there_is_told(tmp_path, here, monkeypatch):

@@ -16,7 +16,7 @@ from tests.faults.sites import wait_until
 from tests.params.test_document import LISTS
 from tests.scaling.trivial import CELL, TrivialPipeline, began, optbench, slow, start, together
 
-from optbench.scaling import reproduction, view
+from optbench.scaling import reproduction, resources, view
 from optbench.supervision.progress import VARIABLE
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:dvc")
@@ -181,6 +181,79 @@ def test_each_job_has_a_gpu_of_its_own(tmp_path, here, monkeypatch):
     code, output = here(pipeline, "--jobs", "2", "--oversubscribe")
     assert code == 0, output
     assert sorted(pipeline.results().values()) == 3 * ["5\n"] + 3 * ["7\n"]
+
+
+SEVERAL = "settings: {{threads: 1, devices: {devices}, device: auto}}\n"
+
+
+def in_a_room(folder: Path, *, cells: int, devices: int, stage: str = "train") -> TrivialPipeline:
+    """Trivial cells in a room, that tell the GPUs they have."""
+    command = (
+        f"{together(2).removesuffix(CELL)} echo $CUDA_VISIBLE_DEVICES > results/${{item.cell}}"
+    )
+    pipeline = trivial(folder, cells=cells, command=command)
+    room = pipeline.folder / "workloads/small"
+    room.mkdir(parents=True)
+    (room / "params.yaml").write_text(SEVERAL.format(devices=devices))
+    file = pipeline.folder / "dvc.yaml"
+    text = file.read_text().replace("  train:\n", f"  {stage}:\n    wdir: ../..\n")
+    (room / "dvc.yaml").write_text(text.partition("  report:")[0])
+    file.unlink()
+    return pipeline
+
+
+ROOM_FILE = "workloads/small/dvc.yaml"
+
+
+def test_each_job_has_as_many_gpus_as_devices_none_of_them_another_s(tmp_path, here, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7,0,2,9")
+    monkeypatch.setattr(resources, "usable_cores", lambda: 4)
+    pipeline = in_a_room(tmp_path / "pipeline", cells=4, devices=2)
+    code, output = here(pipeline, "--jobs", "2", ROOM_FILE)
+    assert code == 0, output
+    assert sorted(pipeline.results().values()) == 2 * ["0,2\n"] + 2 * ["5,7\n"]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "cores", "message"),
+    [
+        ("5,7,0", 4, "--jobs 2: each needs 2 GPUs (workloads/<name>/params.yaml: settings.devices"),
+        ("5,7,0,2", 3, "--jobs 2: with 2 devices of 1 thread each"),
+        ("", 3, "--jobs 2: with 2 devices of 1 thread each"),
+    ],
+)
+def test_jobs_on_more_devices_than_are_here_are_refused_before_anything_runs(
+    tmp_path, here, monkeypatch, gpus, cores, message
+):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
+    monkeypatch.setattr(resources, "usable_cores", lambda: cores)
+    pipeline = in_a_room(tmp_path / "pipeline", cells=2, devices=2)
+    code, output = here(pipeline, "--jobs", "2", ROOM_FILE)
+    assert code == 1
+    assert message in output
+    assert "take --jobs 1, or --oversubscribe to share them" in output
+    assert not pipeline.results()
+    assert here(pipeline, "--jobs", "2", "--oversubscribe", ROOM_FILE)[0] == 0  # the control
+
+
+def test_a_single_run_with_an_override_has_its_gpus_beside_cells_of_one(
+    tmp_path, here, monkeypatch
+):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7,0,2")
+    monkeypatch.setattr(resources, "usable_cores", lambda: 4)
+    pipeline = in_a_room(tmp_path / "pipeline", cells=4, devices=1)
+    (pipeline.folder / "params.yaml").write_text("lr: 0.1\noverride: {devices: 3}\n")
+    single = "  run:\n    wdir: ../..\n    cmd: echo $CUDA_VISIBLE_DEVICES > single\n"
+    file = pipeline.folder / ROOM_FILE
+    file.write_text(f"{file.read_text()}{single}    outs:\n    - single\n")
+    code, output = here(pipeline, "--jobs", "2", ROOM_FILE)
+    assert code == 0, output
+    assert sorted(pipeline.results().values()) == 2 * ["5\n"] + 2 * ["7\n"]
+    assert (pipeline.folder / "single").read_text() == "5,7,0\n"
+    (pipeline.folder / "params.yaml").write_text("lr: 0.1\noverride: {devices: 5}\n")
+    code, output = here(pipeline, "--jobs", "2", ROOM_FILE)
+    assert code == 1
+    assert "a job with 5 devices of 1 thread" in output
 
 
 def test_a_cell_that_runs_is_shown_with_the_points_of_this_start_alone(tmp_path, here, monkeypatch):

@@ -5,6 +5,7 @@ from optbench.tasks.regression.score import LIKELIHOOD
 from torch.nn import functional as F
 
 from optbench.core import randomness, registry
+from optbench.core.world import WHOLE
 
 NETWORK_ARGS = ("inputs",)
 
@@ -19,13 +20,14 @@ class Rows:
     def __len__(self):
         return max(1, self.examples // self.batch_size)
 
-    def epoch(self, epoch, start=0):
+    def epoch(self, epoch, start=0, share=WHOLE):
         order = torch.arange(self.examples)
         if self.seed is not None:
             order = torch.from_numpy(randomness.permutation(self.seed, epoch, self.examples))
         for index in range(start, len(self)):
             rows = order[index * self.batch_size : (index + 1) * self.batch_size]
-            yield self.x[rows], self.y[rows]
+            dealt = rows[share.index :: share.count]
+            yield self.x[dealt], self.y[dealt]
 
 
 class Regression:

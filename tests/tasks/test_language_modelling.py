@@ -17,6 +17,7 @@ from optbench.core import randomness
 from optbench.core.errors import UsageError
 from optbench.core.registry import load_score
 from optbench.core.run import Budget
+from optbench.core.world import ALONE
 from optbench.datasets import shakespeare, shakespeare_sources
 from optbench.datasets.texts import END, TextData, vocabulary_of
 from optbench.params import signatures
@@ -245,7 +246,7 @@ def training_of(task, model, optimizer=None):
     learner = SimpleNamespace(
         task=task, model=model, optimizer=optimizer, eager=lambda inputs: model(inputs).float()
     )
-    return SimpleNamespace(learner=learner, train=getattr(task, "train", None))
+    return SimpleNamespace(learner=learner, train=getattr(task, "train", None), world=ALONE)
 
 
 def test_a_sample_repeats_and_leaves_everything_as_it_was(capsys):

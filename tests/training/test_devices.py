@@ -1,6 +1,7 @@
 """One run on several devices: what one process does, each with its share of the same batches."""
 
 import json
+import math
 import os
 import socket
 import subprocess
@@ -74,6 +75,16 @@ def test_five_steps_are_those_of_one_process_with_the_whole_batch(folders, key):
         assert losses[count] == pytest.approx(losses[1], abs=TOLERANCE)
         for name, tensor in weights[1].items():
             assert (weights[count][name] - tensor).abs().max() < TOLERANCE
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_what_is_nan_on_one_device_is_nan_on_all(folders, count):
+    of_all = [
+        json.loads((folders[count] / f"spoilt-{index}.json").read_text()) for index in range(count)
+    ]
+    for losses in of_all:
+        assert [math.isnan(loss) for loss in losses] == [False, False, True, True, True]
+        assert losses[:2] == of_all[0][:2]
 
 
 def test_control_an_optimizer_that_looks_at_its_share_alone_is_found_out(folders):

@@ -8,7 +8,9 @@ from optbench.cost.measured import measured_cost
 def estimate_s(run: Run) -> float | None:
     """Seconds of a run from its optimizer's measured step time; None where there is none.
 
-    On a CPU a step measured with other threads is taken to be as much work, shared by the run's.
+    A step takes as long as one device's part of it: what devices send each other is not in it. One
+    that was measured for another number of devices, or on a CPU with other threads, is taken to be
+    as much work, shared by the run's.
 
     Raises:
         UsageError: the measured cost is damaged, or holds what cannot be.
@@ -18,6 +20,7 @@ def estimate_s(run: Run) -> float | None:
         return None
     cost = measured_cost(path)
     seconds = cost.training_s(run.settings.budget) / (1 - SCORING_SHARE)
+    seconds *= int(cost.fingerprint.get("devices", 1)) / run.settings.devices
     if not str(cost.fingerprint["device"]).startswith("cpu"):
         return seconds
     return seconds * int(cost.fingerprint["threads"]) / run.settings.threads

@@ -25,6 +25,7 @@ from optbench.training.assembly import build_learner, build_task
 from optbench.training.device import fingerprint, set_up_process
 
 PAIRS = 30
+FEWEST_PAIRS, LONG_ENOUGH_S = 5, 60.0  # of a kind of step; large networks take seconds a step
 Pairs = Sequence[tuple[float, float]]  # seconds of a step of the subject, and of the reference
 
 
@@ -38,7 +39,7 @@ def measure(run: Run, reference: Run, *, pairs: int = PAIRS) -> Cost:
     Args:
         run: the subject's.
         reference: SGD's, of the same settings.
-        pairs: steps of each that are timed.
+        pairs: steps of each that are timed; fewer where they take minutes.
 
     Raises:
         UsageError: the device is absent, the data is missing or damaged, or parts do not fit.
@@ -80,11 +81,13 @@ def time_pairs(
 ) -> Pairs:
     """Times a step of the subject and one of the reference, side by side, for many pairs.
 
-    A rare kind of step gets a third of the pairs.
+    A rare kind of step gets a third of the pairs. After a minute five pairs are enough.
     """
     count = max(pairs // 3, round(pairs * kind.share))
-    times = []
+    times: list[tuple[float, float]] = []
     for pair in track(range(count), description=name, disable=not sys.stdout.isatty()):
+        if pair >= FEWEST_PAIRS and sum(map(sum, times)) > LONG_ENOUGH_S:
+            break
         subject.go_to(kind)
         if pair % 2 == 0:
             ours, theirs = subject.timed_step(), reference.timed_step()

@@ -1,5 +1,6 @@
 """Costs as they are read back: what no measurement can have left behind is refused."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -45,5 +46,6 @@ def wrong_cost(cost: Cost) -> Sequence[str]:
         peak_memory_bytes=is_count(cost.peak_memory_bytes),
         fingerprint=isinstance(fingerprint, Mapping)
         and all(isinstance(fingerprint.get(name), str | int) for name in PLACE)
-        and is_count(fingerprint["threads"]),
+        and is_count(fingerprint["threads"])
+        and bool(re.fullmatch(r"[1-9]\d{0,3}", str(fingerprint.get("devices", 1)))),
     )

@@ -25,7 +25,7 @@ from torch.nn import functional as F
 
 from optbench.core.errors import UsageError
 from optbench.core.objective import Objective
-from optbench.core.world import Share
+from optbench.core.world import WHOLE, Share
 from optbench.curvature import fisher as fishers
 from optbench.curvature import kronecker, layers
 from optbench.curvature.layers import Layer
@@ -266,7 +266,11 @@ def split_groups(
 
 
 def logit_gradients(
-    logits: Tensor, labels: Tensor, fisher: str, generator: torch.Generator, share: Share
+    logits: Tensor,
+    labels: Tensor,
+    fisher: str,
+    generator: torch.Generator,
+    share: Share = WHOLE,
 ) -> Iterable[Tensor]:
     """Gradients in the logits, of their shape, whose outer products add up to the Fisher matrix."""
     if fisher == "type2":

@@ -28,6 +28,7 @@ class Job:
     environment: Mapping[str, str]  # added to the worker's own
     log: str
     sender: str  # of the `optbench repro` that sent it
+    cores: int  # for all its threads
 
 
 class Children:

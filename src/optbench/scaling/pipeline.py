@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from itertools import takewhile
-from pathlib import Path
 from typing import Any
 
 from dvc.exceptions import DvcException
@@ -104,10 +103,6 @@ class Pipeline:
             changed = bool(stage.status()) and stage.reproduce() is not None
             self._entries.add(stage, changed=changed)
         return changed
-
-    def folders(self) -> Set[Path]:
-        """The folders that the stages' files are in, for example `workloads/digits-cnn`."""
-        return {Path(stage.path_in_repo).parent for stage in self.stages.values()}
 
 
 class Entries:

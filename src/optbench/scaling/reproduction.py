@@ -19,7 +19,7 @@ from optbench.core.errors import Busy, UsageError
 from optbench.scaling.engine import Engine, load
 from optbench.scaling.job import Job
 from optbench.scaling.pipeline import Pipeline, reason
-from optbench.scaling.resources import GPUS_VARIABLE, Machine, need_of, this_machine
+from optbench.scaling.resources import GPUS_VARIABLE, Machine, Need, needs_of, this_machine
 from optbench.scaling.schedule import Schedule, State
 from optbench.scaling.tail import last_line, read_progress
 from optbench.scaling.view import Running, Snapshot, View, counted
@@ -53,17 +53,31 @@ def reproduce(
         raise UsageError(f"--jobs: got {jobs}: must be 1 or more")
     module = load(engine)
     pipeline = Pipeline(targets)
-    need = need_of(pipeline.folders())
+    needs = needs_of(pipeline.stages)
     here = module.is_here()
     machine = this_machine()
     if here and not oversubscribe:
-        machine.require_room(jobs=jobs, need=need)
+        require_room(machine, needs, jobs=jobs)
     sender = uuid.uuid4().hex
-    with closing(module.Engine(jobs=jobs, need=need, sender=sender)) as started:
+    with closing(module.Engine(jobs=jobs, needs={*needs.values()}, sender=sender)) as started:
         run = Reproduction(
-            pipeline, started, jobs=jobs, name=sender, machine=machine if here else None
+            pipeline, started, needs, jobs=jobs, name=sender, machine=machine if here else None
         )
         return run.carry_out()
+
+
+def require_room(machine: Machine, needs: Mapping[str, Need], *, jobs: int) -> None:
+    """Refuses more jobs than a machine has room for, or a stage on more devices.
+
+    Raises:
+        UsageError: cores or GPUs do not suffice.
+    """
+    machine.require_room(
+        jobs=jobs, needs={needs[stage] for stage in needs if not runs_alone(stage)}
+    )
+    # On one device such a stage refuses by itself, and only where it is not up to date.
+    alone = {needs[stage] for stage in needs if runs_alone(stage)}
+    machine.require_room(jobs=1, needs={need for need in alone if need.devices > 1})
 
 
 class Reproduction:
@@ -73,15 +87,27 @@ class Reproduction:
         self,
         pipeline: Pipeline,
         engine: Engine,
+        needs: Mapping[str, Need],
         *,
         jobs: int,
         name: str,
         machine: Machine | None,
     ) -> None:
-        """`machine`: the one whose GPUs the jobs share; None: the engine gives them theirs."""
+        """Has nothing run yet.
+
+        Args:
+            pipeline: what there is to do.
+            engine: carries it out.
+            needs: of the job of each stage.
+            jobs: how many at once.
+            name: of the sender of jobs.
+            machine: the one whose GPUs the jobs share; None: the engine gives them theirs.
+        """
         self.pipeline, self.engine, self.jobs, self.name = pipeline, engine, jobs, name
-        self.machine = machine
-        alone = {stage for stage in pipeline.needs if _runs_alone(stage)}
+        self.machine, self.needs = machine, needs
+        alone = {stage for stage in pipeline.needs if runs_alone(stage)}
+        beside = [need.gpus for stage, need in needs.items() if stage not in alone]
+        self.width = max([1, *beside])  # the most GPUs of a job that has others beside it
         self.schedule = Schedule(pipeline.needs, alone=alone)
         self.places: dict[str, int] = {}  # of the running stages, among the jobs
         self.started: dict[str, float] = {}  # when each command began
@@ -151,11 +177,12 @@ class Reproduction:
             folder=folder,
             environment={
                 **_passed_on(environment),
-                **self._gpu(stage),
+                **self._gpus(stage),
                 progress.VARIABLE: str(points),
             },
             log=str(log),
             sender=self.name,
+            cores=self.needs[stage].cores,
         )
         self.started[stage] = time.monotonic()
         try:
@@ -173,10 +200,13 @@ class Reproduction:
             time.sleep(PAUSE_S)
         return code
 
-    def _gpu(self, stage: str) -> Mapping[str, str]:
-        """The variable that gives a stage its GPU, where this machine has some."""
-        gpu = self.machine.gpu(self.places[stage]) if self.machine else None
-        return {} if gpu is None else {GPUS_VARIABLE: gpu}
+    def _gpus(self, stage: str) -> Mapping[str, str]:
+        """The variable that gives a stage its GPUs, where this machine has some."""
+        if self.machine is None or not self.machine.gpus:
+            return {}
+        place = 0 if stage in self.schedule.alone else self.places[stage]
+        names = self.machine.gpus_of(place, self.needs[stage], width=self.width)
+        return {GPUS_VARIABLE: ",".join(names)}
 
     def _fail(self, stage: str, error: Exception) -> None:
         """Notes why a stage failed; the whole of it goes to its log."""
@@ -230,7 +260,7 @@ def progress_of(stage: str) -> Path:
     return log_of(stage).with_suffix(".jsonl")
 
 
-def _runs_alone(stage: str) -> bool:
+def runs_alone(stage: str) -> bool:
     """Whether a stage's name, without its file and its cell, is that of one that runs alone."""
     return stage.rpartition(":")[2].partition("@")[0] in ALONE
 

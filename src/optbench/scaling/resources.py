@@ -1,4 +1,4 @@
-"""What this machine has, and what a number of jobs needs."""
+"""What this machine has, and what the jobs of stages need."""
 
 import os
 import shutil
@@ -15,15 +15,32 @@ from optbench.core.errors import UsageError
 from optbench.core.run import WORKLOADS
 
 GPUS_VARIABLE = "CUDA_VISIBLE_DEVICES"
+PARAMS = "params.yaml"
+ROOM = f"{WORKLOADS}/<name>/{PARAMS}"
+DEVICES = f"{ROOM}: settings.devices, or {PARAMS}: override.devices"
+WAY_OUT = (
+    "take a machine with more, or plan with fewer, which is another experiment; --oversubscribe "
+    "goes on, for example where all of that is up to date"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
-    """What one job needs."""
+    """What the job of a stage needs."""
 
-    threads: int = 1  # beside others
-    gpu: bool = False
-    threads_alone: int = 1  # of a stage that runs alone
+    threads: int = 1  # of each device's process
+    devices: int = 1
+    gpu: bool = False  # each device is a GPU where there are any
+
+    @property
+    def cores(self) -> int:
+        """For all threads of all devices."""
+        return self.threads * self.devices
+
+    @property
+    def gpus(self) -> int:
+        """Where there are any."""
+        return self.devices if self.gpu else 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,29 +50,68 @@ class Machine:
     cores: int
     gpus: tuple[str, ...] = ()
 
-    def require_room(self, *, jobs: int, need: Need) -> None:
-        """Refuses more jobs than there is room for.
+    def require_room(self, *, jobs: int, needs: Iterable[Need]) -> None:
+        """Refuses more jobs than there is room for, whichever of some stages they carry out.
 
         Raises:
             UsageError: cores or GPUs do not suffice.
         """
-        cores = jobs * need.threads
-        if cores > self.cores:
+        for need in needs:
+            self._require_cores(jobs, need)
+            if self.gpus and need.gpus:
+                self._require_gpus(jobs, need)
+
+    def gpus_of(self, place: int, need: Need, *, width: int) -> tuple[str, ...]:
+        """The GPUs of the job in a place: none of them another's, as far as there is room.
+
+        Args:
+            place: counted from 0.
+            need: of the job, which has one GPU at least, where there are any.
+            width: the most GPUs that a job beside it may need.
+        """
+        places = max(1, len(self.gpus) // width)
+        first = place % places * width
+        return self.gpus[first : first + max(1, need.gpus)]
+
+    def _require_cores(self, jobs: int, need: Need) -> None:
+        """Refuses jobs whose threads are more than the cores.
+
+        Raises:
+            UsageError: with how many there is room for.
+        """
+        room = self.cores // need.cores
+        if jobs <= room:
+            return
+        keys = f"({ROOM}: settings.threads, or those of suite or search)"
+        size = f"{need.threads} thread{'s' if need.threads > 1 else ''}"
+        if need.devices > 1:
+            keys, size = f"({DEVICES}; settings.threads)", f"{need.devices} devices of {size}"
+        if room:
             raise UsageError(
-                f"--jobs {jobs}: with {need.threads} threads each ({WORKLOADS}/<name>/params.yaml: "
-                f"settings.threads, or those of suite or search) they need {cores} cores, and here "
-                f"are {self.cores}: take --jobs {self.cores // need.threads or 1}, or "
+                f"--jobs {jobs}: with {size} each {keys} they need {jobs * need.cores} cores, and "
+                f"here are {self.cores}: take --jobs {room}, or --oversubscribe to share them"
+            )
+        raise UsageError(
+            f"a job with {size} {keys} needs {need.cores} cores, and here are {self.cores}: "
+            f"{WAY_OUT}"
+        )
+
+    def _require_gpus(self, jobs: int, need: Need) -> None:
+        """Refuses jobs whose devices are more than the GPUs.
+
+        Raises:
+            UsageError: with how many there is room for.
+        """
+        room, here = len(self.gpus) // need.gpus, len(self.gpus)
+        if jobs <= room:
+            return
+        size = f"{need.gpus} GPUs ({DEVICES})" if need.gpus > 1 else "a GPU"
+        if room:
+            raise UsageError(
+                f"--jobs {jobs}: each needs {size}, and here are {here}: take --jobs {room}, or "
                 "--oversubscribe to share them"
             )
-        if need.gpu and self.gpus and jobs > len(self.gpus):
-            raise UsageError(
-                f"--jobs {jobs}: each needs a GPU, and here are {len(self.gpus)}: take --jobs "
-                f"{len(self.gpus)}, or --oversubscribe to share them"
-            )
-
-    def gpu(self, place: int) -> str | None:
-        """The GPU of the job in a place, counted from 0; None: there is none."""
-        return self.gpus[place % len(self.gpus)] if self.gpus else None
+        raise UsageError(f"a job needs {size}, and here are {here}: {WAY_OUT}")
 
 
 def this_machine() -> Machine:
@@ -63,43 +119,84 @@ def this_machine() -> Machine:
     return Machine(cores=usable_cores(), gpus=_gpus())
 
 
-def need_of(folders: Iterable[Path]) -> Need:
-    """What a job of some pipelines needs at most; what is not valid, the pipeline refuses.
+def needs_of(stages: Iterable[str]) -> dict[str, Need]:
+    """What the job of each stage needs, as far as params are valid; the pipeline refuses the rest.
+
+    It is read from params.yaml, since plans are only made by the pipeline itself.
 
     Args:
-        folders: of the pipelines, for example `workloads/digits-cnn`. In `workloads/<name>/search`,
-            the search's threads count, else a cell's; the settings' where a stage runs alone.
+        stages: by DVC's addresses, for example `workloads/digits-cnn/dvc.yaml:train@sgd-cosine-0`.
     """
-    needs = [_need_of_room(folder) for folder in folders if WORKLOADS in folder.parents]
-    return Need(
-        threads=max((need.threads for need in needs), default=1),
-        gpu=any(need.gpu for need in needs),
-        threads_alone=max((need.threads_alone for need in needs), default=1),
-    )
+    override = _block(_read(Path(PARAMS)), "override")
+    rooms: dict[str, Mapping[str, Any]] = {}
+    needs = {}
+    for stage in stages:
+        file, _, name = stage.rpartition(":")
+        folder = Path(file).parent
+        if WORKLOADS not in folder.parents:
+            needs[stage] = Need()
+            continue
+        room, *parts = folder.relative_to(WORKLOADS).parts
+        if room not in rooms:
+            rooms[room] = _read(WORKLOADS / room / PARAMS)
+        kind = name.partition("@")[0]
+        needs[stage] = _need_in(rooms[room], "/".join([*parts, kind]), override)
+    return needs
 
 
-def _need_of_room(folder: Path) -> Need:
-    """What a job of a pipeline in a room needs, as far as the room's params.yaml is valid."""
-    name, *parts = folder.relative_to(WORKLOADS).parts
-    try:
-        params = yaml.safe_load((WORKLOADS / name / "params.yaml").read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        return Need()
+def _need_in(params: Mapping[str, Any], kind: str, override: Mapping[str, Any]) -> Need:
+    """What a kind of a room's stages needs: what trains one run, or many, or measures.
+
+    Args:
+        params: the room's.
+        kind: such as `train`, or `search/search`.
+        override: what the single run has in place of the settings.
+    """
     settings = _block(params, "settings")
-    block = _block(params, "search" if parts == ["search"] else "suite")
-    alone = settings.get("threads")
-    threads = block.get("threads") or alone
-    device = str(settings.get("device"))
+    if kind == "run":
+        changed = {name: override.get(name) for name in ("device", "devices")}
+        settings = {**settings, **{name: value for name, value in changed.items() if value}}
+    cells = {**settings, **_threads(_block(params, "suite"))}
+    one_device = {**settings, "devices": 1}
+    sections: Mapping[str, Mapping[str, Any]] = {
+        "run": settings,
+        "train": cells,
+        "train-arm": cells,
+        "cost": one_device,  # of one device's part of a step
+        "search/search": {**one_device, **_threads(_block(params, "search"))},
+    }
+    if kind not in sections:
+        return Need()
+    chosen = sections[kind]
     return Need(
-        threads=threads if isinstance(threads, int) else 1,
-        gpu=device.startswith(("auto", "cuda")),
-        threads_alone=alone if isinstance(alone, int) else 1,
+        threads=_count(chosen.get("threads")),
+        devices=_count(chosen.get("devices")),
+        gpu=str(chosen.get("device")).startswith(("auto", "cuda")),
     )
 
 
-def _block(params: Any, section: str) -> Mapping[str, Any]:
+def _threads(block: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The threads that a section has in place of the settings'."""
+    return {"threads": block["threads"]} if block.get("threads") else {}
+
+
+def _count(value: Any) -> int:
+    """A number of threads or devices; 1 where it is not valid."""
+    return value if type(value) is int and value > 0 else 1
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    """A params.yaml; empty where it is not valid."""
+    try:
+        params = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    return params if isinstance(params, dict) else {}
+
+
+def _block(params: Mapping[str, Any], section: str) -> Mapping[str, Any]:
     """A section of params; empty where there is none that is valid."""
-    block = params.get(section) if isinstance(params, dict) else None
+    block = params.get(section)
     return block if isinstance(block, dict) else {}
 
 

@@ -35,6 +35,9 @@ def launch(processes: int) -> None:
         SystemExit: they were asked to end; with the code for it.
     """
     machines = machines_of(os.environ.get(MACHINES, "1"), processes)
+    os.environ.setdefault(
+        "TORCH_CPP_LOG_LEVEL", "ERROR"
+    )  # else each process warns of what was chosen
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="optbench-") as folder:
         config = LaunchConfig(

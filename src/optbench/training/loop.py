@@ -52,8 +52,8 @@ class Learner:
         Both are means over all devices, whose shares of a batch are equally large.
         """
         self.optimizer.zero_grad(set_to_none=True)
-        outputs = self.outputs(self.task.inputs(batch), forward=self.averaging)
-        loss = self.task.loss(outputs, batch)
+        # Outputs have no name here: nothing but the graph is to keep them alive.
+        loss = self.task.loss(self.outputs(self.task.inputs(batch), forward=self.averaging), batch)
         torch.autograd.backward(loss)
         self.world.average([loss.detach()])
         return loss

@@ -1,13 +1,16 @@
 """Workers of Dask distributed: those of DASK_SCHEDULER_ADDRESS, or else a cluster started here.
 
 Workers see the project's folder under the same path, and are started there with PYTHONPATH=src,
-one thread a job. Dask itself gives the job of a worker that dies to another one.
+one thread a job. Dask itself gives the job of a worker that dies to another one. Which of a
+worker's GPUs its jobs use, Dask does not say: a worker for jobs on several GPUs has one thread, and
+its GPUs by CUDA_VISIBLE_DEVICES.
 """
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
+from itertools import product
 from pathlib import Path
 
 import dask
@@ -16,7 +19,7 @@ from distributed import Client, Future, KilledWorker, LocalCluster, wait
 from optbench.core.errors import UsageError
 from optbench.scaling import job as worker
 from optbench.scaling.job import Job
-from optbench.scaling.resources import Need
+from optbench.scaling.resources import DEVICES, GPUS_VARIABLE, Machine, Need, this_machine
 
 WAIT_S = 10
 
@@ -35,7 +38,7 @@ def is_here() -> bool:
 class Engine:
     """Sends jobs to Dask's workers."""
 
-    def __init__(self, *, jobs: int, need: Need, sender: str) -> None:
+    def __init__(self, *, jobs: int, needs: Set[Need], sender: str) -> None:
         """Connects, and makes sure that each worker can carry out a job.
 
         Raises:
@@ -55,6 +58,8 @@ class Engine:
             raise UsageError(f"no Dask scheduler at {address()}: {error}") from error
         try:
             self._require(jobs)
+            if self.cluster is None:
+                self._require_devices(needs)
         except BaseException:
             self.close()
             raise
@@ -112,6 +117,26 @@ class Engine:
                     f"Dask's worker {name} cannot carry out a job: {reason}; start it in the "
                     "project's folder, on shared storage, with PYTHONPATH=src"
                 )
+
+    def _require_devices(self, needs: Set[Need]) -> None:
+        """Makes sure that each worker has what a job on several devices needs.
+
+        Raises:
+            UsageError: one has less, or its jobs would use the same GPUs.
+        """
+        threads = self.client.nthreads()
+        machines: dict[str, Machine] = self.client.run(this_machine)
+        for (name, here), need in product(machines.items(), needs):
+            jobs, gpus = threads[name], need.gpus if here.gpus else 0
+            has_room = jobs * need.cores <= here.cores and gpus <= len(here.gpus)
+            if need.devices == 1 or (has_room and (jobs == 1 or not gpus)):
+                continue
+            raise UsageError(
+                f"Dask's worker {name} takes {jobs} jobs at once, and has {here.cores} cores and "
+                f"{len(here.gpus)} GPUs; a job with {need.devices} devices ({DEVICES}) needs "
+                f"{need.cores} cores and, on GPUs, {need.devices} of them: start the worker with "
+                f"--nthreads 1 where they are, {GPUS_VARIABLE} naming GPUs that no other one has"
+            )
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """Processes of this machine."""
 
+from collections.abc import Set
+
 from optbench.scaling import job as worker
 from optbench.scaling.job import Job
 from optbench.scaling.resources import Need
@@ -13,7 +15,7 @@ def is_here() -> bool:
 class Engine:
     """Carries out jobs as children of this process."""
 
-    def __init__(self, *, jobs: int, need: Need, sender: str) -> None:
+    def __init__(self, *, jobs: int, needs: Set[Need], sender: str) -> None:
         """Nothing needs to be started."""
         self.sender = sender
 

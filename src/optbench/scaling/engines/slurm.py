@@ -1,16 +1,19 @@
 """Jobs of Slurm, through submitit; sbatch's own variables choose partition, account, time, GPUs.
 
-For example SBATCH_PARTITION=gpu SBATCH_GPUS_PER_TASK=1 SBATCH_TIMELIMIT=8:00:00. The project's
-folder is on storage that the nodes share. A job that Slurm preempts, or whose time is over, is
-queued again by submitit, and goes on from its checkpoint.
+For example SBATCH_PARTITION=gpu SBATCH_GPUS_PER_TASK=1 SBATCH_TIMELIMIT=8:00:00. A job is one task
+with the cores of all its devices; where these are GPUs, SBATCH_GPUS_PER_TASK says how many. The
+project's folder is on storage that the nodes share. A job that Slurm preempts, or whose time is
+over, is queued again by submitit, and goes on from its checkpoint.
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import threading
 import time
+from collections.abc import Set
 from pathlib import Path
 
 from submitit import AutoExecutor
@@ -22,14 +25,17 @@ from submitit.helpers import DelayedSubmission
 from optbench.core.errors import UsageError
 from optbench.scaling import job as worker
 from optbench.scaling.job import Job
-from optbench.scaling.resources import Need
+from optbench.scaling.resources import DEVICES, Need
 
 FOLDER = Path("logs/slurm")
 # The longest that a job may take where SBATCH_TIMELIMIT does not say; it is queued again then.
 TIME_MIN = 24 * 60
+# By any of these sbatch asks for the GPUs of a job, which is one task on one node.
+GPUS = ("SBATCH_GPUS_PER_TASK", "SBATCH_GPUS_PER_NODE", "SBATCH_GPUS")
 NOTICE_S = 90  # Slurm's signal comes this long before the job's time is over
-# Slurm sends it to all processes of a job: to trainers, who then keep their step, and to submitit,
-# who queues the job again. Submitit's default, USR2, would kill the trainers.
+# Slurm sends it to all processes of a job: to trainers, who then keep their step; to the launcher
+# of several, which waits for them; to submitit, who queues the job again. Submitit's default, USR2,
+# would kill the trainers.
 NOTICE = "USR1"
 LOOK_EVERY_S = 0.5
 ASK_EVERY_S = 5.0  # Slurm, whether it still knows a job
@@ -39,6 +45,27 @@ RESULT_WAIT_S = 5.0  # until a shared folder shows the result of a job that has 
 def is_here() -> bool:
     """Whether jobs share this machine's cores and GPUs."""
     return False
+
+
+def require_gpus(needs: Set[Need]) -> None:
+    """Refuses jobs on several GPUs for which sbatch would ask for fewer.
+
+    Where no variable asks for GPUs there may be none, or the cluster gives some by itself.
+
+    Raises:
+        UsageError: with what to set.
+    """
+    most = max([0, *(need.gpus for need in needs)])
+    for variable in GPUS:
+        stated = os.environ.get(variable)
+        if most < 2 or stated is None:
+            continue
+        counts = re.findall(r"(?:^|[:,])(\d+)(?=,|$)", stated)  # as in 2, or a100:2,v100:1
+        if sum(map(int, counts)) < most:
+            raise UsageError(
+                f"{variable}: got '{stated}', and a job has {most} devices ({DEVICES}): set "
+                f"{GPUS[0]}={most}"
+            )
 
 
 class Task:
@@ -64,14 +91,15 @@ class Engine:
 
     cluster = "slurm"  # tests also take submitit's `local`
 
-    def __init__(self, *, jobs: int, need: Need, sender: str) -> None:
+    def __init__(self, *, jobs: int, needs: Set[Need], sender: str) -> None:
         """Nothing needs to be started.
 
         Raises:
-            UsageError: Slurm is not there.
+            UsageError: Slurm is not there, or gives a job fewer GPUs than it needs.
         """
         if self.cluster == "slurm" and shutil.which("sbatch") is None:
             raise UsageError("engine slurm needs the command sbatch: run this on a login node")
+        require_gpus(needs)
         os.environ["SUBMITIT_PREEMPT_SIGNAL"] = NOTICE  # for the nodes
         JobEnvironment.USR_SIG = NOTICE  # for sbatch
         self.lock = threading.Lock()
@@ -83,7 +111,6 @@ class Engine:
         self.executor.update_parameters(
             name="optbench",
             timeout_min=TIME_MIN,
-            cpus_per_task=max(need.threads, need.threads_alone),
             slurm_signal_delay_s=NOTICE_S,
         )
 
@@ -117,6 +144,9 @@ class Engine:
         Raises:
             UsageError: Slurm does not take it.
         """
+        # Since Slurm 22.05 srun does not take the number of cores over from sbatch.
+        srun = [f"--cpus-per-task={job.cores}"]
+        self.executor.update_parameters(cpus_per_task=job.cores, slurm_srun_args=srun)
         try:
             return self.executor.submit(Task(job))
         except FailedJobError as error:
