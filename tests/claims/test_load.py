@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.claims.examples import SCORES
-from tests.evaluation.examples import ACCURACY, ERROR
+from tests.evaluation.examples import ERROR
 
 from optbench.claims.load import ClaimsError, load_claims
 from optbench.claims.schema import Claims, OrderingClaim, RatioClaim, ValueClaim

@@ -11,6 +11,7 @@ import tarfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -20,9 +21,9 @@ from optbench.core.files import publish
 from optbench.datasets import digits
 from optbench.datasets.digits_sources import from_scikit_learn
 from optbench.datasets.image_source import Split
-from optbench.datasets.images import ImageData, Images
 from optbench.datasets.imagenet_sources import CLASSES, LABELS, obtain_layout
 from optbench.datasets.imagenet_tiny import LAYOUT, SHA256
+from optbench.datasets.images import ImageData, Images
 from optbench.download.publish import publish_folder
 
 MAGNIFIED = (9, 10)  # times: 8 x 8 pixels become 72 x 80
@@ -92,7 +93,7 @@ def development_kit(test: Images) -> bytes:
     numbers = "".join(f"{label + 1}\n" for label in test.labels)
     kind = [("ILSVRC2012_ID", "O"), ("WNID", "O")]
     rows = [(label + 1, wnid(label)) for label in range(LAYOUT.classes)]
-    file = io.BytesIO()
+    file: Any = io.BytesIO()  # which the stub does not know
     savemat(file, {"synsets": np.array(rows, dtype=kind)[:, None]})
     classes = HEADER + file.getvalue()[len(HEADER) :]
     return gzipped(tar_of([(CLASSES, classes), (LABELS, numbers.encode())]))
