@@ -26,6 +26,7 @@ def settings(**changes: Any) -> Settings:
         "task_args": {}, "network": "cnn", "network_args": {"width": 16},
         "decay_norm_and_bias": True, "budget": Budget(epochs=10), "batch_size": 64,
         "precision": "fp32", "compile": False, "device": "cpu", "threads": 1,
+        "devices": 1,
     }  # fmt: skip
     return Settings(**{**values, **changes})
 

@@ -109,13 +109,16 @@ def check_dealt(
 
 
 def check_sides(checker: Checker, settings: Settings) -> None:
-    """The data are not too small for the network, where both files declare sizes."""
-    sides = signatures.constant("datasets", settings.dataset, "SIDES")
+    """Images are not too small for the network, where a task or a data set declares their sides."""
+    side = settings.task_args.get("side")
+    sides = (side, side) if side else signatures.constant("datasets", settings.dataset, "SIDES")
     smallest = signatures.constant("models", settings.network, "MINIMUM_SIDES")
     if sides and smallest and any(a < b for a, b in zip(sides, smallest, strict=False)):
+        has = "settings.task_args.side gives" if side else f"{settings.dataset} has"
         checker.add(
             f"settings.network: {settings.network} needs sides of {_sides(smallest)} and more, and "
-            f"{settings.dataset} has {_sides(sides)}: choose a network that is less deep"
+            f"{has} {_sides(sides)}: choose a network that is less deep"
+            f"{', or larger sides' if side else ''}"
         )
 
 
