@@ -1,11 +1,19 @@
 """The rooms of ImageNet's layout: what needs ImageNet says so, and the path works without it."""
 
+import os
+import shutil
+import signal
+import subprocess
+
 import pytest
 
 from optbench.core.run import Budget
 from optbench.datasets import imagenet_tiny
 from optbench.params.load import load_params, load_room
-from tests.conftest import ROOT, Project, copy_tracked_files
+from optbench.supervision.keeper import VARIABLE
+from tests.conftest import ENVIRONMENT, ROOT, Project, copy_tracked_files
+from tests.faults.sites import is_running, wait_until
+from tests.faults.test_devices import trainers
 
 TINY, FULL = "imagenet-tiny", "imagenet-resnet50"
 TEST_IMAGES = imagenet_tiny.LAYOUT.examples["val"]
@@ -73,3 +81,28 @@ def test_from_scikit_learns_digits_to_a_trained_resnet_through_imagenets_archive
     shifted = sum(a == (p + 1) % 10 for a, p in zip(actual, predicted, strict=True))
     assert shifted / TEST_IMAGES < metrics["test_score"]  # the control
     assert clone.repro(target) == []
+
+
+@pytest.mark.slow
+def test_on_two_devices_a_killed_run_goes_on_to_the_same_bits(clone: Project):
+    """One process of two killed, then all of them; SIGKILL both times."""
+    clone.set("override.devices", 2)
+    target, folder = f"workloads/{TINY}/dvc.yaml:run", clone.folder / f"results/{TINY}/run"
+    clone.repro(target)
+    assert clone.json(f"results/{TINY}/run/metrics.json")["fingerprint"]["devices"] == "2"
+    expected = (folder / "SHA256SUMS").read_bytes()
+    shutil.rmtree(folder)
+    checkpoints = clone.folder / f"scratch/checkpoints/{TINY}/run"
+    command = ["python", "stages/train.py", TINY]
+    environment = {**ENVIRONMENT, "PYTHONPATH": "src", VARIABLE: "2"}
+    for victims in ([1], [0, 1]):
+        before = set(checkpoints.glob("*/*"))
+        process = subprocess.Popen(command, cwd=clone.folder, env=environment)
+        wait_until(lambda before=before: set(checkpoints.glob("*/*.checkpoint")) - before, 120)
+        pids = trainers(process)
+        for number in victims:
+            os.kill(pids[number], signal.SIGKILL)
+        assert process.wait(timeout=30) == 1
+        assert not any(map(is_running, pids.values()))
+    assert "goes on after step" in clone.run("dvc", "repro", "--force", "-s", target).stdout
+    assert (folder / "SHA256SUMS").read_bytes() == expected
