@@ -37,7 +37,7 @@ def test_a_data_set_is_added_to_what_is_obtained(bare: Project):
     before = text(bare, "data/dvc.yaml")
     output = bare.run("optbench", "new", "dataset", "mnist").stdout
     assert text(bare, "data/dvc.yaml") == before.replace(
-        "- shakespeare\n", "- shakespeare\n    - mnist\n"
+        "- imagenet_tiny\n", "- imagenet_tiny\n    - mnist\n"
     )
     assert "Now write src/optbench/datasets/mnist.py" in output
     bare.run("git", "init", "-q")

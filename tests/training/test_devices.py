@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from safetensors.torch import load_file
 from tests.conftest import ROOT
 from tests.training.dealt import NETWORKS
@@ -47,11 +49,18 @@ def together(module: str, folder: Path, count: int) -> None:
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory) -> dict[int, Path]:
-    """What was trained by one, two and four processes."""
-    root = tmp_path_factory.mktemp("devices")
-    for count in COUNTS:
-        together("tests.training.dealt", root / str(count), count)
-    return {count: root / str(count) for count in COUNTS}
+    """What was trained by one, two and four processes; shared by all test processes."""
+    root = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        root = root.parent
+    folders = {count: root / f"devices-{count}" for count in COUNTS}
+    with FileLock(str(root / "devices.lock")):
+        if not (root / "devices.done").exists():
+            for count, folder in folders.items():
+                shutil.rmtree(folder, ignore_errors=True)
+                together("tests.training.dealt", folder, count)
+            (root / "devices.done").touch()
+    return folders
 
 
 # Natural gradient says that it cannot; SOAP's factors in a transformer have null spaces, of which
