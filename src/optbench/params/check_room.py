@@ -101,10 +101,10 @@ def check_dealt(
     if why := signatures.constant("optimizers", name, "ONE_DEVICE"):
         checker.add(f"{path}: {name} trains on one device alone, since {why}: set devices to 1")
     for argument in signatures.constant("optimizers", name, "DEALT") or ():
-        if args[argument] % devices:
+        if args[argument] % devices or args[argument] < 2 * devices:
             checker.add(
                 f"{path}.{argument}: got {args[argument]} with {devices} devices, each of which "
-                f"takes as many of them: must be a multiple of {devices}"
+                f"takes as many of them: must be a multiple of {devices}, at least {2 * devices}"
             )
 
 

@@ -80,15 +80,15 @@ class Keeper:
         now = time.monotonic()
         self.longest_s = max(self.longest_s, now - self.stepped_at)
         self.stepped_at = now
-        self.signal = self.training.world.largest(self.signal or 0) or None
-        self._end_if_asked()
+        # What all agree on: one that comes meanwhile is heard at the next step.
+        self._end_if_asked(self.training.world.largest(self.signal or 0))
         if self._is_due(self.every_s):
             self._save()
 
     def scored(self) -> None:
         """Ends the training where a signal has come."""
         if self.training.world.is_first:
-            self._end_if_asked()
+            self._end_if_asked(self.signal or 0)
 
     def point(self, point: Point, diagnostics: Sequence[Diagnostic]) -> None:
         """Keeps the training, unless the last checkpoint is too young for its cost."""
@@ -122,14 +122,14 @@ class Keeper:
             os.kill(os.getpid(), signal.SIGINT)
         self.signal = number
 
-    def _end_if_asked(self) -> None:
-        """Raises Interrupted where a signal has come."""
-        if self.signal is None:
+    def _end_if_asked(self, number: int) -> None:
+        """Raises Interrupted where a signal has come; 0: none has."""
+        if not number:
             return
         raise Interrupted(
-            f"{signal.Signals(self.signal).name}: stopped after step {self.training.step} of "
+            f"{signal.Signals(number).name}: stopped after step {self.training.step} of "
             f"{self.training.steps}, which is kept: run the same command to go on",
-            self.signal,
+            number,
         )
 
 

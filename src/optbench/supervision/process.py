@@ -44,6 +44,9 @@ def as_stage() -> Iterator[None]:
         sys.exit(error.exit_code)
     except RuntimeError as error:
         if is_launched() and is_of_connection(error):
+            lost = UsageError(f"the other processes of this run are out of reach: {error}")
+            lost.exit_code = PEER_LOST
+            tell(lost)
             sys.exit(PEER_LOST)
         raise
     except BrokenPipeError:  # who reads, `head` for one, has read enough

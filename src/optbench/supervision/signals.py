@@ -19,7 +19,7 @@ def handled_by(
     handler: Callable[[int, FrameType | None], None], *numbers: signal.Signals
 ) -> Iterator[None]:
     """Within, a handler takes these signals, but for SIGHUP where `nohup` keeps it away."""
-    heard = [number for number in numbers if not _is_kept_away(number)]
+    heard = [number for number in numbers if not is_kept_away(number)]
     before = {number: signal.signal(number, handler) for number in heard}
     try:
         yield
@@ -28,6 +28,6 @@ def handled_by(
             signal.signal(number, handled)
 
 
-def _is_kept_away(number: signal.Signals) -> bool:
+def is_kept_away(number: signal.Signals) -> bool:
     """Whether who started this process has it live on when its terminal goes."""
     return number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN

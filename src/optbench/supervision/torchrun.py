@@ -5,6 +5,7 @@ When one ends before its time, the others are ended, and the first that failed h
 
 import logging
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -12,13 +13,14 @@ from pathlib import Path
 
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+from torch.distributed.elastic.rendezvous import RendezvousError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from optbench.core.errors import UsageError
 from optbench.supervision.process import PEER_LOST
-from optbench.supervision.signals import EXIT_CODES
+from optbench.supervision.signals import EXIT_CODES, is_kept_away
 
-GRACE_S = 30  # for processes that are asked to end
+GRACE_S = 120  # for processes that are asked to end; after a failure torch gives them 30
 
 
 def run(script: Sequence[str], *, processes: int, machines: int, place: str, name: str) -> None:
@@ -38,6 +40,8 @@ def run(script: Sequence[str], *, processes: int, machines: int, place: str, nam
     # Else each process warns of what was chosen.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    if machines > 1:
+        print(f"waiting for {machines} machines at {place}, ten minutes at most", flush=True)
     with tempfile.TemporaryDirectory(prefix="optbench-") as folder:
         config = LaunchConfig(
             min_nodes=machines,
@@ -49,7 +53,7 @@ def run(script: Sequence[str], *, processes: int, machines: int, place: str, nam
             local_addr="localhost" if machines == 1 else None,
             max_restarts=0,
             logs_specs=DefaultLogsSpecs(log_dir=folder),
-            signals_to_handle=",".join(number.name for number in EXIT_CODES),
+            signals_to_handle=",".join(n.name for n in EXIT_CODES if not is_kept_away(n)),
             shutdown_timeout=GRACE_S,
         )
         try:
@@ -58,6 +62,12 @@ def run(script: Sequence[str], *, processes: int, machines: int, place: str, nam
             sys.exit(EXIT_CODES[error.sigval])
         except ChildFailedError as error:
             raise_for(error.failures, processes)
+        except RendezvousError as error:
+            raise UsageError(
+                f"the {machines} machines of this run have not met at {place} under the name "
+                f"'{name}': start the same command on all of them within ten minutes, with a name "
+                f"that no meeting had before ({error})"
+            ) from error
 
 
 def raise_for(failures: Mapping[int, ProcessFailure], processes: int) -> None:
@@ -72,8 +82,9 @@ def raise_for(failures: Mapping[int, ProcessFailure], processes: int) -> None:
     number, first = min(candidates.items(), key=lambda item: item[1].timestamp)
     if first.exitcode < 0:
         raise UsageError(
-            f"the process of device {number} of {processes} was killed by {first.signal_name()}, "
-            "perhaps for its memory: the others were ended; run the same command to go on from the "
+            f"the process of device {number} of {processes} was killed by {first.signal_name()}"
+            f"{', perhaps for its memory' if -first.exitcode == signal.SIGKILL else ''}: the "
+            "others were ended; run the same command to go on from the "
             "last checkpoint"
         )
     if not isinstance(first.message, str) or not Path(first.error_file).is_file():
