@@ -72,6 +72,9 @@ def test_the_first_that_failed_by_itself_has_the_word(tmp_path):
     with pytest.raises(UsageError, match="no memory") as raised:
         raise_for({0: lost, 1: failure(3, "no memory", str(file), timestamp=2)}, 2)
     assert raised.value.exit_code == 3
+    for code in (-signal.SIGTERM, 143):  # what the agent has ended, within the same second
+        with pytest.raises(UsageError, match="device 1 of 2 was killed by SIGKILL"):
+            raise_for({0: failure(code), 1: failure(-signal.SIGKILL)}, 2)
     with pytest.raises(UsageError, match="out of reach"):
         raise_for({0: lost}, 2)
 

@@ -21,6 +21,8 @@ from optbench.supervision.process import PEER_LOST
 from optbench.supervision.signals import EXIT_CODES, is_kept_away
 
 GRACE_S = 120  # for processes that are asked to end; after a failure torch gives them 30
+# Exit codes of those that end since another has: the agent sends them SIGTERM.
+FOLLOWERS = (PEER_LOST, -signal.SIGTERM, EXIT_CODES[signal.SIGTERM])
 
 
 def run(script: Sequence[str], *, processes: int, machines: int, place: str, name: str) -> None:
@@ -77,7 +79,7 @@ def raise_for(failures: Mapping[int, ProcessFailure], processes: int) -> None:
         UsageError: with its message, or the signal that killed it.
         SystemExit: it has said itself what was wrong.
     """
-    by_themselves = {number: f for number, f in failures.items() if f.exitcode != PEER_LOST}
+    by_themselves = {number: f for number, f in failures.items() if f.exitcode not in FOLLOWERS}
     candidates = by_themselves or failures
     number, first = min(candidates.items(), key=lambda item: item[1].timestamp)
     if first.exitcode < 0:
