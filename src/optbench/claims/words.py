@@ -46,7 +46,7 @@ def value_reason(claim: ValueClaim, result: ValueResult, score: Score) -> str:
 
 
 def spread_note(spread: Spread, scores: Sequence[float], score: Score) -> str:
-    """The spread that judged an arm beside its own: where the latter is larger, beware."""
+    """The spread that judged an arm beside that of the arm: where the latter is larger, beware."""
 
     def text(sd: float) -> str:
         return f"{score.value(sd, score.digits + 1)} {score.difference_unit}".rstrip()

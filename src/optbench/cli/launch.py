@@ -33,7 +33,7 @@ def launch() -> int:
     sys.path[0] = source  # in place of this file's folder
     prepend("PYTHONPATH", source)
     prepend("PATH", str(Path(sys.executable).parent))  # where DVC and stages find `python`
-    os.environ["MPLBACKEND"] = "agg"  # a notebook names its own, which need not be here
+    os.environ["MPLBACKEND"] = "agg"  # a notebook names another, which need not be here
     os.chdir(root)
     code: int = importlib.import_module("optbench.cli.main").main(sys.argv[1:], standing)
     return code

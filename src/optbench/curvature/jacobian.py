@@ -192,7 +192,7 @@ def unsupported(module: nn.Module) -> str | None:
 
 
 def whole_network(model: nn.Module) -> dict[str, nn.Module]:
-    """All modules that own parameters, by name.
+    """All modules that have parameters themselves, by name.
 
     Raises:
         UsageError: U is not known for one of them, or two share a parameter.

@@ -42,7 +42,7 @@ def owners(model: nn.Module) -> dict[str, nn.Module]:
 
 
 def unsupported(module: nn.Module) -> str | None:
-    """Why a module with parameters of its own is no single matrix product; None where it is."""
+    """Why a module with parameters is no single matrix product; None where it is."""
     if isinstance(module, NonDynamicallyQuantizableLinear):  # its weight is used, without a call
         return "Linear inside MultiheadAttention"
     if isinstance(module, nn.Linear):
@@ -57,7 +57,7 @@ def unsupported(module: nn.Module) -> str | None:
 
 
 def is_frozen(module: nn.Module) -> bool:
-    """Whether some of a module's own parameters are not trained."""
+    """Whether some of a module's parameters are not trained."""
     return not all(p.requires_grad for p in module.parameters(recurse=False))
 
 

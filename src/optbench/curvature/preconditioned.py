@@ -39,7 +39,7 @@ class Preconditioned(Optimizer):
         self.steps = 0
         self.clip_factor = 1.0
         self.clipped_steps = 0
-        # Labels are drawn from a stream of their own, so that nobody else's draws change it.
+        # Labels are drawn from a separate stream, so that nobody else's draws change it.
         self.generator = torch.Generator().manual_seed(torch.initial_seed())
 
     @abstractmethod

@@ -123,7 +123,7 @@ def frozen_statistics(model: nn.Module, forward: Forward, inputs: Tensor) -> Ite
     """Inside, BatchNorm normalises with the statistics of `inputs`, as constants.
 
     Else an example's loss would depend on the other examples of its batch, and a Jacobian of one
-    example would not exist. The variance is the unbiased one, as in BatchNorm's own buffers.
+    example would not exist. The variance is the unbiased one, as in BatchNorm's buffers.
     """
     norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.training]
     before: list[Any] = [norm.momentum for norm in norms]

@@ -1,6 +1,6 @@
 """CIFAR-10 (Krizhevsky 2009): 60,000 colour images of 32 x 32 pixels in 10 classes.
 
-Stored as the data set's own binary version: six files of 10,000 records, each one label byte and
+Stored as the data set's binary version: six files of 10,000 records, each one label byte and
 3,072 pixel bytes, channel first.
 """
 

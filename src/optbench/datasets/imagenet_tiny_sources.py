@@ -74,7 +74,7 @@ def archives(data: ImageData) -> dict[str, bytes]:
 
 
 def wnid(label: int) -> str:
-    """A class as ImageNet names its own, in the order of the digits."""
+    """A class, named as ImageNet names classes, in the order of the digits."""
     return f"n{label:08}"
 
 

@@ -229,7 +229,7 @@ def carry_out(works: Sequence[Work], *, name: str, processes: int | None) -> Non
 
 
 def do(work: Work) -> None:
-    """Does a part, in a process of its own."""
+    """Does a part, in a worker process."""
     if isinstance(work, Checksum):
         check_md5(work.archive, work.md5)
         publish(work.path, "")

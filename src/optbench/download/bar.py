@@ -19,7 +19,7 @@ LINE_EVERY_S = 10
 
 @contextmanager
 def byte_progress(name: str, size: int) -> Iterator[Callable[[int], None]]:
-    """A function to be told the number of bytes so far."""
+    """A function to call with the number of bytes so far."""
     if sys.stdout.isatty():
         columns = (
             TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn(),

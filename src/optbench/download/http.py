@@ -23,7 +23,7 @@ def fetch(url: str, path: Path, *, size: int, sha256: str, progress: Progress) -
     """Downloads `url` to `path`, `size` bytes with this sha256.
 
     What an earlier call left in `path` with `.part` behind its name is continued. `path` appears
-    only when it is complete and verified. `progress` is told the bytes that are there.
+    only when it is complete and verified. `progress` is called with the bytes that are there.
 
     Raises:
         Offline, Refused: nothing came, or not on this attempt.

@@ -77,7 +77,7 @@ def nested_members(
     Args:
         path: the archive's, for messages.
         file: the archive, opened without a buffer.
-        progress: is told the offset that is reached.
+        progress: is called with the offset that is reached.
 
     Raises:
         Truncated, WrongContent: as for `members`; or the archive holds other files than tars.

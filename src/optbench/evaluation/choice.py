@@ -29,7 +29,7 @@ class Option:
     n: int  # runs that did not diverge
     diverged: int  # not part of the loss
     mean: float  # score
-    sd: float | None  # its own, over seeds; None below two runs
+    sd: float | None  # of its scores over seeds; None below two runs
     best: float  # the probability that its true mean is the best
     expected_loss: float  # of score, against the best; at least 0
 

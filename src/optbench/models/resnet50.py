@@ -14,7 +14,7 @@ HEADS = ("fc",)  # its last layer
 def build(*, channels: int, classes: int) -> nn.Module:
     """Maps images [n, channels, height, width] to logits [n, classes].
 
-    Images of other than three channels get a stem of their own, initialised as torchvision's.
+    Images of other than three channels get another stem, initialised as torchvision's.
     """
     network: nn.Module = resnet50(num_classes=classes)
     if channels != 3:

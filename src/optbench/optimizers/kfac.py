@@ -253,7 +253,7 @@ def partition(model: nn.Module, max_dim: int | None) -> tuple[dict[str, Layer], 
 def split_groups(
     param_groups: Iterable[dict[str, Any]], handled: set[nn.Parameter], fallback_lr: float
 ) -> Iterator[dict[str, Any]]:
-    """The groups with what is preconditioned, then those with the rest and its own lr."""
+    """The groups with what is preconditioned, then those with the rest and another lr."""
     rest = []
     for group in param_groups:
         inside = [p for p in group["params"] if p in handled]

@@ -4,7 +4,7 @@ Gradients are taken at y = (1 - beta1) z + beta1 x, where z makes AdamW's steps 
 of all z, weighted by the squares of the largest lr so far. The parameters hold y in training, and
 x while they are judged. Meant for a constant lr, with warm-up.
 
-Departures, the first the authors' own code's: v is debiased in the denominator, the paper debiases
+Departures, the first the authors' code's: v is debiased in the denominator, the paper debiases
 lr; 1e-15 is added to v.
 """
 

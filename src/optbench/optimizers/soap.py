@@ -3,7 +3,7 @@
 Adam in the eigenbases of Shampoo's factors, one for each side of a tensor: a kernel
 [out, in, kh, kw] has four. Vectors have none, which makes it Adam for them.
 
-Departures, all of them the authors' own code's: the first step sets the eigenbases up and moves
+Departures, all of them the authors' code's: the first step sets the eigenbases up and moves
 nothing; Adam's averages are debiased; the second moment is sorted with its eigenvectors.
 """
 

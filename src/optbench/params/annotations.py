@@ -24,7 +24,7 @@ def annotation(node: ast.expr, names: Mapping[str, ast.expr]) -> Any:
     """The type that an annotation names.
 
     Known are built-in types, `Literal`, `Annotated` with bounds of annotated_types, unions, and
-    `names`: the module's own assignments, by their names.
+    `names`: the module's assignments, by their names.
 
     Raises:
         UnreadableError: it names something else.

@@ -1,4 +1,4 @@
-"""Collects what is wrong with a document that a person wrote, before anyone is told."""
+"""Collects what is wrong with a document that a person wrote, before it is reported."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence

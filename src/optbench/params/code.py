@@ -56,7 +56,7 @@ def digests() -> dict[str, str]:
 
 
 def write_digests() -> None:
-    """Writes each part's digest to a file of its own, on which stages depend."""
+    """Writes each part's digest to a file for each part, on which stages depend."""
     for part, sha256 in digests().items():
         publish(FOLDER / f"{part}.sha256", f"{sha256}\n")
 

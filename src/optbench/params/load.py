@@ -58,7 +58,7 @@ def rooms() -> tuple[str, ...]:
 
 
 def scores_of_rooms() -> dict[str, Score]:
-    """What each workload measures; one whose room is not valid is left to its own `validate`."""
+    """What each workload measures; one whose room is not valid is left to its `validate`."""
     by_workload: dict[str, Score] = {}
     for name in rooms():
         try:

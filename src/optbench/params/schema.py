@@ -140,7 +140,7 @@ def _dataclass_in(hint: Any) -> type[Any] | None:
 
 @cache
 def _adapter(shape: Any) -> TypeAdapter[Any]:
-    """A strict, closed validator of a dataclass, or of a model that has its own configuration."""
+    """A strict, closed validator of a dataclass, or of a model that has a configuration."""
     if is_dataclass(shape) and isinstance(shape, type):
         _configure(shape)
     return TypeAdapter(shape)

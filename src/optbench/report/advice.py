@@ -22,7 +22,7 @@ from optbench.report.tables import Row, Table, arm_row
 from optbench.report.text import amount, value_of, with_unit
 from optbench.search.trials import Trial, by_optimizer
 
-UNEQUAL = 1.5  # times the sd that is taken for all, from which an option's is told
+UNEQUAL = 1.5  # times the sd that is taken for all, from which an option's is printed
 
 
 @dataclass(frozen=True, kw_only=True)

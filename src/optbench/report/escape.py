@@ -32,7 +32,7 @@ def markdown(text: str) -> str:
 
 
 def paragraph(written: str) -> str:
-    """Markdown as a paragraph of its own, or as an item of a list, whatever it begins with."""
+    """Markdown as a separate paragraph, or as an item of a list, whatever it begins with."""
     line = written.lstrip()
     mark = BEGINNING.match(line)
     return line if mark is None else f"{line[: mark.end()]}\\{line[mark.end() :]}"

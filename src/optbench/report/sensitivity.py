@@ -60,7 +60,7 @@ def lr_sensitivity(
 
 
 def view(trials: Iterable[Sequence[Trial]], score: Score) -> tuple[float, float]:
-    """Limits in people's unit, worst and best, between which the better trials are told apart.
+    """Limits in people's unit, worst and best, between which the better trials are distinguished.
 
     The rest lies beyond the worst.
     """

@@ -1,4 +1,4 @@
-"""A stage's command, and how a worker carries it out: in its own process, its output in a log.
+"""A stage's command, and how a worker carries it out: in a process, its output in a log.
 
 Only the standard library is needed here, so that every kind of worker can import it.
 """
@@ -25,7 +25,7 @@ class Job:
     stage: str
     command: tuple[str, ...]
     folder: str
-    environment: Mapping[str, str]  # added to the worker's own
+    environment: Mapping[str, str]  # added to the worker's
     log: str
     sender: str  # of the `optbench repro` that sent it
     cores: int  # for all its threads

@@ -79,7 +79,7 @@ class Pipeline:
             if code:
                 raise StageCmdFailedError(command, code)
 
-        # DVC has no hook for the function that starts a command. It holds no lock of its own then.
+        # DVC has no hook for the function that starts a command. It holds no lock then.
         original, stage_run._run = stage_run._run, run
         try:
             with explained(), set_loggers_level(logging.WARNING), self.repo.scm_context():

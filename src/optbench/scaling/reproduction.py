@@ -266,5 +266,5 @@ def runs_alone(stage: str) -> bool:
 
 
 def _passed_on(environment: Mapping[str, str]) -> dict[str, str]:
-    """What a worker is told of the environment that DVC gives a stage."""
+    """What a worker gets of the environment that DVC gives a stage."""
     return {name: value for name, value in environment.items() if name.startswith(PASSED_ON)}

@@ -23,7 +23,7 @@ KEPT = 2
 
 
 class Checkpoints:
-    """The checkpoints of one run under one identity, in a folder of their own."""
+    """The checkpoints of one run under one identity, in one folder."""
 
     def __init__(self, folder: Path) -> None:
         """`folder`: named after the run's `identity`, so that nothing else is ever read."""
@@ -106,7 +106,7 @@ def put(state: dict[str, Any], training: Training) -> None:
 
 
 def generator_states(device: torch.device) -> dict[str, torch.Tensor]:
-    """Torch's own generators: nothing here draws from them in training, a new network may."""
+    """Torch's generators: nothing here draws from them in training, a new network may."""
     states = {"cpu": torch.get_rng_state()}
     if device.type != "cpu":
         states[device.type] = torch.get_device_module(device).get_rng_state()

@@ -1,6 +1,6 @@
 """Starts a stage's command once for each device.
 
-On several machines the command is started on each, and torchrun's own variables say how many they
+On several machines the command is started on each, and torchrun's variables say how many they
 are (PET_NNODES), where they meet (PET_RDZV_ENDPOINT, HOST:PORT of one of them), and how they call
 it (PET_RDZV_ID).
 """

@@ -1,4 +1,4 @@
-"""How a stage's process ends: by itself, by an error plainly told, or with whoever started it."""
+"""How a stage's process ends: by itself, by an error with a message, or with whoever started it."""
 
 import json
 import os

@@ -14,7 +14,7 @@ from optbench.supervision.signals import EXIT_CODES
 def watchdog(patience_s: Callable[[], float]) -> Iterator[None]:
     """Gives a process that gets one of `EXIT_CODES` so many seconds to leave the `with` block.
 
-    Python runs a signal's handler between two of its own instructions; a step that never returns,
+    Python runs a signal's handler between two of its instructions; a step that never returns,
     for one that waits for threads that there are not, has none. The signal's number arrives all
     the same, by Python's wakeup file descriptor, and a thread reads it.
     """

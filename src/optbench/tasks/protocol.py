@@ -11,7 +11,7 @@ Batch = tuple[Tensor, ...]
 
 
 class Batches(Protocol):
-    """Batches in an order of their own; a data set that fits into no memory brings its class."""
+    """Batches in a fixed order; a data set that fits into no memory brings its class."""
 
     examples: int  # an epoch
 
@@ -23,7 +23,7 @@ class Batches(Protocol):
         """The batches of an epoch counted from 0, from batch `start` on.
 
         Of several devices each gets its share of the epoch's examples, in their order: of each
-        batch that is trained on, as many as the others, in a batch of its own. Scored are batches
+        batch that is trained on, as many as the others, in a batch for itself. Scored are batches
         of the usual size, of which a device may have one less than another.
         """
         ...
@@ -32,7 +32,7 @@ class Batches(Protocol):
 class Task(Protocol):
     """Data with a loss and a score. `score.py` beside it says what is measured, without torch.
 
-    A task of texts may have `sample(outputs) -> str`, whose text is told at a run's end.
+    A task of texts may have `sample(outputs) -> str`, whose text is printed at a run's end.
     """
 
     train: Batches

@@ -23,7 +23,7 @@ LIBRARIES = (
     "ATEN_", "CUBLAS", "CUDNN_", "DNNL_", "GOMP_", "KMP_", "MKL_", "NCCL_", "NVIDIA_TF32_",
     "OMP_", "ONEDNN_", "OPENBLAS_", "TORCH_ALLOW_TF32_", "TORCH_BLAS_",
 )  # fmt: skip
-# Of those, what changes none: threads are set by the run, where they wait and what is told.
+# Of those, what changes none: threads are set by the run, where they wait and what is logged.
 WITHOUT_EFFECT = re.compile(
     r".*(NUM_THREADS|VERBOSE|AFFINITY|PLACES|PROC_BIND|WAIT_POLICY|SPINCOUNT|BLOCKTIME|DISPLAY.*"
     r"|DUPLICATE_LIB_OK|INIT_AT_FORK)"  # the last two are set by scikit-learn

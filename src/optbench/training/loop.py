@@ -106,7 +106,7 @@ class Scores:
 
 
 class Watcher(Protocol):
-    """Whoever is told how training goes. What it is told between two steps it may interrupt."""
+    """Observes training. It may interrupt it between two steps, by an exception."""
 
     def step(self, step: int) -> None:
         """Called after each step, with the number of steps done."""

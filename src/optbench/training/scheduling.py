@@ -22,7 +22,7 @@ class Scheduler:
         stepping: Literal["iteration", "epoch"] = "iteration",
         **schedule_args: Any,
     ) -> None:
-        """Remembers each group's lr as the peak of its own.
+        """Keeps each group's lr as the peak of that group.
 
         Args:
             optimizer: the one to steer.

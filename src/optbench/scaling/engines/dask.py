@@ -25,7 +25,7 @@ WAIT_S = 10
 
 
 def address() -> str | None:
-    """The scheduler that Dask's own settings name."""
+    """The scheduler that Dask's settings name."""
     named: str | None = dask.config.get("scheduler-address", None)
     return named
 
@@ -78,7 +78,7 @@ class Engine:
             raise UsageError(
                 f"Dask gives up after the death of {error.allowed_failures + 1} of its workers, "
                 f"the last one {error.last_worker.address}: see the workers' own logs"
-            ) from None  # the cause would be told too, and says the same
+            ) from None  # the cause would be printed too, and says the same
         except CancelledError:
             return 128 + signal.SIGTERM
         finally:

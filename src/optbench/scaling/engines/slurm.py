@@ -1,4 +1,4 @@
-"""Jobs of Slurm, through submitit; sbatch's own variables choose partition, account, time, GPUs.
+"""Jobs of Slurm, through submitit; sbatch's variables choose partition, account, time, GPUs.
 
 For example SBATCH_PARTITION=gpu SBATCH_GPUS_PER_TASK=1 SBATCH_TIMELIMIT=8:00:00. A job is one task
 with the cores of all its devices; where these are GPUs, SBATCH_GPUS_PER_TASK says how many. The

@@ -42,7 +42,7 @@ INTERVAL = "binomial"  # what `interval` gives, in a word
 
 
 def extras(columns: Columns) -> dict[str, float]:
-    """What else is told of a run."""
+    """Further statistics of a run."""
     return {"calibration_error": calibration_error(columns)}
 
 

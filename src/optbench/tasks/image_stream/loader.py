@@ -1,4 +1,4 @@
-"""Reads, decodes and cuts batches of images in processes of their own, by torch's DataLoader.
+"""Reads, decodes and cuts batches of images in worker processes, by torch's DataLoader.
 
 What is to be read is said in full by each request, so a process holds no generator and no place in
 an epoch: however many there are, the bits are the same, and any batch can be the first. Processes
@@ -85,7 +85,7 @@ class Requests(Sampler[Request]):
 def start_worker(_: int, *, parent: int) -> None:
     """Sets up a process that reads, which ends with the one that asks.
 
-    Torch's own look at the parent misses one that ended before this process had started.
+    Torch's look at the parent misses one that ended before this process had started.
     """
     ignore_corrupt_exif()
     end_with(parent)
@@ -94,7 +94,7 @@ def start_worker(_: int, *, parent: int) -> None:
 class Loader:
     """Batches in the order of requests, read ahead by processes that stay.
 
-    Who asks while another is being served has processes of its own; else there is one set.
+    Who asks while another is being served gets other workers; else there is one set.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class Loader:
             sampler=Requests(),
             num_workers=self.workers,
             pin_memory=self.pin_memory,
-            # Else it would draw from torch's own, on whose state networks depend.
+            # Else it would draw from torch's generator, on whose state networks depend.
             generator=torch.Generator(),
             **(options if self.workers else {}),  # type: ignore[arg-type]
         )

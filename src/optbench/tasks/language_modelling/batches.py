@@ -51,7 +51,7 @@ class TrainBatches:
 
 
 class EvalBatches:
-    """Windows side by side, each text's own: all of them, or some that are spread over all."""
+    """Windows side by side, each of a single text: all, or some that are spread over all."""
 
     def __init__(self, windows: tuple[Tensor, Tensor], *, batch_size: int, limit: int | None):
         """`windows`: as `side_by_side` gives them; `limit`: the most to take."""
