@@ -8,11 +8,12 @@ from optbench.core.files import publish
 from optbench.params.code import read_digests, write_digests
 from optbench.params.load import load_params, load_room
 from optbench.params.plan import write_plan
+from optbench.params.schema import Suite
 from optbench.supervision.process import as_stage
 
 
 def main() -> None:
-    """Writes reports/{validated.json,code/}, or a room's plan/ and its suite's planned.json."""
+    """Writes reports/{validated.json,code/}, or a room's plan/ and planned.json of its results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("workload", nargs="?")
     name = parser.parse_args().workload
@@ -23,8 +24,15 @@ def main() -> None:
         return
     room = load_room(name, params)
     write_plan(room, params, read_digests())
-    cells = [f"{arm.key}-{seed}" for arm in room.suite.every_arm for seed in room.suite.seeds]
-    publish(Path("results") / name / "suite/planned.json", json.dumps(cells, indent=0) + "\n")
+    for place, names in folders(room.suite).items():
+        listing = json.dumps(names, indent=0) + "\n"
+        publish(Path("results") / name / place / "planned.json", listing)
+
+
+def folders(suite: Suite) -> dict[str, list[str]]:
+    """What a suite leaves behind, by folder."""
+    studies = [f"{arm}-{number}" for arm in suite.arms for number in suite.studies]
+    return {"suite": studies, "repeats": [*suite.repeated], "fresh": [*suite.fresh]}
 
 
 if __name__ == "__main__":

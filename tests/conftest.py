@@ -65,8 +65,10 @@ def digits_room() -> tuple[Room, Params]:
 
 
 def digits_run(optimizer="sgd", schedule="one_cycle", seed=0, args=None, **settings) -> Run:
-    """A run of digits-cnn, of two epochs unless told otherwise."""
+    """A run of digits-cnn on all images, of two epochs unless told otherwise."""
     room, params = digits_room()
+    task_args = {**room.settings.task_args, "validation_every": 10}
+    settings = {"train_split": "full", "task_args": task_args, **settings}
     code = dict.fromkeys(digests(), "0" * 64)
     run = resolve(room, params, Arm(optimizer, schedule), seed=seed, code=code)
     return replace(

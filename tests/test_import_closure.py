@@ -16,7 +16,7 @@ from tests.warm import warm
 
 DECLARED = {
     name: stage
-    for folder in (".", "workloads/digits-cnn", "workloads/digits-cnn/search", "reports")
+    for folder in (".", "workloads/digits-cnn", "workloads/digits-cnn/control", "reports")
     for name, stage in yaml.safe_load((ROOT / folder / "dvc.yaml").read_text())["stages"].items()
 }
 PARTS = {
@@ -71,7 +71,7 @@ def parts(optimizer: str) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize(
-    ("script", "stage"), [("train", "training"), ("cost", "cost"), ("search", "search")]
+    ("script", "stage"), [("train", "training"), ("cost", "cost"), ("study", "study")]
 )
 @pytest.mark.parametrize("optimizer", ["radam", "kfac", "ngd"])
 def test_the_plan_has_digests_of_all_that_is_imported(imported, script, stage, optimizer):
@@ -87,9 +87,9 @@ def test_the_plan_has_digests_of_all_that_is_imported(imported, script, stage, o
 WORDS = {
     "training": set(),
     "cost": set(),
-    "search": {"src/optbench/search/carry_out.py", "src/optbench/core/duration.py",
-               "src/optbench/cost/estimate.py", "src/optbench/cost/cost.py",
-               "src/optbench/cost/measured.py", "src/optbench/core/tables.py"},
+    "study": {"src/optbench/studies/carry_out.py", "src/optbench/core/duration.py",
+              "src/optbench/cost/estimate.py", "src/optbench/cost/cost.py",
+              "src/optbench/cost/measured.py", "src/optbench/core/tables.py"},
 }  # fmt: skip
 
 
@@ -103,7 +103,7 @@ def test_control_a_module_that_is_not_digested_is_noticed(imported):
     assert "src/optbench/report/style.py" in imported("report") - digested("training", "radam")
 
 
-@pytest.mark.parametrize("stage", ["evaluate", "report", "score", "index", "collect", "validate"])
+@pytest.mark.parametrize("stage", ["evaluate", "report", "score", "index", "validate"])
 def test_digests_of_quick_stages_hold_the_import_closure(imported, stage):
     """Each has the digest of its own code as a dep, and that of the task that is loaded by name."""
     files, _ = closure(*STAGES[stage])
@@ -147,6 +147,6 @@ def test_package_files_are_empty():
 
 
 def test_training_never_sees_evaluation_or_report(imported):
-    for stage, script in (("training", "train"), ("search", "search")):
+    for stage, script in (("training", "train"), ("study", "study")):
         files = imported(script) | digested(stage, "radam")
         assert not [f for f in files if "/evaluation/" in f or "/report/" in f]

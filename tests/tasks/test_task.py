@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from optbench.core.errors import UsageError
 from optbench.core.registry import load_score
 from optbench.params import signatures
-from optbench.tasks.image_classification.task import VALIDATION_EVERY
+VALIDATION_EVERY = 10
 from optbench.training import assembly
 
 CPU = torch.device("cpu")

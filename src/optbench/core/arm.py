@@ -1,6 +1,11 @@
-"""An arm of a comparison: one optimizer under one schedule."""
+"""An arm of a comparison: one optimizer under one schedule, and how its values were chosen."""
 
 from dataclasses import dataclass
+
+TUNED = "tuned"  # by each study, which searches the optimizer's space
+UNTUNED = "untuned"  # its authors' defaults
+PUBLISHED = "published"  # the room's row as it stands
+LABELS = {TUNED: "", UNTUNED: ", untuned", PUBLISHED: ", as published"}
 
 
 @dataclass(frozen=True, order=True)
@@ -9,24 +14,32 @@ class Arm:
 
     optimizer: str
     schedule: str
+    tuning: str = TUNED
 
     def __str__(self) -> str:
         """As people read it, for example `adamw / cosine`."""
-        return f"{self.optimizer} / {self.schedule}"
+        return f"{self.optimizer} / {self.schedule}{LABELS[self.tuning]}"
 
     @property
     def key(self) -> str:
-        """As files and stages are called, for example `adamw-cosine`."""
-        return f"{self.optimizer}-{self.schedule}"
+        """As files and stages are called, for example `adamw-cosine` or `adamw-cosine-untuned`."""
+        parts = (self.optimizer, self.schedule, *(() if self.tuning == TUNED else (self.tuning,)))
+        return "-".join(parts)
 
     @classmethod
     def of(cls, key: str) -> "Arm":
         """The inverse of `key`; names of optimizers and schedules hold no hyphen.
 
         Raises:
-            ValueError: the text is no two names with a hyphen between.
+            ValueError: the text is no optimizer, schedule and tuning with hyphens between.
         """
-        optimizer, hyphen, schedule = key.partition("-")
-        if not (optimizer.isidentifier() and hyphen and schedule.isidentifier()):
-            raise ValueError(f"'{key}' names no optimizer and schedule, as in 'adamw-cosine'")
-        return cls(optimizer, schedule)
+        optimizer, _, rest = key.partition("-")
+        schedule, hyphen, stated = rest.partition("-")
+        tuning = stated if hyphen else TUNED
+        is_key = optimizer.isidentifier() and schedule.isidentifier() and tuning in LABELS
+        if not is_key or stated == TUNED:
+            raise ValueError(
+                f"'{key}' names no arm, as in 'adamw-cosine', 'adamw-cosine-{UNTUNED}' or "
+                f"'adamw-cosine-{PUBLISHED}'"
+            )
+        return cls(optimizer, schedule, tuning)

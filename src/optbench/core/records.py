@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from optbench.core import rows
@@ -75,8 +76,13 @@ SCALARS = (
 )  # fmt: skip
 
 
-def write(outcome: Outcome, folder: Path) -> None:
-    """Writes the files; each appears whole or not at all.
+def write(outcome: Outcome, folder: Path, others: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Writes the files, and others beside them; each appears whole or not at all.
+
+    Args:
+        outcome: of the run.
+        folder: of its results.
+        others: the texts of further files, by name.
 
     Raises:
         UsageError: the disk refuses.
@@ -94,7 +100,7 @@ def write(outcome: Outcome, folder: Path) -> None:
         "{" + ",\n".join(columns) + "}\n",
         json.dumps({**outcome.run.as_dict(), "packages": dict(outcome.packages)}, indent=2) + "\n",
     )
-    contents = dict(zip(FILES, texts, strict=True))
+    contents = dict(zip(FILES, texts, strict=True)) | dict(others)
     for name, content in contents.items():
         publish(folder / name, content)
     publish(folder / SUMS, _sums({name: text.encode() for name, text in contents.items()}))
@@ -146,6 +152,6 @@ def _sums(contents: Mapping[str, bytes]) -> str:
 def _verify(folder: Path) -> None:
     """Compares a folder's files with its SHA256SUMS; ValueError names the first that differs."""
     lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
-    for name in FILES:
+    for name in {*FILES, *(line.partition("  ")[2] for line in lines)}:
         if _sums({name: (folder / name).read_bytes()}).rstrip() not in lines:
             raise ValueError(f"{name} is damaged: its sha256 is not the one in {SUMS}")

@@ -62,7 +62,7 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A cell of the suite, a trial of a search, or the single run."""
+    """A trial of a study, or the single run."""
 
     workload: str
     optimizer: str
@@ -77,11 +77,6 @@ class Run:
     def arm(self) -> Arm:
         """Optimizer and schedule."""
         return Arm(self.optimizer, self.schedule)
-
-    @property
-    def cell(self) -> str:
-        """The name of the run's folder below `results/<workload>/suite/`."""
-        return f"{self.arm.key}-{self.seed}"
 
     @property
     def name(self) -> str:

@@ -22,6 +22,10 @@ class Share:
         """The places of a share among `total` things."""
         return range(self.index, total, self.count)
 
+    def of(self, rows: Tensor) -> Tensor:
+        """A share of rows [n, ...]."""
+        return rows[self.index :: self.count]
+
 
 WHOLE = Share()  # all of it, for one process
 
@@ -94,7 +98,7 @@ class World:
         distributed.broadcast(sent, src=0)
         return sent.numpy().tobytes()
 
-    def strangers(self, numbers: Sequence[int]) -> list[int]:
+    def differing(self, numbers: Sequence[int]) -> list[int]:
         """Those processes that give other numbers, [n], than the first does."""
         given = torch.tensor([numbers], dtype=torch.int64)
         table = self.gathered(given)

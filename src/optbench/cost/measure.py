@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 from optbench.core.run import Run
 from optbench.cost.cost import Cost
 from optbench.cost.kinds import Kind, kinds_of
-from optbench.cost.peak_memory import WARMUP_STEPS, one_of, peak_memory_bytes
+from optbench.cost.peak_memory import WARMUP_STEPS, first_of, peak_memory_bytes
 from optbench.tasks.protocol import Batch, Task
 from optbench.training.assembly import build_learner, build_task
 from optbench.training.device import fingerprint, set_up_process
@@ -109,7 +109,7 @@ class Stepper:
     def __init__(self, run: Run, task: Task, device: torch.device) -> None:
         """Builds network and optimizer as training does, on a task that others may share."""
         self.task, self.device = task, device
-        self.learner = build_learner(run, task, device, one_of(run.settings.devices))
+        self.learner = build_learner(run, task, device, first_of(run.settings.devices))
         self.learner.model.train()
         self.batches: Iterator[Batch] = iter(())
 

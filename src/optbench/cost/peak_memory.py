@@ -36,7 +36,7 @@ class CudaBytes:
         return torch.cuda.max_memory_allocated(self.device) - self.before
 
 
-def one_of(devices: int) -> World:
+def first_of(devices: int) -> World:
     """The first of some devices, as if the others were there."""
     return World(Share(0, devices))
 
@@ -49,7 +49,7 @@ def peak_memory_bytes(run: Run, task: Task, device: torch.device) -> int:
     Nothing else may train in this process meanwhile.
     """
     gc.collect()  # else what is left of learners before would be freed meanwhile
-    world = one_of(run.settings.devices)
+    world = first_of(run.settings.devices)
     batch = next(task.train.epoch(0, 0, world.share))
     peaks = []
     with nullcontext(CudaBytes(device)) if device.type == "cuda" else LiveBytes() as live:

@@ -29,7 +29,7 @@ def sampled(logits: Tensor, generator: Generator, share: Share = WHOLE) -> Tenso
     p = logits.detach().double().softmax(dim=-1)
     shape = (len(p) * share.count, *p.shape[1:-1], 1)
     drawn_for_all = torch.rand(shape, generator=generator, dtype=torch.float64)
-    uniform = drawn_for_all[share.index :: share.count].to(p.device)
+    uniform = share.of(drawn_for_all).to(p.device)
     drawn = torch.searchsorted(p.cumsum(dim=-1), uniform).clamp(max=p.shape[-1] - 1)
     # In place: of a language model's probabilities a second copy would be felt.
     return p.scatter_(-1, drawn, p.gather(-1, drawn) - 1).to(logits.dtype)

@@ -6,6 +6,8 @@ from torch import nn, optim
 
 FAMILY = "adaptive"
 WEIGHT_DECAY = "L2"
+# Kingma and Ba 2015.
+UNTUNED = {"lr": 0.001, "weight_decay": 0.0}
 
 
 def build(

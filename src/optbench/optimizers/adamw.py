@@ -6,6 +6,8 @@ from torch import nn, optim
 
 FAMILY = "adaptive"
 WEIGHT_DECAY = "decoupled"
+# torch's; the paper has none.
+UNTUNED = {"lr": 0.001, "weight_decay": 0.01}
 
 
 def build(

@@ -11,6 +11,8 @@ from torch import nn, optim
 
 FAMILY = "adaptive"
 WEIGHT_DECAY = "decoupled"
+# Of the authors' code.
+UNTUNED = {"lr": 0.001, "weight_decay": 0.0}
 # Above 0, since the warm-up takes its logarithm.
 Beta = Annotated[float, Gt(0), Lt(1)]
 

@@ -12,6 +12,8 @@ from torch import nn, optim
 
 FAMILY = "adaptive"
 WEIGHT_DECAY = "decoupled"
+# pytorch-optimizer's.
+UNTUNED = {"lr": 0.001, "weight_decay": 0.0}
 
 
 def build(

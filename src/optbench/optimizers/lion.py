@@ -7,6 +7,8 @@ from torch import nn, optim
 
 FAMILY = "momentum"
 WEIGHT_DECAY = "decoupled"
+# Of the authors' code.
+UNTUNED = {"lr": 0.0001, "weight_decay": 0.0}
 
 
 def build(

@@ -28,6 +28,8 @@ from optbench.core import roles
 
 FAMILY = "matrix"
 WEIGHT_DECAY = "decoupled"
+# With this scale of updates, AdamW's lr (Liu et al. 2025, arXiv 2502.16982), and their decay.
+UNTUNED = {"lr": 0.001, "weight_decay": 0.1}
 # Jordan's: they lift small singular values fast, and leave all between about 0.7 and 1.2.
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 Fraction = Annotated[float, Ge(0), Lt(1)]

@@ -10,6 +10,8 @@ from torch import nn, optim
 
 FAMILY = "adaptive"
 WEIGHT_DECAY = "decoupled"
+# torch's.
+UNTUNED = {"lr": 0.002, "weight_decay": 0.0}
 
 
 def build(

@@ -13,6 +13,8 @@ from torch import nn, optim
 
 FAMILY = "self-tuning"
 WEIGHT_DECAY = "decoupled"
+# Of the authors' code.
+UNTUNED = {"lr": 1.0, "d_coef": 1.0, "weight_decay": 0.0}
 
 
 class Prodigy(pytorch_optimizer.Prodigy):

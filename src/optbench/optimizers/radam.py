@@ -10,6 +10,8 @@ from torch import nn, optim
 
 FAMILY = "adaptive"
 WEIGHT_DECAY = "L2"
+# torch's.
+UNTUNED = {"lr": 0.001, "weight_decay": 0.0}
 
 
 def build(

@@ -17,6 +17,8 @@ from torch import Tensor, nn, optim
 
 FAMILY = "self-tuning"
 WEIGHT_DECAY = "decoupled"
+# Of the authors' code.
+UNTUNED = {"lr": 0.0025, "weight_decay": 0.0}
 REFUSES = {
     "one_cycle": "schedule_free finds its averaged weights by beta1, which one_cycle moves: "
     "choose a schedule that moves the learning rate alone"

@@ -6,6 +6,8 @@ from torch import nn, optim
 
 FAMILY = "momentum"
 WEIGHT_DECAY = "L2"
+# Of PyTorch's example of ImageNet, after He et al. 2016 (arXiv 1512.03385).
+UNTUNED = {"lr": 0.1, "weight_decay": 0.0001}
 # The first, where it is true, needs the second above 0.
 REQUIRES = {"nesterov": "momentum"}
 

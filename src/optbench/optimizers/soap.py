@@ -16,6 +16,8 @@ from torch import Tensor, nn, optim
 
 FAMILY = "matrix"
 WEIGHT_DECAY = "decoupled"
+# Of the authors' code.
+UNTUNED = {"lr": 0.003, "weight_decay": 0.01}
 
 
 class SOAP(pytorch_optimizer.SOAP):

@@ -4,14 +4,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from optbench.core.arm import Arm
+from optbench.core.arm import PUBLISHED, TUNED, UNTUNED, Arm
+from optbench.core.errors import UsageError
 from optbench.core.registry import load_score
 from optbench.core.run import Budget, Settings
 from optbench.core.score import Score
+from optbench.core.space import decades
+from optbench.core.study import FRESH
 from optbench.params import signatures
 from optbench.params.check import Checker
-from optbench.params.schema import Suite
-from optbench.params.search import Search, decades
+from optbench.params.schema import Control, Search, Suite
 
 # Decades by which spaces of one size may differ, so that ranges can have round ends.
 SIZE_TOLERANCE = 0.01
@@ -201,26 +203,45 @@ def refusal(arm: Arm, args: Mapping[str, Any]) -> str | None:
 
 def check_suite(checker: Checker, suite: Suite, rows: Rows, schedules: Rows) -> list[Arm]:
     """Names exist, nothing stands twice, and each arm can run; gives those that can."""
-    lists = {
-        "optimizers": suite.optimizers, "schedules": suite.schedules, "arms": suite.arms,
-        "seeds": suite.seeds,
-    }  # fmt: skip
-    for key, values in lists.items():
-        checker.unique(f"suite.{key}", values)
-    grid = {key: lists[key] for key in ("optimizers", "schedules")}
-    for key, values in grid.items():
-        if not values and (any(grid.values()) or not suite.arms):
-            checker.add(f"suite.{key}: got none: name some, or no list but arms")
-    for seed in suite.seeds:
-        checker.seed("suite.seeds", seed)
+    for key, values in vars(suite).items():
+        if key != "threads":
+            checker.unique(f"suite.{key}", values)
+    for number in suite.studies:
+        if not 0 <= number < FRESH:
+            checker.add(f"suite.studies: got {number}: must be from 0 to {FRESH - 1}")
+    for key in ("repeated", "fresh"):
+        for arm in getattr(suite, key):
+            checker.choice("arm", arm, f"suite.{key}", suite.arms)
+    if suite.repeated and not suite.studies:
+        checker.add("suite.repeated: there is no study whose winner could be: name suite.studies")
+    arms = []
     for key in suite.arms:
         try:
-            Arm.of(key)
+            arms.append(Arm.of(key))
         except ValueError as error:
             checker.add(f"suite.arms: {error}")
-            return []
-    places = {arm: "suite.arms" if arm.key in suite.arms else "suite" for arm in suite.every_arm}
-    return [arm for arm, place in places.items() if check_arm(checker, place, arm, rows, schedules)]
+    return [arm for arm in arms if check_arm(checker, "suite.arms", arm, rows, schedules)]
+
+
+def check_points(
+    checker: Checker, arms: Iterable[Arm], search: Search | None, settings: Settings
+) -> None:
+    """Each arm has points: a space for those that are tuned, values for those that are not."""
+    for arm in arms:
+        if arm.tuning == TUNED and search is None:
+            checker.add(
+                f"suite.arms: {arm.key} has no space to be tuned in: write `search`, or name "
+                f"{arm.key}-{PUBLISHED} for the values of its row, or {arm.key}-{UNTUNED} for its "
+                "authors'"
+            )
+        if arm.tuning != UNTUNED:
+            continue
+        try:
+            args = signatures.untuned(arm.optimizer)
+        except UsageError as error:
+            checker.add(f"suite.arms: {arm.key}: {error}")
+        else:
+            check_dealt(checker, arm.optimizer, f"suite.arms: {arm.key}", args, settings)
 
 
 def check_warmup(
@@ -242,21 +263,34 @@ def check_warmup(
             )
 
 
-def check_search(
-    checker: Checker, search: Search, settings: Settings, rows: Rows, schedules: Rows
+def check_control(
+    checker: Checker, control: Control, rows: Rows, schedules: Rows, search: Search | None
 ) -> None:
-    """Schedule and optimizers exist, and each has a space of one size of arguments it takes."""
+    """The arm is one that is tuned."""
+    try:
+        arm = Arm.of(control.arm)
+    except ValueError as error:
+        checker.add(f"control.arm: {error}")
+        return
+    check_arm(checker, "control.arm", arm, rows, schedules)
+    if arm.tuning != TUNED or search is None:
+        checker.add(f"control.arm: got '{control.arm}': must be an arm that is tuned")
+    if control.repeated > control.studies:
+        checker.add(f"control.repeated: got {control.repeated}, of {control.studies} studies")
+
+
+def check_search(checker: Checker, search: Search, settings: Settings, rows: Rows) -> None:
+    """Each optimizer has a space of one size of arguments that it takes."""
     if settings.devices > 1:
         checker.add(
             f"search: trials train on one device, and settings.devices is {settings.devices}: "
             "leave search empty"
         )
-    is_known = checker.choice("schedule", search.schedule, "search.schedule", schedules)
-    if check_budget(checker, "search.budget", search.budget) and is_known:
-        for optimizer in rows:
-            check_arm(checker, "search.schedule", Arm(optimizer, search.schedule), rows, schedules)
-        short = replace(settings, budget=search.budget)
-        check_warmup(checker, short, [search.schedule], schedules, whose="the search's")
+    if settings.train_split != "holdout":
+        checker.add(
+            f"settings.train_split: got '{settings.train_split}': trials are chosen on a "
+            "validation set that is held out for good: write holdout, or leave search empty"
+        )
     before = len(checker.problems)
     for optimizer in rows:
         if optimizer not in search.space:

@@ -32,11 +32,10 @@ WITHOUT_EFFECT = "optbench.supervision"
 NEUTRAL = {*sys.stdlib_module_names, "torch", "numpy", "numba", "annotated_types"}
 # Where the code of stages begins: modules, and scripts but where they hold mere words.
 STAGES = {
-    "training": ("stages/train.py", "optbench.training.train"),
+    "training": ("optbench.training.train",),
+    "study": ("optbench.training.train", "optbench.studies.points", "optbench.studies.trials"),
     "cost": ("stages/cost.py",),
-    "search": ("optbench.search.attempt",),
     "validate": ("stages/validate.py",),
-    "collect": ("stages/collect.py",),
     "evaluate": ("stages/evaluate.py",),
     "report": ("stages/report.py",),
     "index": ("stages/index.py",),

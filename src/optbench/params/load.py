@@ -6,18 +6,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from optbench.core.arm import TUNED, UNTUNED, Arm
 from optbench.core.errors import UsageError
 from optbench.core.registry import load_score
 from optbench.core.run import WORKLOADS, Settings
 from optbench.core.score import Score
+from optbench.core.space import Space
 from optbench.params import check_room as rules
 from optbench.params import signatures
 from optbench.params.check import Checker
 from optbench.params.document import Unambiguous, read_yaml
 from optbench.params.listed import strangers, unlisted_dataset, unlisted_workload
 from optbench.params.messages import PARAMS, ParamsError, unknown
-from optbench.params.schema import Document, Override, RoomDocument, Suite, keys
-from optbench.params.search import Search
+from optbench.params.schema import (
+    Control,
+    Document,
+    Override,
+    RoomDocument,
+    Search,
+    Suite,
+    keys,
+)
 
 Args = Mapping[str, Any]
 
@@ -43,13 +52,29 @@ class Room:
     target: float  # of the held-out score
     suite: Suite
     optimizers: Mapping[str, Args]
-    exceptions: Mapping[str, Args]  # by the key of an arm
+    best: Mapping[str, Args]  # by the key of an arm: the best of its trials, see `studies.best`
     search: Search | None
+    control: Control | None
     score: Score
 
-    def optimizer_args(self, optimizer: str, schedule: str) -> dict[str, Any]:
-        """An optimizer's row, with the exceptions under a schedule."""
-        return {**self.optimizers[optimizer], **self.exceptions.get(f"{optimizer}-{schedule}", {})}
+    def space(self, arm: Arm) -> Space:
+        """What a study of an arm searches; nothing where its point is fixed."""
+        return self.search.space[arm.optimizer] if self.search and arm.tuning == TUNED else {}
+
+    def trials(self, arm: Arm) -> int:
+        """Of each study of an arm."""
+        return self.search.trials if self.search and self.space(arm) else 1
+
+    def single_args(self, arm: Arm) -> dict[str, Any]:
+        """An arm's arguments in the single run: its optimizer's row with the best of its trials."""
+        return {**self.optimizers[arm.optimizer], **self.best.get(arm.key, {})}
+
+    def study_args(self, arm: Arm) -> dict[str, Any]:
+        """An arm's arguments in its studies, but for what they search."""
+        if arm.tuning == UNTUNED:
+            return signatures.untuned(arm.optimizer)
+        row, space = self.optimizers[arm.optimizer], self.space(arm)
+        return {name: value for name, value in row.items() if name not in space}
 
 
 def rooms() -> tuple[str, ...]:
@@ -134,13 +159,16 @@ def _room(checker: Checker, raw: Args, params: Params, name: str) -> Room | None
     search = None
     if document.search is not None:
         search = checker.parse(Search, ("search",), document.search)
+    control = None
+    if document.control is not None:
+        control = checker.parse(Control, ("control",), document.control)
     if settings is None or suite is None:
         return None
     settings = rules.check_settings(checker, settings)
     if problem := unlisted_dataset(settings.dataset):
         checker.add(f"settings.dataset: {problem}")
-    if suite.seeds and (problem := unlisted_workload(name)):
-        checker.add(f"suite.seeds: {problem}")
+    if suite.studies and (problem := unlisted_workload(name)):
+        checker.add(f"suite.studies: {problem}")
     rows = {
         optimizer: args
         for optimizer, row in document.optimizers.items()
@@ -148,14 +176,17 @@ def _room(checker: Checker, raw: Args, params: Params, name: str) -> Room | None
             checker, optimizer, ("optimizers", optimizer), row, settings
         )) is not None
     }  # fmt: skip
-    exceptions = _exceptions(checker, document, rows, settings)
+    best = _best(checker, document, rows, settings)
     if checker.problems:
         return None
     score: Score = load_score(settings.task).SCORE
     rules.check_target(checker, document.target, score)
     arms = rules.check_suite(checker, suite, rows, params.schedules)
+    rules.check_points(checker, arms, search, settings)
     if search is not None:
-        rules.check_search(checker, search, settings, rows, params.schedules)
+        rules.check_search(checker, search, settings, rows)
+    if control is not None:
+        rules.check_control(checker, control, rows, params.schedules, search)
     schedules = [arm.schedule for arm in arms]
     rules.check_warmup(checker, settings, schedules, params.schedules, whose="this workload's")
     return Room(
@@ -164,19 +195,20 @@ def _room(checker: Checker, raw: Args, params: Params, name: str) -> Room | None
         target=document.target,
         suite=suite,
         optimizers=rows,
-        exceptions=exceptions,
+        best=best,
         search=search,
+        control=control,
         score=score,
     )
 
 
-def _exceptions(
+def _best(
     checker: Checker, document: RoomDocument, rows: Mapping[str, Args], settings: Settings
 ) -> dict[str, Args]:
-    """What differs from an optimizer's row under a schedule, typed, by the key of an arm."""
-    exceptions: dict[str, Args] = {}
-    for key, changes in document.exceptions.items():
-        path = ("exceptions", key)
+    """What differs from an optimizer's row in an arm's single run, typed, by the arm's key."""
+    best: dict[str, Args] = {}
+    for key, changes in document.best.items():
+        path = ("best", key)
         optimizer, _, schedule = key.partition("-")
         if not checker.choice("optimizer", optimizer, ".".join(path), document.optimizers):
             continue
@@ -185,8 +217,8 @@ def _exceptions(
         row = {**rows[optimizer], **changes}
         args = rules.check_optimizer(checker, optimizer, path, row, settings)
         if args is not None:
-            exceptions[key] = {name: args[name] for name in changes}
-    return exceptions
+            best[key] = {name: args[name] for name in changes}
+    return best
 
 
 def _override(checker: Checker, values: Args) -> Override | None:

@@ -1,8 +1,8 @@
 """A room's plan: every run that it may ask for, fully resolved, in files that stages depend on.
 
 `suite/<arm>.json` is an arm's run without its seed, `run.json` the single run with its overrides,
-`cost/<optimizer>.json` the pair of runs whose steps are timed, `search/<optimizer>.json` what a
-search tries. Each names the code that it depends on by its digests, so that a stage runs
+`cost/<optimizer>.json` the pair of runs whose steps are timed, `control.json` the studies that are
+held against each other. Each names the code that it depends on by its digests, so that a stage runs
 anew when any of this changes, and at nothing else.
 """
 
@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from optbench.core.arm import Arm
+from optbench.core.arm import PUBLISHED, Arm
 from optbench.core.files import publish
 from optbench.core.run import Run, plan_of, read_plan
+from optbench.core.study import Study, planned
 from optbench.params import check_room as rules
 from optbench.params import signatures
 from optbench.params.check import Checker
@@ -34,19 +35,17 @@ def write_plan(room: Room, params: Params, code: Code) -> None:
         ParamsError: the single run cannot be run in this room.
     """
     folder = plan_of(room.name)
-    threads = room.suite.threads or room.settings.threads
-    settings = replace(room.settings, threads=threads)
     for arm in room.suite.every_arm:
-        run = resolve(replace(room, settings=settings), params, arm, code=code)
-        publish(folder / "suite" / f"{arm.key}.json", as_json(run.as_dict()))
+        study = plan_study(room, params, arm, code)
+        publish(folder / "suite" / f"{arm.key}.json", as_json(study.as_dict()))
     for optimizer in room.optimizers:
         pair = {name: probe(room, subject, code).as_dict()
                 for name, subject in (("run", optimizer), ("reference", REFERENCE))}  # fmt: skip
         publish(folder / "cost" / f"{optimizer}.json", as_json(pair))
-    if room.search is not None:
-        for optimizer in room.search.space:
-            plan = search_plan(room, params, optimizer, code)
-            publish(folder / "search" / f"{optimizer}.json", as_json(plan))
+    if room.control is not None:
+        study = plan_study(room, params, Arm.of(room.control.arm), code)
+        control = {**vars(room.control), "study": study.as_dict()}
+        publish(folder / "control.json", as_json(control))
     publish_single(room, params, code)
 
 
@@ -66,18 +65,36 @@ def publish_single(room: Room, params: Params, code: Code) -> None:
 
 
 def resolve(room: Room, params: Params, arm: Arm, *, seed: int = 0, code: Code) -> Run:
-    """The run of an arm."""
+    """The single run of an arm."""
     run = Run(
         workload=room.name,
         optimizer=arm.optimizer,
         schedule=arm.schedule,
         seed=seed,
         settings=room.settings,
-        optimizer_args=room.optimizer_args(arm.optimizer, arm.schedule),
+        optimizer_args=room.single_args(arm),
         schedule_args=params.schedules[arm.schedule],
         code={},
     )
     return replace(run, code=code_of(run, "training", code))
+
+
+def plan_study(room: Room, params: Params, arm: Arm, code: Code) -> Study:
+    """What the studies of an arm have in common.
+
+    A point as published is trained on all of the training set, as it was; all others hold out the
+    validation set for good. The run has no values of what is searched, so that the best of its
+    trials goes into the room and makes no study stale.
+    """
+    settings = replace(
+        room.settings,
+        threads=room.suite.threads or room.settings.threads,
+        train_split="full" if arm.tuning == PUBLISHED else "holdout",
+    )
+    run = resolve(room, params, arm, code=code)
+    run = replace(run, settings=settings, optimizer_args=room.study_args(arm))
+    run = replace(run, code=code_of(run, "study", code))
+    return Study(arm=arm, run=run, space=room.space(arm), trials=room.trials(arm))
 
 
 def single(room: Room, params: Params, code: Code) -> Run:
@@ -128,47 +145,13 @@ def probe(room: Room, optimizer: str, code: Code) -> Run:
     return replace(run, code=code_of(run, "cost", code))
 
 
-def search_plan(room: Room, params: Params, optimizer: str, code: Code) -> dict[str, Any]:
-    """What an optimizer's search does: a run, the space, and how many points of it are tried.
-
-    Each trial holds out the validation split. The run's seed is that of the points too. It has no
-    values of what is searched: the winner goes into the row, and makes no search stale.
-    """
-    assert room.search is not None
-    search = room.search
-    space = search.space[optimizer]
-    settings = replace(
-        room.settings, train_split="holdout", budget=search.budget, threads=search.threads
-    )
-    run = resolve(
-        replace(room, settings=settings),
-        params,
-        Arm(optimizer, search.schedule),
-        seed=search.seed,
-        code=code,
-    )
-    others = {name: value for name, value in run.optimizer_args.items() if name not in space}
-    run = replace(run, optimizer_args=others, code=code_of(run, "search", code))
-    return {"trials": search.trials, "space": space, "run": run.as_dict()}
-
-
-def arm_runs(room: Room) -> list[Run]:
-    """The planned run of each arm of a room's suite, whatever its seeds.
+def studies(room: Room) -> list[Study]:
+    """The planned studies of each arm of a room's suite, whatever their numbers.
 
     Raises:
         UsageError: the plan lacks an arm.
     """
-    folder = plan_of(room.name) / "suite"
-    return [read_plan(folder / f"{arm.key}.json") for arm in room.suite.every_arm]
-
-
-def cells(room: Room) -> list[Run]:
-    """The planned runs of a room's suite, in its order.
-
-    Raises:
-        UsageError: the plan lacks an arm.
-    """
-    return [replace(run, seed=seed) for run in arm_runs(room) for seed in room.suite.seeds]
+    return [planned(room.name, arm.key) for arm in room.suite.every_arm]
 
 
 def single_run(workload: str) -> Run:

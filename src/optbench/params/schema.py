@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
-from itertools import product
 from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_type_hints
 
 from annotated_types import Ge, Gt, Lt
@@ -13,37 +12,43 @@ from pydantic_core import ErrorDetails
 
 from optbench.core.arm import Arm
 from optbench.core.run import Budget, Run
+from optbench.core.space import Space
 
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grid:
-    """Optimizers x schedules x seeds."""
+class Suite:
+    """The studies of a workload: so many of each arm; arms are named by their keys."""
 
-    optimizers: tuple[str, ...]
-    schedules: tuple[str, ...]
-    seeds: tuple[int, ...]
+    arms: tuple[str, ...]
+    studies: tuple[int, ...]  # their numbers
+    repeated: tuple[str, ...]  # arms whose first study's winner is trained with more seeds
+    fresh: tuple[str, ...]  # arms of which one more study confirms what those of the suite predict
+    threads: Annotated[int, Gt(0), Lt(1025)] | None = None  # of each study; None: as the settings
 
     @property
     def every_arm(self) -> tuple[Arm, ...]:
-        """Each optimizer with each schedule, in order."""
-        return tuple(Arm(*pair) for pair in product(self.optimizers, self.schedules))
+        """The arms."""
+        return tuple(map(Arm.of, self.arms))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Suite(Grid):
-    """The cells of a workload: a grid of optimizers x schedules, and arms named by their keys."""
+class Search:
+    """What each study of a tuned arm tries: so many points of its optimizer's space."""
 
-    arms: tuple[str, ...]
-    threads: Annotated[int, Gt(0), Lt(1025)] | None = None  # of each cell; None: as the settings
+    trials: Annotated[int, Gt(0)]
+    space: Mapping[str, Space]  # by optimizer
 
-    @property
-    def every_arm(self) -> tuple[Arm, ...]:
-        """The grid's arms, then the named ones, each once."""
-        grid = Grid(optimizers=self.optimizers, schedules=self.schedules, seeds=self.seeds)
-        return tuple(dict.fromkeys((*grid.every_arm, *map(Arm.of, self.arms))))
+
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """Studies of one arm, to be held against each other as if they were of two."""
+
+    arm: str
+    studies: Annotated[int, Ge(20)]
+    repeated: Annotated[int, Ge(0)]  # studies whose winner is trained with more seeds, five each
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,8 +105,9 @@ class RoomDocument:
     target: float
     suite: Mapping[str, Any]
     optimizers: Mapping[str, Mapping[str, Any]]
-    exceptions: Mapping[str, Mapping[str, Any]]
+    best: Mapping[str, Mapping[str, Any]]
     search: Mapping[str, Any] | None = None
+    control: Mapping[str, Any] | None = None
 
 
 def parse(shape: type[T], value: Any) -> tuple[T | None, list[ErrorDetails]]:

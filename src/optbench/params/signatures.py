@@ -134,6 +134,21 @@ def decay_form(optimizer: str) -> str | None:
     return form
 
 
+def untuned(optimizer: str) -> dict[str, Any]:
+    """An optimizer's arguments as its authors leave them: the defaults, and those of `UNTUNED`.
+
+    Raises:
+        UsageError: its file says no values.
+    """
+    values = constant("optimizers", optimizer, "UNTUNED")
+    if values is None:
+        raise UsageError(
+            f"{source('optimizers', optimizer)} names no values of its authors: write UNTUNED = "
+            '{"lr": ...}, or take its untuned arm out'
+        )
+    return arguments("optimizers", optimizer)(**values).model_dump()
+
+
 @cache
 def _module(kind: str, name: str) -> ast.Module:
     """A part's file, parsed.

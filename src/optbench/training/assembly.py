@@ -12,6 +12,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from optbench.core import randomness, registry, roles
+from optbench.core.errors import UsageError
 from optbench.core.packages import distributions_of
 from optbench.core.run import SCORING_SHARE, Run, Settings
 from optbench.core.world import ALONE, World
@@ -39,6 +40,11 @@ def prepare(run: Run) -> Training:
     place = fingerprint(settings, device, task)
     require_alike(world, randomness.key(0, json.dumps(place)) % 2**63)
     learner = build_learner(run, task, device, world)
+    if (examples := task.test().examples) < settings.devices:
+        raise UsageError(
+            f"settings.devices: got {settings.devices}, and the test set of {settings.dataset} has "
+            f"{examples} examples, so that some would have none to score: take fewer"
+        )
     steps = settings.budget.total_steps(len(task.train))
     return Training(
         learner=learner,

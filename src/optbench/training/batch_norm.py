@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-BATCHES = 4
+BATCHES = 4  # of a whole batch's size
 Forward = Callable[[Tensor], Tensor]
 
 
@@ -24,7 +24,7 @@ def reestimated_statistics(
     Args:
         model: whose BatchNorm layers are meant; one without any is not run.
         forward: maps inputs to outputs through `model`.
-        inputs: [b, ...] each, of which the first four are taken.
+        inputs: [b, ...] each.
     """
     norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     kept = [
@@ -46,12 +46,12 @@ def reestimated_statistics(
 def estimate(
     model: nn.Module, norms: Iterable[_BatchNorm], forward: Forward, inputs: Iterable[Tensor]
 ) -> None:
-    """Sets running statistics to the means of those of some batches."""
+    """Sets running statistics to the means of those of batches."""
     model.eval()
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # the mean over all that come
         norm.train()
-    for _, batch in zip(range(BATCHES), inputs, strict=False):
+    for batch in inputs:
         forward(batch)
     model.eval()

@@ -13,7 +13,12 @@ from optbench.core.run import Settings
 from optbench.tasks.protocol import Task
 from optbench.training.memory import keep_freed_memory
 from optbench.training.openmp import require_threads
-from optbench.training.processes import LOCAL_COUNT, LOCAL_NUMBER, described, of_torchrun
+from optbench.training.processes import (
+    LOCAL_RANK,
+    LOCAL_WORLD_SIZE,
+    devices_and_machines,
+    of_torchrun,
+)
 
 # cuBLAS repeats its bits only with a fixed workspace; read when CUDA starts.
 WORKSPACE = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -23,10 +28,11 @@ LIBRARIES = (
     "ATEN_", "CUBLAS", "CUDNN_", "DNNL_", "GOMP_", "KMP_", "MKL_", "NCCL_", "NVIDIA_TF32_",
     "OMP_", "ONEDNN_", "OPENBLAS_", "TORCH_ALLOW_TF32_", "TORCH_BLAS_",
 )  # fmt: skip
-# Of those, what changes none: threads are set by the run, where they wait and what is logged.
+# Of those, what changes none: threads are set by the run, where they wait, what is logged, and by
+# which network cards messages go. The last but two are set by scikit-learn.
 WITHOUT_EFFECT = re.compile(
     r".*(NUM_THREADS|VERBOSE|AFFINITY|PLACES|PROC_BIND|WAIT_POLICY|SPINCOUNT|BLOCKTIME|DISPLAY.*"
-    r"|DUPLICATE_LIB_OK|INIT_AT_FORK)"  # the last two are set by scikit-learn
+    r"|DUPLICATE_LIB_OK|INIT_AT_FORK)|NCCL_(DEBUG.*|SOCKET_IFNAME|IB_HCA)"
 )
 CPUINFO = Path("/proc/cpuinfo")
 
@@ -71,7 +77,7 @@ def set_up_process(settings: Settings) -> torch.device:
     torch.backends.cudnn.benchmark = False
     # What is called fp32 multiplies in fp32, convolutions too.
     torch.backends.cudnn.allow_tf32 = False
-    processes = of_torchrun(LOCAL_COUNT, 1)  # on this machine
+    processes = of_torchrun(LOCAL_WORLD_SIZE, 1)  # on this machine
     device = select(settings.device)
     if device.type == "cpu":
         require_threads(settings.threads, processes)
@@ -93,7 +99,7 @@ def own_device(kind: str, processes: int) -> torch.device:
             f"{kind} has {present} here: take more machines, or plan with fewer devices, which is "
             "another experiment"
         )
-    device = torch.device(kind, of_torchrun(LOCAL_NUMBER, 0))
+    device = torch.device(kind, of_torchrun(LOCAL_RANK, 0))
     torch.get_device_module(kind).set_device(device)
     return device
 
@@ -110,11 +116,17 @@ def fingerprint(settings: Settings, device: torch.device, task: Task) -> dict[st
         "cpu_capability": cpu_capability(),
         "libraries": library_settings(os.environ),
         "threads": settings.threads,
-        "devices": described(settings.devices),
+        "devices": devices_and_machines(settings.devices),
+        **({"nccl": nccl_version()} if device.type == "cuda" and settings.devices > 1 else {}),
         "precision": settings.precision,
         "data_sha256": task.data_sha256,
         **getattr(task, "fingerprint", {}),
     }
+
+
+def nccl_version() -> str:
+    """Of the library that sums over GPUs, as it chooses in which order."""
+    return ".".join(map(str, torch.cuda.nccl.version()))  # type: ignore[no-untyped-call]
 
 
 def cpu_capability() -> str:

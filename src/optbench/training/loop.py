@@ -1,5 +1,6 @@
 """The training loop: one for every optimizer, schedule and task."""
 
+import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,15 +12,16 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from optbench.core.errors import UsageError
+from optbench.core.errors import NumericalError, UsageError
 from optbench.core.objective import Objective
 from optbench.core.records import Diagnostic, Point
 from optbench.core.world import World
 from optbench.tasks.protocol import Batch, Batches, Task
-from optbench.training.batch_norm import reestimated_statistics
+from optbench.training.batch_norm import BATCHES, reestimated_statistics
 from optbench.training.scheduling import Scheduler
 
 Forward = Callable[[Tensor], Tensor]
+LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,15 +179,16 @@ class Training:
 
 
 def fit(training: Training, *watchers: Watcher) -> None:
-    """Trains. A loss that is NaN or infinite ends the run: that is its result, not an error."""
+    """Trains. Numbers that break end the run: that is its result, not an error."""
     course = training.course
     while len(course.history) < len(training.points) and course.diverged_at_step is None:
         take_steps(training, watchers)
-        add_point(training, watchers)
+        if course.diverged_at_step is None:
+            add_point(training, watchers)
 
 
 def take_steps(training: Training, watchers: Sequence[Watcher]) -> None:
-    """The steps that are left to the next point."""
+    """The steps that are left to the next point, or to one whose numbers break."""
     learner, course = training.learner, training.course
     stop = training.points[len(course.history)]
     learner.model.train()
@@ -194,7 +197,12 @@ def take_steps(training: Training, watchers: Sequence[Watcher]) -> None:
         batches = training.train.epoch(epoch, start, training.world.share)
         for batch in islice(batches, stop - training.step):
             training.scheduler.apply(training.step)
-            loss, norm = learner.step(batch)
+            try:
+                loss, norm = learner.step(batch)
+            except NumericalError as error:
+                LOGGER.warning("step %d: %s", training.step + 1, error)
+                course.diverged_at_step = training.step + 1
+                return
             course.losses.append(loss)
             course.gradient_norms.append(norm)
             for watcher in watchers:
@@ -257,9 +265,10 @@ def judged_weights(training: Training) -> Iterator[None]:
         return
     before()
     try:
-        batches = training.train.epoch(0, 0, training.world.share)
-        inputs = map(learner.task.inputs, batches)
-        with reestimated_statistics(learner.model, learner.eager, inputs):
+        share = training.world.share
+        inputs = map(learner.task.inputs, training.train.epoch(0, 0, share))
+        batches = BATCHES * share.count  # so that the first device, whose are scored, sees as much
+        with reestimated_statistics(learner.model, learner.eager, islice(inputs, batches)):
             yield
     finally:
         if after is not None:
@@ -297,10 +306,10 @@ def require_agreement(learner: Learner) -> None:
         return
     parameters = [p.contiguous().flatten() for p in learner.model.parameters()]
     sums = [p.view(torch.uint8).sum(dtype=torch.int64) for p in parameters]
-    if strangers := learner.world.strangers(torch.stack(sums).tolist()):
+    if differing := learner.world.differing(torch.stack(sums).tolist()):
         raise UsageError(
             f"{type(learner.optimizer).__name__} has changed the parameters in another way on "
-            f"device {strangers[0]} than on device 0: what it computes of its share of a batch "
+            f"device {differing[0]} than on device 0: what it computes of its share of a batch "
             "(objective.inputs) must be averaged by objective.world, or its file must say in "
             "ONE_DEVICE why it cannot be"
         )

@@ -14,8 +14,8 @@ from optbench.core.errors import UsageError
 from optbench.core.run import Settings
 from optbench.core.world import ALONE, Share, World
 
-NUMBER, COUNT = "RANK", "WORLD_SIZE"  # torchrun's variables: of a process, and of all
-LOCAL_NUMBER, LOCAL_COUNT = "LOCAL_RANK", "LOCAL_WORLD_SIZE"  # on its machine
+# torchrun's variables: how many processes there are; a process' number on its machine, of how many.
+WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE = "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"
 
 
 def join(settings: Settings) -> World:
@@ -24,7 +24,7 @@ def join(settings: Settings) -> World:
     Raises:
         UsageError: there are more or fewer processes than the run has devices.
     """
-    started = of_torchrun(COUNT, 1)
+    started = of_torchrun(WORLD_SIZE, 1)
     if started != settings.devices:
         raise UsageError(
             f"settings.devices: got {settings.devices}, and {started} "
@@ -42,14 +42,20 @@ def join(settings: Settings) -> World:
     return World(share, is_connected=True)
 
 
+def leave() -> None:
+    """Takes leave of the other processes, if there are any, once all is done."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
 def of_torchrun(variable: str, alone: int) -> int:
     """What torchrun says in a variable, or what holds for a process that it did not start."""
     return int(os.environ.get(variable, alone))
 
 
-def described(devices: int) -> str:
+def devices_and_machines(devices: int) -> str:
     """How many devices there are, and on how many machines: by both, sums are ordered."""
-    machines = devices // of_torchrun(LOCAL_COUNT, devices)
+    machines = devices // of_torchrun(LOCAL_WORLD_SIZE, devices)
     return f"{devices}" if machines == 1 else f"{devices} on {machines} machines"
 
 
@@ -78,9 +84,9 @@ def require_alike(world: World, digest: int) -> None:
     Raises:
         UsageError: one computes otherwise.
     """
-    if strangers := world.strangers([digest]):
+    if differing := world.differing([digest]):
         raise UsageError(
-            f"device {strangers[0]} of {world.share.count} has another fingerprint than device 0: "
+            f"device {differing[0]} of {world.share.count} has another fingerprint than device 0: "
             "torch, the kind of device and CPU, libraries' variables and data must be the same on "
             "all machines"
         )

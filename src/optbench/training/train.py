@@ -18,18 +18,13 @@ def complete(run: Run, training: Training, *watchers: Watcher) -> Outcome:
     The validation set is read at its points and at the end, the test set at the end; where no
     validation set is held out, a fixed part of the test set draws the curve and decides nothing.
     """
-    validation, diverged = validate(training, *watchers)
-    test = None if diverged else evaluate(training, training.learner.task.test(), *watchers)
-    return outcome(run, training, validation, test)
-
-
-def validate(training: Training, *watchers: Watcher) -> tuple[Scores | None, bool]:
-    """Trains to the end and scores the validation set, if one is held out; and if it diverged."""
     fit(training, *watchers)
     if training.course.diverged_at_step is not None:
-        return None, True
-    batches = training.learner.task.validation()
-    return (evaluate(training, batches, *watchers) if batches else None), False
+        return outcome(run, training, None, None)
+    task = training.learner.task
+    held_out = task.validation()
+    validation = evaluate(training, held_out, *watchers) if held_out else None
+    return outcome(run, training, validation, evaluate(training, task.test(), *watchers))
 
 
 def outcome(

@@ -77,7 +77,7 @@ class TrainBatches:
         across = torch.arange(images.width, device=images.device)
         for index in range(start, len(self)):
             batch = order[index * self.batch_size : (index + 1) * self.batch_size]
-            batch = batch[share.index :: share.count]
+            batch = share.of(batch)
             columns = torch.where(flipped[batch, None], across.flip(0), across)
             columns = left[batch, None] + columns
             yield images.gather(batch, top[batch], columns), images.labels[batch]

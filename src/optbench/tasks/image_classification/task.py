@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-from annotated_types import Ge, Lt
+from annotated_types import Ge, Gt, Lt
 
 from optbench.core import registry
 from optbench.core.errors import UsageError
@@ -16,8 +16,6 @@ from optbench.tasks.image_classification.classification import Classification
 
 # What the data tell the network, as far as it asks.
 NETWORK_ARGS = ("channels", "classes", "sides")
-# Under `holdout`, every tenth image of each class is for validation: 5,000 of CIFAR-10's.
-VALIDATION_EVERY = 10
 EVAL_BATCH_SIZE = 1000  # has no influence on what is learnt
 
 
@@ -34,6 +32,7 @@ class ImageClassification(Classification):
         crop_padding: int,
         flip: bool,
         label_smoothing: float,
+        validation_every: int,
     ) -> None:
         """Puts the images on the device; arguments as for `build`."""
         super().__init__(label_smoothing=label_smoothing)
@@ -45,7 +44,7 @@ class ImageClassification(Classification):
         }
         train, validation = data.train, None
         if settings.train_split == "holdout":
-            held_out = every_kth_of_class(data.train.labels, VALIDATION_EVERY)
+            held_out = every_kth_of_class(data.train.labels, validation_every)
             train, validation = data.train.take(~held_out), data.train.take(held_out)
         if settings.batch_size > len(train):
             raise UsageError(
@@ -82,6 +81,7 @@ def build(
     crop_padding: Annotated[int, Ge(0)] = 0,
     flip: bool = False,
     label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0,
+    validation_every: Annotated[int, Gt(1)] = 10,
 ) -> ImageClassification:
     """The task of a workload.
 
@@ -93,6 +93,8 @@ def build(
         crop_padding: black pixels around an image that is cropped at random; 0: no crop.
         flip: left to right, of half of the images.
         label_smoothing: the share of a label that is spread over all classes.
+        validation_every: under `holdout`, every so manieth image of each class is for validation;
+            by default 5,000 of CIFAR-10's.
 
     Raises:
         UsageError: data are missing or damaged, or a batch is larger than the training set.
@@ -106,4 +108,5 @@ def build(
         crop_padding=crop_padding,
         flip=flip,
         label_smoothing=label_smoothing,
+        validation_every=validation_every,
     )

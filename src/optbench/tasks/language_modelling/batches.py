@@ -45,7 +45,7 @@ class TrainBatches:
         along = torch.arange(self.context + 1, device=self.stream.device)
         for index in range(start, len(self)):
             batch = first[index * self.batch_size : (index + 1) * self.batch_size]
-            batch = batch[share.index :: share.count]
+            batch = share.of(batch)
             windows = self.stream[batch[:, None] + along]  # [b, context + 1]
             yield windows[:, :-1], windows[:, 1:]
 
