@@ -82,7 +82,7 @@ class Machine:
         room = self.cores // need.cores
         if jobs <= room:
             return
-        keys = f"({ROOM}: settings.threads, or those of suite or search)"
+        keys = f"({ROOM}: settings.threads, or those of suite)"
         size = f"{need.threads} thread{'s' if need.threads > 1 else ''}"
         if need.devices > 1:
             keys, size = f"({DEVICES}; settings.threads)", f"{need.devices} devices of {size}"
@@ -125,7 +125,7 @@ def needs_of(stages: Iterable[str]) -> dict[str, Need]:
     It is read from params.yaml, since plans are only made by the pipeline itself.
 
     Args:
-        stages: by DVC's addresses, for example `workloads/digits-cnn/dvc.yaml:train@sgd-cosine-0`.
+        stages: by DVC's addresses, for example `workloads/digits-cnn/dvc.yaml:study@sgd-cosine-0`.
     """
     override = _block(_read(Path(PARAMS)), "override")
     rooms: dict[str, Mapping[str, Any]] = {}
@@ -149,21 +149,21 @@ def _need_in(params: Mapping[str, Any], kind: str, override: Mapping[str, Any]) 
 
     Args:
         params: the room's.
-        kind: such as `train`, or `search/search`.
+        kind: such as `study`, or `control/control`.
         override: what the single run has in place of the settings.
     """
     settings = _block(params, "settings")
     if kind == "run":
         changed = {name: override.get(name) for name in ("device", "devices")}
         settings = {**settings, **{name: value for name, value in changed.items() if value}}
-    cells = {**settings, **_threads(_block(params, "suite"))}
-    one_device = {**settings, "devices": 1}
+    study = {**settings, **_threads(_block(params, "suite"))}
     sections: Mapping[str, Mapping[str, Any]] = {
         "run": settings,
-        "train": cells,
-        "train-arm": cells,
-        "cost": one_device,  # of one device's part of a step
-        "search/search": {**one_device, **_threads(_block(params, "search"))},
+        "study": study,
+        "repeat": study,
+        "fresh": study,
+        "control/control": study,
+        "cost": {**settings, "devices": 1},  # of one device's part of a step
     }
     if kind not in sections:
         return Need()
