@@ -19,7 +19,7 @@ class Bench:
     claims: Claims
     evidence: Mapping[str, Evidence]  # by workload
     withheld: Mapping[str, Prose | None]  # of those that were run: why nothing is ranked
-    answers: Mapping[Question, Advantage | None]  # None: without runs, or where nothing is ranked
+    answers: Mapping[Question, Advantage | None]  # None: no studies, or nothing is ranked
     corrected: Mapping[Question, float]  # Holm's p, of answers that have one
 
     def run(self, workload: str) -> Evidence | None:
@@ -41,7 +41,7 @@ class Bench:
             n=(answer.first_n, answer.second_n),
             p=answer.p,
             p_corrected=p,
-            paired=answer.paired,
+            ahead=answer.ahead,
         )
 
 
@@ -68,7 +68,5 @@ def _answer(question: Question, ranked: Mapping[str, Evidence]) -> Advantage | N
     evidence = ranked.get(question.workload)
     if evidence is None:
         return None
-    first, second = (
-        evidence.gains(arm, question.quantity, question.seeds) for arm in question.arms
-    )
+    first, second = (evidence.gains(arm, question.quantity) for arm in question.arms)
     return verdict.advantage(first, second, margin=question.margin)

@@ -14,21 +14,21 @@ from optbench.core.score import Score
 from optbench.cost.cost import Cost
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.time_to_target import budget_epochs, epochs_to_target
-from optbench.evaluation.verdict import Spread, pooled_spread
+from optbench.evaluation.verdict import FEWEST_STUDIES, Spread, pooled_spread
 
 Fingerprint = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """The runs of a workload, their environments, and what steps cost."""
+    """The studies of a workload, their environments, and what steps cost."""
 
     workload: str
     settings: Settings
     score: Score
     steps_per_epoch: int
     metrics: Sequence[Metrics]
-    fingerprints: Mapping[str, Fingerprint]  # by cell
+    fingerprints: Mapping[tuple[Arm, int | None], Fingerprint]  # by arm and number
     costs: Mapping[str, Cost]  # by optimizer
 
     @property
@@ -36,41 +36,41 @@ class Evidence:
         """How long a run trains, in epochs."""
         return budget_epochs(self.settings.budget, self.steps_per_epoch)
 
-    def runs(self, arm: Arm, seeds: Collection[int] | None = None) -> list[Metrics]:
-        """The runs of an arm, of certain seeds or of all."""
+    def studies(self, arm: Arm, numbers: Collection[int] | None = None) -> list[Metrics]:
+        """The studies of an arm, of certain numbers or all."""
         return [
-            run for run in self.metrics if run.arm == arm and (seeds is None or run.seed in seeds)
+            study
+            for study in self.metrics
+            if study.arm == arm and (numbers is None or study.study in numbers)
         ]
 
-    def lacks(self, arm: Arm, seeds: Collection[int]) -> bool:
-        """Whether an arm was not run at all, or not with every one of these seeds."""
-        return not self.runs(arm) or not {run.seed for run in self.runs(arm)} >= {*seeds}
+    def lacks(self, arm: Arm, numbers: Collection[int] | None = None) -> bool:
+        """Whether an arm lacks one of these studies; or without numbers, five to be ordered by."""
+        there = {study.study for study in self.studies(arm)}
+        return len(there) < FEWEST_STUDIES if numbers is None else not there >= {*numbers}
 
-    def environment(self, run: Metrics) -> Fingerprint:
-        """The fingerprint of a run."""
-        return self.fingerprints[run.cell]
+    def environment(self, study: Metrics) -> Fingerprint:
+        """The fingerprint of a study."""
+        return self.fingerprints[study.arm, study.study]
 
-    def scores(self, arm: Arm, seeds: Collection[int] | None = None) -> dict[int, float]:
-        """The score of each seed; a run that diverged has none and is left out."""
-        runs = self.runs(arm, seeds)
-        return {run.seed: run.test_score for run in runs if run.test_score is not None}
+    def scores(self, arm: Arm, numbers: Collection[int] | None = None) -> list[float]:
+        """The score of each study; one that diverged has none and is left out."""
+        studies = self.studies(arm, numbers)
+        return [study.test_score for study in studies if study.test_score is not None]
 
-    def gains(
-        self, arm: Arm, quantity: str, seeds: Collection[int] | None = None
-    ) -> dict[int, float]:
-        """A value for each seed of which more is better: epochs to the target are negative.
+    def gains(self, arm: Arm, quantity: str) -> list[float]:
+        """A value for each study of which more is better: epochs to the target are negative.
 
-        A run that diverged has no score and is left out; a run that misses the target counts as
-        the whole budget.
+        A study that diverged has no score and is left out; one that misses the target counts as the
+        whole budget.
         """
         if quantity == EPOCHS:
-            runs = self.runs(arm, seeds)
-            epochs = epochs_to_target(runs, arm, budget=self.budget)
-            return {run.seed: -time for run, time in zip(runs, epochs, strict=True)}
-        return {seed: self.score.gain(x) for seed, x in self.scores(arm, seeds).items()}
+            epochs = epochs_to_target(self.studies(arm), arm, budget=self.budget)
+            return [-time for time in epochs]
+        return [self.score.gain(value) for value in self.scores(arm)]
 
     def spread(self) -> Spread | None:
-        """The sd of the score over seeds, within each arm and environment, pooled over all."""
+        """The sd of the score over studies, within each arm and environment, pooled over all."""
         groups: dict[object, list[float]] = {}
         for run in self.metrics:
             if run.test_score is not None:
@@ -79,26 +79,24 @@ class Evidence:
         return pooled_spread(groups.values())
 
 
-def notes(evidence: Evidence, runs: Sequence[Metrics]) -> list[Prose]:
-    """What must be known of the runs behind a judgement."""
+def notes(evidence: Evidence, studies: Sequence[Metrics]) -> list[Prose]:
+    """What must be known of the studies behind a judgement."""
     remarks = []
-    if evidence.settings.train_split != "full":
-        split = evidence.settings.train_split
-        remarks.append(Prose.of(f"Trained on the split '{split}', not on 'full'."))
-    if diverged := [run for run in runs if run.diverged_at_step is not None]:
+    if diverged := [study for study in studies if study.diverged_at_step is not None]:
         names = [
-            Prose.of(Mention(evidence.workload, run.arm), f" / seed {run.seed}") for run in diverged
+            Prose.of(Mention(evidence.workload, study.arm), f" / study {study.study}")
+            for study in diverged
         ]
         head = f"Diverged, so that no {evidence.score.name} is known: "
         remarks.append(Prose.of(head, Prose.join(", ", names), "."))
-    return remarks + pooled_environments(evidence, runs, what="This")
+    return remarks + pooled_environments(evidence, studies, what="This")
 
 
 def pooled_environments(
-    evidence: Evidence, runs: Sequence[Metrics], *, what: str | Mention
+    evidence: Evidence, studies: Sequence[Metrics], *, what: str | Mention
 ) -> list[Prose]:
-    """A sentence where runs of several environments are taken together; `what` pools them."""
-    fingerprints = [evidence.environment(run) for run in runs]
+    """A sentence where studies of several environments are taken together; `what` pools them."""
+    fingerprints = [evidence.environment(study) for study in studies]
     different = distinct(fingerprints)
     if len(different) < 2:
         return []
@@ -109,11 +107,11 @@ def pooled_environments(
         + ", ".join(f"{key} {fingerprint.get(key)}" for key in differing)
         for fingerprint in different
     ]
-    return [Prose.of(what, f" pools runs of {len(different)} environments: {'; '.join(parts)}.")]
+    return [Prose.of(what, f" pools studies of {len(different)} environments: {'; '.join(parts)}.")]
 
 
 def distinct(fingerprints: Iterable[Fingerprint]) -> list[Fingerprint]:
-    """The different environments among those of runs, in their order."""
+    """The different environments among those of studies, in their order."""
     kept: list[Fingerprint] = []
     for fingerprint in fingerprints:
         if fingerprint not in kept:

@@ -13,12 +13,13 @@ from optbench.claims import measured, words
 from optbench.claims.bench import Bench, bench_of
 from optbench.claims.evidence import Evidence, notes, pooled_environments
 from optbench.claims.judgement import Judgement, not_run
-from optbench.claims.orderings import ordering, transfers
+from optbench.claims.orderings import equivalence, ordering, transfers
 from optbench.claims.questions import Question
 from optbench.claims.schema import (
     AdviceClaim,
     Claim,
     Claims,
+    EquivalenceClaim,
     FormulaClaim,
     OrderingClaim,
     RatioClaim,
@@ -36,7 +37,7 @@ class Verdicts:
     """All claims judged, and what that rests on."""
 
     judgements: Sequence[Judgement]  # in the order of the claims
-    answers: Mapping[Question, Advantage | None]  # None: without runs, or where nothing is ranked
+    answers: Mapping[Question, Advantage | None]  # None: no studies, or nothing is ranked
     corrected: Mapping[Question, float]  # Holm's p, of answers that have one
 
     @property
@@ -62,6 +63,8 @@ def _judged(bench: Bench, claim: Claim) -> Judgement:
             return value(bench, claim)
         case OrderingClaim():
             return ordering(bench, claim)
+        case EquivalenceClaim():
+            return equivalence(bench, claim)
         case RatioClaim():
             return measured.ratio(bench.evidence, claim)
         case ResourceClaim():
@@ -76,12 +79,11 @@ def _judged(bench: Bench, claim: Claim) -> Judgement:
 
 def value(bench: Bench, claim: ValueClaim) -> Judgement:
     """A mean against the claimed score."""
-    (optimizer,), (schedule,) = claim.runs.optimizers, claim.runs.schedules
-    arm, evidence = Arm(optimizer, schedule), bench.run(claim.workload)
-    if evidence is None or evidence.lacks(arm, claim.runs.seeds):
+    arm, evidence = Arm.of(claim.arm), bench.run(claim.workload)
+    if evidence is None or evidence.lacks(arm, claim.studies):
         return not_run(claim, words.unrun(claim.workload, [arm] if evidence else []))
-    runs = evidence.runs(arm, claim.runs.seeds)
-    scores = list(evidence.scores(arm, claim.runs.seeds).values())
+    runs = evidence.studies(arm, claim.studies)
+    scores = evidence.scores(arm, claim.studies)
     remarks = notes(evidence, runs)
     if not scores:
         reason = f"All {len(runs)} runs diverged: there is no {evidence.score.name} to compare."

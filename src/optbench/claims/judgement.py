@@ -9,7 +9,6 @@ from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 from optbench.claims.schema import Claim
 from optbench.core.prose import Prose
 from optbench.evaluation import verdict
-from optbench.evaluation.verdict import Paired
 
 # What a verdict is called where it is transfer evidence.
 AS_TRANSFER = {
@@ -50,7 +49,7 @@ class Contrasted:
     n: tuple[int, ...] = ()
     p: float | None = None
     p_corrected: float | None = None  # Holm, over the contrasts of its workload
-    paired: Paired | None = None  # by seed, second to Welch's
+    ahead: float | None = None  # the share of pairs of studies in which the first is better
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +67,10 @@ class Judgement:
     """A claim's verdict.
 
     The estimate is, of a value, our mean less the claimed one, with its 90 % interval; of an
-    ordering, the first's advantage in the contrast that fares worst, with its 95 % interval; of a
-    ratio or resource, what was measured, a ratio with its 90 % interval; of a formula, what the
-    printed one gives at the first step.
+    ordering, the first's advantage in the contrast that fares worst, with its 95 % interval; of an
+    equivalence, the first's advantage with its 90 % interval; of a ratio or resource, what was
+    measured, a ratio with its 90 % interval; of a formula, what the printed one gives at the first
+    step.
     """
 
     claim: str  # id
@@ -79,7 +79,7 @@ class Judgement:
     estimate: float | None = None
     low: float | None = None
     high: float | None = None
-    n: tuple[int, ...] = ()  # runs of each arm, or pairs of steps
+    n: tuple[int, ...] = ()  # studies of each arm, or pairs of steps
     # Of an inconclusive value: runs of ours that would decide a difference of this size.
     decisive_n: int | Literal["never"] | None = None
     test: str | None = None

@@ -14,17 +14,18 @@ from optbench.claims.schema import (
     Baseline,
     Claim,
     Claims,
+    Contrast,
     Document,
+    EquivalenceClaim,
     MeasuredClaim,
     OrderingClaim,
     ValueClaim,
 )
-from optbench.core.arm import Arm
+from optbench.core.arm import PUBLISHED, Arm
 from optbench.core.score import Score
 from optbench.params.check import Checker
 from optbench.params.document import Unambiguous, read_yaml
 from optbench.params.messages import DocumentError, unknown
-from optbench.params.schema import Grid
 
 CLAIMS = Path("claims.yaml")
 
@@ -110,7 +111,7 @@ class _Rules:
         self.checker, self.scores = checker, scores
 
     def check(self, path: str, claim: Claim) -> None:
-        """Names exist, values are possible, and the runs hold what the claim compares."""
+        """Names exist, and values are possible."""
         workload = getattr(claim, "workload", None)
         if workload is None:  # a formula's
             return
@@ -120,34 +121,43 @@ class _Rules:
             case ValueClaim():
                 self.value(path, claim)
             case OrderingClaim():
-                _check_runs(self.checker, f"{path}.runs", claim.runs)
                 self.contrasts(path, claim)
-                self.covered(path, claim)
+                self.elsewhere(path, claim)
+            case EquivalenceClaim():
+                self.contrast(f"{path}.contrast", claim.contrast)
+                _check_margin(
+                    self.checker, f"{path}.margin", claim.margin, self.scores[claim.workload]
+                )
             case AdviceClaim():
                 self.contrasts(path, claim)
             case MeasuredClaim():
                 self.checker.name("optimizers", claim.optimizer, f"{path}.optimizer")
 
     def value(self, path: str, claim: ValueClaim) -> None:
-        """One arm's, and possible."""
-        score = self.scores[claim.workload]
-        _check_runs(self.checker, f"{path}.runs", claim.runs)
-        if len(claim.runs.optimizers) != 1 or len(claim.runs.schedules) != 1:
+        """Of an arm as published, and possible."""
+        score, arm = self.scores[claim.workload], Arm.of(claim.arm)
+        _check_arm(self.checker, f"{path}.arm", arm)
+        if arm.tuning != PUBLISHED:
             self.checker.add(
-                f"{path}.runs: a value is one optimizer's under one schedule: name one of each"
+                f"{path}.arm: got '{claim.arm}': a value is of the published point: name "
+                f"{arm.optimizer}-{arm.schedule}-{PUBLISHED}"
             )
+        self.checker.unique(f"{path}.studies", claim.studies)
         _check_possible(self.checker, f"{path}.claimed", claim.claimed, score)
         _check_margin(self.checker, f"{path}.margin", claim.margin, score)
+
+    def contrast(self, path: str, contrast: Contrast) -> None:
+        """Two arms that exist."""
+        first, second = contrast.arms
+        _check_arm(self.checker, f"{path}.first", first)
+        _check_arm(self.checker, f"{path}.second", second)
+        if first == second:
+            self.checker.add(f"{path}: first and second are the same: name two arms")
 
     def contrasts(self, path: str, claim: OrderingClaim | AdviceClaim) -> None:
         """Arms exist and differ, and so do the workloads that transfer evidence comes from."""
         for index, contrast in enumerate(claim.contrasts):
-            where = f"{path}.contrasts.{index}"
-            first, second = contrast.arms
-            _check_arm(self.checker, f"{where}.first", first)
-            _check_arm(self.checker, f"{where}.second", second)
-            if first == second:
-                self.checker.add(f"{where}: first and second are the same: name two arms")
+            self.contrast(f"{path}.contrasts.{index}", contrast)
         score = self.scores[claim.workload]
         is_scored = claim.quantity == SCORE and claim.margin > 0
         if is_scored:
@@ -160,13 +170,8 @@ class _Rules:
                     "not measure: remove it"
                 )
 
-    def covered(self, path: str, claim: OrderingClaim) -> None:
-        """The runs hold every arm, and the claim's own workload is no transfer evidence."""
-        for arm in sorted({arm for contrast in claim.contrasts for arm in contrast.arms}):
-            if arm not in claim.runs.every_arm:
-                self.checker.add(
-                    f"{path}.runs: contrasts compare {arm}, which is not among the runs: add it"
-                )
+    def elsewhere(self, path: str, claim: OrderingClaim) -> None:
+        """The claim's own workload is no transfer evidence."""
         if claim.workload in claim.transfer:
             self.checker.add(
                 f"{path}.transfer: {claim.workload} is the claim's own workload: remove it"
@@ -188,20 +193,6 @@ def _check_margin(checker: Checker, path: str, margin: float, score: Score) -> N
             f"{path}: got {margin}: must be below {score.high - score.low:g}, the largest "
             f"difference of {score.name}"
         )
-
-
-def _check_runs(checker: Checker, path: str, runs: Grid) -> None:
-    """Names and seeds exist, and none stands twice."""
-    for key, values in vars(runs).items():
-        if not values:
-            checker.add(f"{path}.{key}: got none: name at least one")
-        checker.unique(f"{path}.{key}", values)
-    for optimizer in runs.optimizers:
-        checker.name("optimizers", optimizer, f"{path}.optimizers")
-    for schedule in runs.schedules:
-        checker.name("schedules", schedule, f"{path}.schedules")
-    for seed in runs.seeds:
-        checker.seed(f"{path}.seeds", seed)
 
 
 def _check_arm(checker: Checker, path: str, arm: Arm) -> None:

@@ -9,7 +9,7 @@ from optbench.claims.bench import Bench
 from optbench.claims.evidence import Evidence, notes
 from optbench.claims.judgement import AS_TRANSFER, Contrasted, Judgement, Transfer, not_run
 from optbench.claims.questions import Question, arms_of, questions
-from optbench.claims.schema import AdviceClaim, OrderingClaim
+from optbench.claims.schema import SCORE, AdviceClaim, EquivalenceClaim, OrderingClaim
 from optbench.core.prose import Prose
 from optbench.evaluation import verdict
 
@@ -19,11 +19,10 @@ def ordering(bench: Bench, claim: OrderingClaim) -> Judgement:
     transfer = transfers(bench, claim)
     asked = [question for question in questions(claim) if not question.transfer]
     evidence, arms = bench.run(claim.workload), arms_of(asked)
-    lacking = [arm for arm in arms if evidence and evidence.lacks(arm, claim.runs.seeds)]
+    lacking = [arm for arm in arms if evidence and evidence.lacks(arm)]
     if evidence is None or lacking:
         return replace(not_run(claim, words.unrun(claim.workload, lacking)), transfer=transfer)
-    runs = [run for arm in arms for run in evidence.runs(arm, claim.runs.seeds)]
-    remarks = notes(evidence, runs)
+    remarks = notes(evidence, [study for arm in arms for study in evidence.studies(arm)])
     if why := bench.withheld[claim.workload]:
         return Judgement(
             claim=claim.id,
@@ -51,6 +50,33 @@ def ordering(bench: Bench, claim: OrderingClaim) -> Judgement:
         notes=remarks,
         contrasts=contrasts,
         transfer=transfer,
+    )
+
+
+def equivalence(bench: Bench, claim: EquivalenceClaim) -> Judgement:
+    """Two arms that are claimed to be as good."""
+    arms, evidence = claim.contrast.arms, bench.run(claim.workload)
+    lacking = [arm for arm in arms if evidence and evidence.lacks(arm)]
+    if evidence is None or lacking:
+        return not_run(claim, words.unrun(claim.workload, lacking))
+    remarks = notes(evidence, [study for arm in arms for study in evidence.studies(arm)])
+    if why := bench.withheld[claim.workload]:
+        return Judgement(
+            claim=claim.id, verdict=verdict.UNDECIDED, reason=unranked(why), notes=remarks
+        )
+    first, second = (evidence.gains(arm, SCORE) for arm in arms)
+    result = verdict.judge_equivalence(first, second, margin=claim.margin)
+    unit = words.advantage_unit(SCORE, evidence.score)
+    return Judgement(
+        claim=claim.id,
+        verdict=result.verdict,
+        reason=words.equivalence_reason(claim, result, unit),
+        estimate=result.difference,
+        low=result.low,
+        high=result.high,
+        n=(len(first), len(second)),
+        test="two one-sided tests",
+        notes=remarks,
     )
 
 
@@ -82,19 +108,19 @@ def transfers(bench: Bench, claim: OrderingClaim | AdviceClaim) -> list[Transfer
 
 
 def _transfer(bench: Bench, evidence: Evidence, asked: Sequence[Question]) -> Transfer:
-    """One workload's evidence; contrasts without runs are named as not run."""
+    """One workload's evidence; contrasts with an arm below five studies are named as not run."""
     contrasts = [
         bench.contrasted(question)
-        if all(evidence.runs(arm) for arm in question.arms)
+        if not any(evidence.lacks(arm) for arm in question.arms)
         else Contrasted(name=question.name, finding=verdict.NOT_RUN)
         for question in asked
     ]
-    runs = [run for arm in arms_of(asked) for run in evidence.runs(arm)]
-    remarks = notes(evidence, runs)
+    studies = [study for arm in arms_of(asked) for study in evidence.studies(arm)]
+    remarks = notes(evidence, studies)
     if why := bench.withheld[evidence.workload]:
         remarks.append(unranked(why))
     findings = [contrast.finding for contrast in contrasts]
-    overall = verdict.judge_all(findings) if runs else verdict.NOT_RUN
+    overall = verdict.judge_all(findings) if studies else verdict.NOT_RUN
     return Transfer(
         workload=evidence.workload,
         finding=AS_TRANSFER[overall],

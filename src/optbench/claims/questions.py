@@ -11,19 +11,19 @@ from optbench.evaluation.verdict import Advantage, holm
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """A contrast on a workload. Those of one workload and role are a family for Holm."""
+    """A contrast on a workload. Those of one source, workload and role are a family for Holm."""
 
     workload: str
     transfer: bool
     quantity: str
     margin: float
     contrast: Contrast
-    seeds: tuple[int, ...] | None  # None: all there are
+    source: str | None  # whose claim asks
 
     @property
-    def family(self) -> tuple[str, bool]:
+    def family(self) -> tuple[str | None, str, bool]:
         """What is corrected together."""
-        return self.workload, self.transfer
+        return self.source, self.workload, self.transfer
 
     @property
     def arms(self) -> tuple[Arm, Arm]:
@@ -40,10 +40,8 @@ def questions(claim: Claim) -> list[Question]:
     """The contrasts of a claim on its own workload, then on others."""
     if not isinstance(claim, OrderingClaim | AdviceClaim):
         return []
-    places: list[tuple[str, bool, tuple[int, ...] | None]] = []
-    if isinstance(claim, OrderingClaim):
-        places.append((claim.workload, False, claim.runs.seeds))
-    places += [(workload, True, None) for workload in claim.transfer]
+    places = [(claim.workload, False)] if isinstance(claim, OrderingClaim) else []
+    places += [(workload, True) for workload in claim.transfer]
     return [
         Question(
             workload=workload,
@@ -51,9 +49,9 @@ def questions(claim: Claim) -> list[Question]:
             quantity=claim.quantity,
             margin=claim.margin,
             contrast=contrast,
-            seeds=seeds,
+            source=claim.source,
         )
-        for workload, transfer, seeds in places
+        for workload, transfer in places
         for contrast in claim.contrasts
     ]
 
@@ -69,7 +67,7 @@ def corrected(answers: Mapping[Question, Advantage | None]) -> dict[Question, fl
     A family is as large as claims.yaml makes it: a question without a p value counts as p = 1.
     """
     measured = {q: answer.p for q, answer in answers.items() if answer and answer.p is not None}
-    families: dict[tuple[str, bool], list[Question]] = {}
+    families: dict[object, list[Question]] = {}
     for question in answers:
         families.setdefault(question.family, []).append(question)
     corrected_p: dict[Question, float] = {}

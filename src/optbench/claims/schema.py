@@ -1,4 +1,4 @@
-"""The shape of claims.yaml: what the post claims, with the runs and the rule that judge it."""
+"""The shape of claims.yaml: what is claimed, with the studies and the rule that judge it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,6 @@ from pydantic import AfterValidator
 
 from optbench.core.arm import Arm
 from optbench.core.score import Score
-from optbench.params.schema import Grid
 
 SCORE, EPOCHS = "score", "epochs_to_target"  # quantities that arms are compared by
 
@@ -45,8 +44,9 @@ class Claim:
     """What every claim has."""
 
     id: Text
-    place: Text  # in the post
+    place: Text  # in the source
     text: Text  # in our words
+    source: Text | None = None  # whose claim it is; None: the post's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,20 +59,31 @@ class ValueClaim(Claim):
     claimed: float
     margin: Margin
     k0: Annotated[int, Ge(1)]  # runs that the claimed value is a mean of; 1 where the post is mute
-    runs: Grid
+    arm: ArmKey
+    studies: Annotated[tuple[int, ...], MinLen(1)]  # their numbers
 
 
 @dataclass(frozen=True, kw_only=True)
 class OrderingClaim(Claim):
-    """The first of each contrast beats the second by at least `margin`, on the same seeds."""
+    """The first of each contrast beats the second by at least `margin`, by all studies of each."""
 
     kind: Literal["ordering"]
     quantity: Compared
     workload: str
     margin: Annotated[float, Ge(0)]
-    runs: Grid
     contrasts: Annotated[tuple[Contrast, ...], MinLen(1)]
     transfer: tuple[str, ...]  # smaller workloads that may say something of the same ordering
+
+
+@dataclass(frozen=True, kw_only=True)
+class EquivalenceClaim(Claim):
+    """Two arms differ by less than `margin`, which is as the workload's task stores it."""
+
+    kind: Literal["equivalence"]
+    quantity: Literal["score"]
+    workload: str
+    margin: Margin
+    contrast: Contrast
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +138,7 @@ class AdviceClaim(Claim):
 SHAPES: dict[str, type[Claim]] = {
     "value": ValueClaim,
     "ordering": OrderingClaim,
+    "equivalence": EquivalenceClaim,
     "ratio": RatioClaim,
     "resource": ResourceClaim,
     "formula": FormulaClaim,

@@ -6,21 +6,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from optbench.claims.judgement import Contrasted, Transfer
-from optbench.claims.schema import EPOCHS, SCORE, ValueClaim
+from optbench.claims.schema import EPOCHS, SCORE, EquivalenceClaim, ValueClaim
 from optbench.core.arm import Arm
 from optbench.core.prose import Mention, Prose
 from optbench.core.score import Score
 from optbench.cost.cost import Cost
-from optbench.evaluation.verdict import INCONCLUSIVE, REPRODUCED, Spread, ValueResult
+from optbench.evaluation.verdict import (
+    INCONCLUSIVE,
+    REFUTED,
+    REPRODUCED,
+    SUPPORTED,
+    UNDECIDED,
+    Equivalence,
+    Spread,
+    ValueResult,
+)
 
 
 def unrun(workload: str, arms: Sequence[Arm]) -> Prose:
-    """Which runs are not there; no arms: none at all."""
+    """Which studies are not there; no arms: none at all."""
     if not arms:
         return Prose.of(f"{workload} was not run.")
     listed = Prose.join(", ", [Mention(workload, arm) for arm in arms])
-    tail = ": every seed that the claim names must be there."
-    return Prose.of(f"{workload} lacks runs of ", listed, tail)
+    return Prose.of(f"{workload} lacks studies of ", listed, ".")
 
 
 def value_reason(claim: ValueClaim, result: ValueResult, score: Score) -> str:
@@ -61,6 +69,21 @@ def ordering_reason(worst: Contrasted, unit: "Unit", *, of: int) -> Prose:
     if worst.estimate is None:
         return Prose.of(name, ": all runs of an arm diverged, so there is nothing to compare.")
     return Prose.of(name, f": {advantage(worst, unit)}.")
+
+
+def equivalence_reason(claim: EquivalenceClaim, result: Equivalence, unit: "Unit") -> Prose:
+    """What decided on two arms that are claimed to be as good, or why nothing did."""
+    name = Prose.join(" beside ", [Mention(claim.workload, arm) for arm in claim.contrast.arms])
+    if result.difference is None or result.low is None or result.high is None:
+        return Prose.of(name, ": too few studies, or they show no spread.")
+    within = {
+        SUPPORTED: "lies within", REFUTED: "lies beyond", UNDECIDED: "does not lie within",
+    }[result.verdict]  # fmt: skip
+    return Prose.of(
+        name,
+        f": {unit.text(result.difference)}, whose interval {unit.interval(result.low, result.high)}"
+        f" (90 %) {within} {unit.number(claim.margin).lstrip('+')} either way.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,20 +135,21 @@ def advantage(contrasted: Contrasted, unit: "Unit") -> str:
     if contrasted.low is not None and contrasted.high is not None:
         basis = [f"95 % {unit.interval(contrasted.low, contrasted.high)}"]
     basis.append(f"n = {both(contrasted.n)}")
-    if contrasted.paired is not None and contrasted.paired.correlation is not None:
-        basis.append(f"r = {contrasted.paired.correlation:.2f}")
     if contrasted.p_corrected is not None:
         basis.append(f"p = {contrasted.p_corrected:.2g} after Holm")
-    return f"{unit.text(contrasted.estimate)} ({', '.join(basis)})"
+    text = f"{unit.text(contrasted.estimate)} ({', '.join(basis)})"
+    if contrasted.ahead is None:
+        return text
+    return f"ahead in {contrasted.ahead:.0%} of all pairs of studies, {text}"
 
 
 def no_spread(n: Sequence[int]) -> str:
     """Why two arms have no interval."""
-    return "one run, no spread known" if min(n) == 1 else "runs show no spread"
+    return "one study, no spread known" if min(n) == 1 else "studies show no spread"
 
 
 def both(n: Sequence[int]) -> str:
-    """Numbers of runs, arm by arm."""
+    """Numbers of studies, arm by arm."""
     return " and ".join(map(str, n))
 
 

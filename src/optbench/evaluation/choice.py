@@ -4,21 +4,21 @@ The true means have the multivariate t distribution that a flat prior and one co
 (Gelman et al., Bayesian Data Analysis, 3rd ed., section 14.2); it is simulated.
 """
 
-import math
 import statistics
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from optbench.core.arm import Arm
+from optbench.core.arm import TUNED, Arm
 from optbench.core.score import Score
+from optbench.evaluation.expected import chances_of_best, readings, worst_reading
 from optbench.evaluation.metrics import Metrics
-from optbench.evaluation.verdict import Spread
+from optbench.evaluation.verdict import FEWEST_STUDIES, Spread
+from optbench.studies.trials import Trial
 
 DRAWS = 20_000  # a probability is then known to within 0.007 at 95 %
 SEED = 0
-THIN_BELOW = 5  # seeds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Option:
     n: int  # runs that did not diverge
     diverged: int  # not part of the loss
     mean: float  # score
-    sd: float | None  # of its scores over seeds; None below two runs
+    sd: float | None  # of its scores over studies; None below two
     best: float  # the probability that its true mean is the best
     expected_loss: float  # of score, against the best; at least 0
 
@@ -40,20 +40,20 @@ class Choice:
 
     options: Sequence[Option]
     sd: float  # taken for all
-    thin: bool  # some option has fewer than 5 seeds
+    thin: bool  # some option has fewer than 5 studies
     left_out: Sequence[Arm]  # allowed, but all of its runs diverged
 
 
 def choose(
     metrics: Sequence[Metrics], *, allowed: Collection[str], spread: Spread | None, score: Score
 ) -> Choice | None:
-    """Compares the arms of allowed optimizers; None where there is no spread to judge by.
+    """Compares the tuned arms of allowed optimizers; None where there is no spread to judge by.
 
-    `spread`: that of the score over seeds, which the arms are taken to have in common.
+    `spread`: that of the score over studies, which the arms are taken to have in common.
     """
     arms: dict[Arm, list[Metrics]] = {}
     for run in metrics:
-        if run.optimizer in allowed:
+        if run.optimizer in allowed and run.tuning == TUNED:
             arms.setdefault(run.arm, []).append(run)
     scores = {arm: _scores(runs) for arm, runs in arms.items()}
     candidates = [arm for arm in arms if scores[arm]]
@@ -78,7 +78,7 @@ def choose(
     return Choice(
         options=sorted(options, key=lambda option: option.expected_loss),
         sd=spread.sd,
-        thin=min(option.n for option in options) < THIN_BELOW,
+        thin=min(option.n for option in options) < FEWEST_STUDIES,
         left_out=[arm for arm in arms if not scores[arm]],
     )
 
@@ -98,57 +98,39 @@ def simulate(
 class Searched:
     """What a search of a few trials makes of one optimizer."""
 
-    optimizer: str
-    mean: float  # expected score of the best of its trials
-    best: float  # the probability that no other optimizer's best trial is better
+    arm: Arm
+    mean: float  # expected test score of the best of its trials by validation
+    best: float  # the probability that no other arm's best trial is better
     expected_loss: float  # of score, against the best; at least 0
 
 
 def choose_by_search(
-    scores: Mapping[str, Sequence[float | None]], *, count: int, score: Score
+    trials: Mapping[Arm, Sequence[Trial]], *, count: int, score: Score
 ) -> list[Searched]:
-    """Compares optimizers by the best of `count` of their trials, drawn without replacement.
+    """Compares arms by the best of `count` of their pooled trials, drawn without replacement.
 
-    The smallest expected loss first; none where all trials diverged. `scores`: of each
-    optimizer's trials, at least `count`; None: it diverged, and counts as the worst score that
-    is possible, or where there is no such bound, that any trial has.
+    The smallest expected loss first; none where all trials diverged. A trial that diverged counts
+    as in `readings`.
     """
-    worst = _worst([value for values in scores.values() for value in values], score)
+    worst = worst_reading([trial for pool in trials.values() for trial in pool], score)
     if worst is None:
         return []
-    gains = {
-        name: np.sort([score.gain(worst if value is None else value) for value in values])
-        for name, values in scores.items()
-    }
+    gains = {arm: np.array([score.gain(x) for x in readings(pool, score, worst=worst)])
+             for arm, pool in trials.items()}  # fmt: skip
     rng = np.random.default_rng(SEED)
-    chances = {name: chances_of_best(len(values), count) for name, values in gains.items()}
-    draws = [rng.choice(values, size=DRAWS, p=chances[name]) for name, values in gains.items()]
+    chances = {arm: chances_of_best(len(values), count) for arm, values in gains.items()}
+    draws = [rng.choice(values, size=DRAWS, p=chances[arm]) for arm, values in gains.items()]
     best, loss = _compared(np.stack(draws, axis=1))
     compared = [
         Searched(
-            optimizer=name,
-            mean=score.gain(float(chances[name] @ values)),  # turned twice, as it was
+            arm=arm,
+            mean=score.gain(float(chances[arm] @ values)),  # turned twice, as it was
             best=float(best[i]),
             expected_loss=float(loss[i]),
         )
-        for i, (name, values) in enumerate(gains.items())
+        for i, (arm, values) in enumerate(gains.items())
     ]
     return sorted(compared, key=lambda option: option.expected_loss)
-
-
-def chances_of_best(trials: int, count: int) -> np.ndarray:
-    """The chance of each of so many trials, the worst first, to be the best of `count` of them."""
-    ways = [math.comb(i, count - 1) for i in range(trials)]  # of choosing the others below it
-    return np.array(ways) / math.comb(trials, count)
-
-
-def _worst(scores: Sequence[float | None], score: Score) -> float | None:
-    """What a trial that diverged counts as; None where no trial says."""
-    finished = [value for value in scores if value is not None]
-    if not finished:
-        return None
-    bound = score.low if score.higher_is_better else score.high
-    return min(finished, key=score.gain) if bound is None else bound
 
 
 def _compared(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,18 +1,22 @@
-"""Scores the runs that a plan names; what else lies in the folder of results is not looked at."""
+"""Reads and scores what a plan names; what else lies in the folder of results is not looked at."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from optbench.core import records, registry
+from optbench.core.arm import Arm
 from optbench.core.errors import UsageError
-from optbench.core.records import Outcome, Point
+from optbench.core.records import Outcome
 from optbench.core.run import Run
 from optbench.core.score import Score
+from optbench.core.study import Study
 from optbench.evaluation.metrics import Metrics, metrics_of
-from optbench.evaluation.summary import Summary
+from optbench.studies.points import trials
+from optbench.studies.table import read_trials, require_trials
+from optbench.studies.trials import FILE, Trial, choice, trial_of
 
 RESULTS = Path("results")
 DIGEST_SHOWN = 12  # digits of a sha256
@@ -23,38 +27,78 @@ class ResultError(UsageError):
     """The plan names a run that has no valid result."""
 
 
-def score_cells(cells: Sequence[Run], *, target: float) -> list[Metrics]:
-    """The metrics of each cell of a suite; `target` is one of the held-out score.
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a study left behind: all its trials, and the outcome of the one that it chose."""
+
+    arm: Arm
+    number: int
+    trials: Sequence[Trial]
+    outcome: Outcome
+
+
+def read_results(studies: Sequence[Study], numbers: Sequence[int], score: Score) -> list[Result]:
+    """What the studies of a suite left behind, in its order.
 
     Raises:
-        ResultError: names every cell without a valid result.
+        ResultError: names every study without a valid result.
     """
-    scored: list[Metrics] = []
+    results: list[Result] = []
     problems: list[str] = []
-    for cell in cells:
-        try:
-            scored.append(score_at(f"suite/{cell.cell}", cell, target=target))
-        except ResultError as error:
-            problems.append(str(error))
+    for study in studies:
+        for number in numbers:
+            try:
+                results.append(read_result(study, number, f"suite/{study.name(number)}", score))
+            except ResultError as error:
+                problems.append(str(error))
     if problems:
-        raise ResultError("\n".join([*problems, "Run `dvc repro` to train what is missing."]))
-    return scored
+        raise ResultError("\n".join([*problems, "Run `dvc repro` to carry out what is missing."]))
+    return results
 
 
-def score_at(place: str, planned: Run, *, target: float) -> Metrics:
-    """The metrics of the run whose files are in `results/<workload>/<place>/`.
+def read_result(study: Study, number: int, place: str, score: Score) -> Result:
+    """What the study in `results/<workload>/<place>/` left behind.
+
+    Raises:
+        ResultError: there is no valid result, it is not the planned study's, its choice is not the
+            best by validation, or a score is not that of the predictions; the message names it.
+    """
+    folder = RESULTS / study.workload / place
+    way_out = "`dvc repro` carries the study out again"
+    try:
+        outcome = records.read(folder)
+        table = read_trials(folder / FILE, score, way_out=way_out)
+        runs = trials(study, number)
+        require_trials(table, study, runs, path=folder / FILE)
+        chosen = choice(table, score)
+        require_planned(outcome.run, runs[chosen.trial - 1], folder=folder)
+        if trial_of(outcome, study, number, chosen.trial) != chosen:
+            raise UsageError(f"{folder} holds another run than trial {chosen.trial}: {way_out}")
+        require_recounted(outcome, folder=folder)
+    except UsageError as error:
+        raise ResultError(f"{study.workload}/{study.name(number)}: {error}") from error
+    return Result(arm=study.arm, number=number, trials=table, outcome=outcome)
+
+
+def score_result(result: Result, *, target: float) -> Metrics:
+    """The metrics of a study; `target` is one of the held-out score."""
+    return metrics_of(result.outcome, target=target, arm=result.arm, study=result.number)
+
+
+def score_single(planned: Run, *, target: float) -> Metrics:
+    """The metrics of the single run, in `results/<workload>/run/`.
 
     Raises:
         ResultError: there is no valid result, it is not the planned run's, or its score is not
-            that of its predictions; the message names the run.
+            that of its predictions.
     """
-    folder = RESULTS / planned.workload / place
+    folder = RESULTS / planned.workload / "run"
     try:
         outcome = records.read(folder)
         require_planned(outcome.run, planned, folder=folder)
         require_recounted(outcome, folder=folder)
     except UsageError as error:
-        raise ResultError(f"{planned.workload}/{planned.cell}: {error}") from error
+        raise ResultError(f"{planned.workload}/run: {error}") from error
     return metrics_of(outcome, target=target)
 
 
@@ -93,35 +137,6 @@ def require_recounted(outcome: Outcome, *, folder: Path) -> None:
             f"{folder} has a test score of {outcome.test_score}, and its predictions come to "
             f"{recounted}: `dvc repro` makes it again"
         )
-
-
-def history_at(place: str, workload: str) -> Sequence[Point]:
-    """The history of the run whose files are in `results/<workload>/<place>/`."""
-    return records.read(RESULTS / workload / place).history
-
-
-def without(metrics: Sequence[Metrics], cells: Sequence[Run], run: Run) -> list[Metrics]:
-    """The metrics of a suite's cells but those of the one that is this run, if there is.
-
-    By how many threads it is computed makes a run no other, though the bits are.
-    """
-    if not any(_with_threads(run, cell.settings.threads) == cell for cell in cells):
-        return list(metrics)
-    return [row for row in metrics if row.cell != run.cell]
-
-
-def _with_threads(run: Run, threads: int) -> Run:
-    """The run, computed by so many threads."""
-    return replace(run, settings=replace(run.settings, threads=threads))
-
-
-def rank(run: Metrics, summaries: Sequence[Summary], score: Score) -> int | None:
-    """1 if no mean of the suite is better than the run's score; None where the run diverged."""
-    if run.test_score is None:
-        return None
-    reached = score.gain(run.test_score)
-    means = [summary.score_mean for summary in summaries if summary.score_mean is not None]
-    return 1 + sum(score.gain(mean) > reached for mean in means)
 
 
 def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from optbench.core import registry
-from optbench.core.arm import Arm
+from optbench.core.arm import TUNED, Arm
 from optbench.core.records import Outcome, Point
 from optbench.core.score import Score
 
@@ -15,10 +15,12 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, kw_only=True)
 class Metrics:
-    """A run's scores, as its task stores them; None where the run diverged."""
+    """What a study's choice achieved, or the single run; scores are None where it diverged."""
 
     optimizer: str
     schedule: str
+    tuning: str  # how its values were chosen, see `core.arm`
+    study: int | None  # its number; None: the single run
     seed: int
     test_score: float | None
     test_score_low: float | None  # 95 % interval of this one network, where the task knows one
@@ -31,22 +33,27 @@ class Metrics:
 
     @property
     def arm(self) -> Arm:
-        """Optimizer and schedule."""
-        return Arm(self.optimizer, self.schedule)
-
-    @property
-    def cell(self) -> str:
-        """The name of the run's cell, as `Run.cell`."""
-        return f"{self.arm.key}-{self.seed}"
+        """The study's."""
+        return Arm(self.optimizer, self.schedule, self.tuning)
 
     @property
     def name(self) -> str:
-        """Optimizer, schedule and seed in words."""
-        return f"{self.arm} / seed {self.seed}"
+        """In words."""
+        what = f"seed {self.seed}" if self.study is None else f"study {self.study}"
+        return f"{self.arm} / {what}"
 
 
-def metrics_of(outcome: Outcome, *, target: float) -> Metrics:
-    """The metrics of a run's outcome; `target` is one of its held-out score."""
+def metrics_of(
+    outcome: Outcome, *, target: float, arm: Arm | None = None, study: int | None = None
+) -> Metrics:
+    """The metrics of an outcome.
+
+    Args:
+        outcome: of the run that a study chose, or of the single run.
+        target: of the held-out score.
+        arm: the study's.
+        study: its number.
+    """
     run, columns = outcome.run, outcome.predictions
     task = registry.load_score(run.settings.task)
     finished = outcome.diverged_at_step is None
@@ -59,6 +66,8 @@ def metrics_of(outcome: Outcome, *, target: float) -> Metrics:
     return Metrics(
         optimizer=run.optimizer,
         schedule=run.schedule,
+        tuning=arm.tuning if arm else TUNED,
+        study=study,
         seed=run.seed,
         test_score=task.recount(columns) if finished else None,
         test_score_low=low,

@@ -1,8 +1,8 @@
-"""What the seeds of one arm say together. The seed is the unit."""
+"""What the studies of one arm say together. The study is the unit."""
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from scipy import stats
@@ -11,49 +11,43 @@ from optbench.core.arm import Arm
 from optbench.core.score import Score
 from optbench.evaluation.metrics import CONFIDENCE, Metrics
 
-OVER_SEEDS = "t over seeds"
+OVER_STUDIES = "t over studies"
 ONE_NETWORK = "one network"  # of the kind that the task's `INTERVAL` names
 NONE = "none"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """Means over the runs that did not diverge; scores as the task stores them."""
+    """Means over the studies whose choice did not diverge; scores as the task stores them."""
 
     optimizer: str
     schedule: str
-    n: int  # runs that did not diverge
+    tuning: str  # see `core.arm`
+    n: int  # studies whose choice did not diverge
     diverged: int
     score_mean: float | None
     score_sd: float | None  # None below two runs
     score_low: float | None  # 95 %, of the kind that `interval` names, cut to what is possible
     score_high: float | None
     interval: str
+    next_low: float | None  # 95 %, where one more study would fall; None below two
+    next_high: float | None
     loss_mean: float | None
-    reached_target: int  # runs
-    epochs_to_target_median: float | None  # over the runs that reached it
-    tuning: str  # how the hyper-parameters were chosen, see `tuning.py`
+    reached_target: int  # studies
+    epochs_to_target_median: float | None  # over those that reached it
 
     @property
     def arm(self) -> Arm:
-        """Optimizer and schedule."""
-        return Arm(self.optimizer, self.schedule)
+        """The studies'."""
+        return Arm(self.optimizer, self.schedule, self.tuning)
 
 
-def summarise(
-    metrics: Iterable[Metrics], *, score: Score, tunings: Mapping[Arm, str] | None = None
-) -> list[Summary]:
-    """One summary for each arm, in the order they first come.
-
-    `tunings` says of each how its hyper-parameters were chosen, where that matters.
-    """
+def summarise(metrics: Iterable[Metrics], *, score: Score) -> list[Summary]:
+    """One summary for each arm, in the order they first come."""
     groups: dict[Arm, list[Metrics]] = {}
-    for run in metrics:
-        groups.setdefault(run.arm, []).append(run)
-    return [
-        _summarise_arm(arm, runs, score, tunings[arm] if tunings else "")
-        for arm, runs in groups.items()
-    ]
+    for study in metrics:
+        groups.setdefault(study.arm, []).append(study)
+    return [_summarise_arm(arm, studies, score) for arm, studies in groups.items()]
 
 
 def best_first(summaries: Iterable[Summary], score: Score) -> list[Summary]:
@@ -64,15 +58,17 @@ def best_first(summaries: Iterable[Summary], score: Score) -> list[Summary]:
     )
 
 
-def _summarise_arm(arm: Arm, runs: Sequence[Metrics], score: Score, tuning: str) -> Summary:
-    """The summary of runs that differ in their seed alone."""
+def _summarise_arm(arm: Arm, runs: Sequence[Metrics], score: Score) -> Summary:
+    """The summary of studies that differ in their number alone."""
     finished = [run for run in runs if run.diverged_at_step is None]
     scores = _present(run.test_score for run in finished)
     low, high, interval = score_interval(finished, score)
+    ends = prediction_interval(scores)
     epochs = _present(run.epochs_to_target for run in finished)
     return Summary(
         optimizer=arm.optimizer,
         schedule=arm.schedule,
+        tuning=arm.tuning,
         n=len(finished),
         diverged=len(runs) - len(finished),
         score_mean=_mean(scores),
@@ -80,17 +76,18 @@ def _summarise_arm(arm: Arm, runs: Sequence[Metrics], score: Score, tuning: str)
         score_low=low,
         score_high=high,
         interval=interval,
+        next_low=None if ends is None else score.bounded(ends[0]),
+        next_high=None if ends is None else score.bounded(ends[1]),
         loss_mean=_mean(_present(run.test_loss for run in finished)),
         reached_target=len(epochs),
         epochs_to_target_median=statistics.median(epochs) if epochs else None,
-        tuning=tuning,
     )
 
 
 def score_interval(runs: Sequence[Metrics], score: Score) -> tuple[float | None, float | None, str]:
-    """Student's t interval of the mean over seeds; for one run, that of its own network.
+    """Student's t interval of the mean over studies; for one, that of its own network.
 
-    The second says how well this one network is measured, and nothing of other seeds.
+    The second says how well this one network is measured, and nothing of other studies.
     """
     if len(runs) == 1 and runs[0].test_score_low is not None:
         return runs[0].test_score_low, runs[0].test_score_high, ONE_NETWORK
@@ -98,7 +95,7 @@ def score_interval(runs: Sequence[Metrics], score: Score) -> tuple[float | None,
     if len({*scores}) < 2:  # then no spread is known
         return None, None, NONE
     low, high = t_interval(scores)
-    return score.bounded(low), score.bounded(high), OVER_SEEDS
+    return score.bounded(low), score.bounded(high), OVER_STUDIES
 
 
 def t_interval(values: Sequence[float]) -> tuple[float, float]:
@@ -108,15 +105,14 @@ def t_interval(values: Sequence[float]) -> tuple[float, float]:
     return mean - half, mean + half
 
 
-def single_run_interval(difference: float, sd: float | None, n: int) -> tuple[float, float] | None:
-    """Student's 95 % interval of a single run less a mean over n seeds, at the seeds' spread.
-
-    None below two seeds, where no spread is known.
-    """
-    if sd is None or n < 2:
+def prediction_interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """Where one more value falls in 95 % of cases, by Student's t; None below two values."""
+    n = len(values)
+    if n < 2:
         return None
+    mean, sd = statistics.fmean(values), statistics.stdev(values)
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * sd * (1 + 1 / n) ** 0.5
-    return difference - half, difference + half
+    return mean - half, mean + half
 
 
 def _present(values: Iterable[float | None]) -> list[float]:

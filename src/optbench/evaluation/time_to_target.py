@@ -15,7 +15,7 @@ from optbench.core.run import Budget
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import t_interval
 
-Problem = tuple[str, str, int]  # workload, schedule, seed
+Problem = tuple[str, str, int | None]  # workload, schedule, study
 
 
 def budget_epochs(budget: Budget, steps_per_epoch: int) -> float:
@@ -24,7 +24,7 @@ def budget_epochs(budget: Budget, steps_per_epoch: int) -> float:
 
 
 def epochs_to_target(metrics: Sequence[Metrics], arm: Arm, *, budget: float) -> list[float]:
-    """Of each seed; a run that missed the target, or diverged, counts as the whole budget.
+    """Of each study; one that missed the target, or diverged, counts as the whole budget.
 
     Their mean is the restricted mean time to target. `budget`: in epochs.
     """
@@ -37,13 +37,13 @@ def epochs_to_target(metrics: Sequence[Metrics], arm: Arm, *, budget: float) -> 
 
 @dataclass(frozen=True, kw_only=True)
 class TimeToTarget:
-    """The seeds of one arm."""
+    """The studies of one arm."""
 
     arm: Arm
     n: int
     reached: int
     restricted_mean: float  # epochs; a run that misses counts as the whole budget
-    low: float | None  # 95 %, t over seeds; None without a spread
+    low: float | None  # 95 %, t over studies; None without a spread
     high: float | None
 
 
@@ -98,7 +98,7 @@ def performance_profile(metrics_by_workload: Mapping[str, Sequence[Metrics]]) ->
     times: dict[Problem, dict[str, float | None]] = {}
     for workload, metrics in metrics_by_workload.items():
         for run in metrics:
-            problem = times.setdefault((workload, run.schedule, run.seed), {})
+            problem = times.setdefault((workload, run.schedule, run.study), {})
             problem[run.optimizer] = run.epochs_to_target
     under: dict[str, dict[str, None]] = {}  # optimizers by schedule, in order
     for (_, schedule, _), problem in times.items():

@@ -1,25 +1,119 @@
-"""Whether the hyper-parameters of a cell are those that the search chose."""
+"""How much of an arm's spread is tuning, and how well its studies chose."""
 
-from collections.abc import Sequence
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from optbench.core.arm import Arm
-from optbench.core.run import Run
-from optbench.search.winners import Winner, Winners
+from optbench.core.score import Score
+from optbench.core.space import Space, on_edge
+from optbench.evaluation.evaluate import Result
+from optbench.evaluation.expected import expected_scores
+from optbench.evaluation.summary import prediction_interval
+from optbench.studies.trials import Trial, choice
 
-UNTUNED = "untuned"
-SEARCHED = "searched"
-OTHER = "differs from the winner"
-
-
-def tunings(cells: Sequence[Run], winners: Winners) -> dict[Arm, str]:
-    """How the hyper-parameters of each arm were chosen."""
-    return {cell.arm: tuning(cell, winners.get(cell.optimizer)) for cell in cells}
+NEAR = 0.01  # of the score's size: a trial that close to the best is as good
 
 
-def tuning(run: Run, winner: Winner | None) -> str:
-    """A few words; a search under one schedule serves the others too, and that is said."""
-    if winner is None:
-        return UNTUNED
-    if any(run.optimizer_args.get(name) != value for name, value in winner.hyper.items()):
-        return OTHER
-    return SEARCHED if run.schedule == winner.schedule else f"{SEARCHED} under {winner.schedule}"
+@dataclass(frozen=True, kw_only=True)
+class Tuning:
+    """One tuned arm's studies. Scores and spreads are as the task stores them."""
+
+    arm: Arm
+    studies: int
+    trials: int  # in all
+    diverged: int  # of them
+    sd_studies: float | None  # None below two that have a score
+    sd_seeds: float | None  # at the winner of one study; None where it was not repeated
+    repeats: int  # seeds behind it
+    regret: float | None  # mean test score that choosing by validation has lost; at least 0
+    near_best: float  # share of trials whose test score is within 1 % of the best
+    expected: Mapping[int, float]  # test score of the best of so many trials
+    edges: Sequence[str]  # dimensions in which the best of all trials lies at an end of its range
+
+    @property
+    def share(self) -> float | None:
+        """Of the variance over studies, what the seeds at fixed values do not explain."""
+        if self.sd_seeds is None or not self.sd_studies:
+            return None
+        return max(0.0, 1 - (self.sd_seeds / self.sd_studies) ** 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confirmation:
+    """A study that was carried out to be held against those of the suite."""
+
+    arm: Arm
+    value: float | None  # None: its choice diverged
+    low: float
+    high: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether it fell where 95 % of studies were to fall."""
+        return self.value is not None and self.low <= self.value <= self.high
+
+
+def tuning_of(
+    arm: Arm, results: Sequence[Result], repeats: Sequence[Trial], space: Space, score: Score
+) -> Tuning:
+    """What the studies of an arm tell of its tuning.
+
+    Args:
+        arm: a tuned one.
+        results: of its studies.
+        repeats: runs of one winner with other seeds.
+        space: that they searched.
+        score: what is measured.
+    """
+    pooled = [trial for result in results for trial in result.trials]
+    finals = [r.outcome.test_score for r in results if r.outcome.test_score is not None]
+    again = [trial.test_score for trial in repeats if trial.test_score is not None]
+    best = choice(pooled, score)
+    return Tuning(
+        arm=arm,
+        studies=len(results),
+        trials=len(pooled),
+        diverged=sum(trial.diverged_at_step is not None for trial in pooled),
+        sd_studies=statistics.stdev(finals) if len(finals) > 1 else None,
+        sd_seeds=statistics.stdev(again) if len(again) > 1 else None,
+        repeats=len(again),
+        regret=regret(results, score),
+        near_best=near_best(pooled, score),
+        expected=expected_scores(pooled, score),
+        edges=on_edge(space, best.hyper) if best.validation_score is not None else (),
+    )
+
+
+def regret(results: Sequence[Result], score: Score) -> float | None:
+    """How much better, on average, each study's best trial by test is than the one it chose."""
+    losses = []
+    for result in results:
+        gains = [score.gain(t.test_score) for t in result.trials if t.test_score is not None]
+        if result.outcome.test_score is not None:
+            losses.append(max(gains) - score.gain(result.outcome.test_score))
+    return statistics.fmean(losses) if losses else None
+
+
+def near_best(trials: Sequence[Trial], score: Score) -> float:
+    """The share of trials whose test score is within 1 % of the best one's."""
+    values = [trial.test_score for trial in trials if trial.test_score is not None]
+    if not values:
+        return 0.0
+    best = max(values, key=score.gain)
+    within = [value for value in values if score.gain(best) - score.gain(value) <= NEAR * abs(best)]
+    return len(within) / len(trials)
+
+
+def confirmation(results: Sequence[Result], fresh: Result, score: Score) -> Confirmation | None:
+    """A fresh study against the interval that those of the suite predict; None: they have none."""
+    finals = [r.outcome.test_score for r in results if r.outcome.test_score is not None]
+    ends = prediction_interval(finals)
+    if ends is None:
+        return None
+    return Confirmation(
+        arm=fresh.arm,
+        value=fresh.outcome.test_score,
+        low=score.bounded(ends[0]),
+        high=score.bounded(ends[1]),
+    )

@@ -6,7 +6,7 @@ one-sided tests (Schuirmann 1987), orderings by Welch's t (Welch 1947).
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,11 +25,12 @@ ERRATUM = "erratum"
 NOT_RUN = "not run"
 
 LEVEL = 1 - CONFIDENCE  # of every test
+FEWEST_STUDIES = 5  # a side, of which an ordering is called
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
-    """The standard deviation over seeds, pooled over arms, and its degrees of freedom."""
+    """The standard deviation over studies, pooled over arms, and its degrees of freedom."""
 
     sd: float
     df: int
@@ -62,7 +63,7 @@ class ValueResult:
 def judge_value(
     values: Sequence[float], *, claimed: float, margin: float, k0: int, spread: Spread | None
 ) -> ValueResult:
-    """Whether a mean over seeds reproduces a claimed value, itself a mean of `k0` runs.
+    """Whether a mean over runs reproduces a claimed value, itself a mean of `k0` runs.
 
     Reproduced: the 90 % interval of the difference lies within +/- `margin`. Else not reproduced:
     the difference is significant at 5 %. Else inconclusive. The claim's runs are taken to have
@@ -135,47 +136,36 @@ def decisive_n(difference: float, *, n: int, margin: float, k0: int, spread: Spr
 
 
 @dataclass(frozen=True, kw_only=True)
-class Paired:
-    """The difference between runs of equal seeds."""
-
-    difference: float
-    low: float | None  # 95 %
-    high: float | None
-    n: int  # pairs
-    correlation: float | None  # of the two over seeds; None where one does not vary
-
-
-@dataclass(frozen=True, kw_only=True)
 class Advantage:
     """By how much first beats second; positive is as claimed."""
 
     difference: float
     low: float | None  # 95 %, Welch's; None where a spread is unknown
     high: float | None
-    p: float | None  # two-sided, of a difference equal to the margin
+    p: float | None  # two-sided, of a difference equal to the margin; None below five studies
     margin: float
     first_n: int
     second_n: int
-    paired: Paired | None  # None where fewer than two seeds are shared
+    ahead: float  # the share of pairs of studies in which first is better; a tie is half
 
 
 def advantage(
-    first: Mapping[int, float], second: Mapping[int, float], *, margin: float = 0.0
+    first: Sequence[float], second: Sequence[float], *, margin: float = 0.0
 ) -> Advantage | None:
-    """The advantage of first over second, from a value for each seed; None without runs.
+    """The advantage of first over second, from a value for each study; None without any.
 
-    More of a value is better.
+    More of a value is better. Of fewer than five studies a side no test is made.
     """
     if not first or not second:
         return None
-    ours, theirs = list(first.values()), list(second.values())
-    difference = statistics.fmean(ours) - statistics.fmean(theirs)
+    difference = statistics.fmean(first) - statistics.fmean(second)
     low = high = p = None
-    if (spread := welch(ours, theirs)) is not None:
+    if (spread := welch(first, second)) is not None:
         error, df = spread
         half = _quantile(1 - LEVEL / 2, df) * error
         low, high = difference - half, difference + half
-        p = min(1.0, 2 * tail(abs(difference - margin), error, df))
+        if min(len(first), len(second)) >= FEWEST_STUDIES:
+            p = min(1.0, 2 * tail(abs(difference - margin), error, df))
     return Advantage(
         difference=difference,
         low=low,
@@ -184,7 +174,51 @@ def advantage(
         margin=margin,
         first_n=len(first),
         second_n=len(second),
-        paired=paired(first, second),
+        ahead=share_ahead(first, second),
+    )
+
+
+def share_ahead(first: Sequence[float], second: Sequence[float]) -> float:
+    """The share of pairs in which first is larger, of two samples; a tie counts as half.
+
+    Mann and Whitney's U over the number of pairs (1947): the chance that a study of the first is
+    better than one of the second.
+    """
+    ours, theirs = np.asarray(first)[:, None], np.asarray(second)[None, :]
+    return float(((ours > theirs) + 0.5 * (ours == theirs)).mean())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Equivalence:
+    """Whether first and second differ by less than a margin."""
+
+    verdict: str
+    difference: float | None = None  # first less second
+    low: float | None = None  # 90 %, which the two tests read
+    high: float | None = None
+
+
+def judge_equivalence(
+    first: Sequence[float], second: Sequence[float], *, margin: float
+) -> Equivalence:
+    """Whether two means differ by less than a margin, by two one-sided tests at 5 % each.
+
+    Supported: the 90 % interval of the difference lies within the margin (Schuirmann 1987).
+    Refuted: the 95 % one lies outside of it. Undecided else, and below five studies a side.
+    """
+    spread = welch(first, second)
+    if spread is None or min(len(first), len(second)) < FEWEST_STUDIES:
+        return Equivalence(verdict=UNDECIDED)
+    error, df = spread
+    difference = statistics.fmean(first) - statistics.fmean(second)
+    half, wide = (_quantile(1 - level, df) * error for level in (LEVEL, LEVEL / 2))
+    word = UNDECIDED
+    if abs(difference) + half <= margin:
+        word = SUPPORTED
+    elif abs(difference) - wide > margin:
+        word = REFUTED
+    return Equivalence(
+        verdict=word, difference=difference, low=difference - half, high=difference + half
     )
 
 
@@ -203,25 +237,6 @@ def welch(first: Sequence[float], second: Sequence[float]) -> tuple[float, float
     sizes = len(first), len(second)
     df = 1 / sum(share**2 / (n - 1) for share, n in zip(shares, sizes, strict=True))
     return math.sqrt(square), df
-
-
-def paired(first: Mapping[int, float], second: Mapping[int, float]) -> Paired | None:
-    """The mean difference over shared seeds; None where fewer than two are shared."""
-    seeds = sorted(first.keys() & second.keys())
-    if len(seeds) < 2:
-        return None
-    ours, theirs = (np.array([values[seed] for seed in seeds]) for values in (first, second))
-    differences = ours - theirs
-    mean, error = float(differences.mean()), float(differences.std(ddof=1)) / len(seeds) ** 0.5
-    half = _quantile(1 - LEVEL / 2, len(seeds) - 1) * error
-    varies = np.ptp(ours) > 0 and np.ptp(theirs) > 0
-    return Paired(
-        difference=mean,
-        low=mean - half if error else None,
-        high=mean + half if error else None,
-        n=len(seeds),
-        correlation=float(np.corrcoef(ours, theirs)[0, 1]) if varies and len(seeds) > 2 else None,
-    )
 
 
 def judge_ordering(measured: Advantage, *, p: float | None) -> str:

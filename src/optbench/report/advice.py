@@ -1,15 +1,14 @@
 """Which optimizer should I use? Answered from a workload's measurements, for a budget."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from optbench.core.arm import Arm
 from optbench.core.errors import UsageError
 from optbench.core.prose import Prose
-from optbench.core.records import Point
+from optbench.core.records import Outcome, Point
 from optbench.core.score import Score
 from optbench.evaluation.choice import (
-    THIN_BELOW,
     Choice,
     Option,
     Searched,
@@ -17,20 +16,20 @@ from optbench.evaluation.choice import (
     choose_by_search,
 )
 from optbench.evaluation.metrics import Metrics
+from optbench.evaluation.verdict import FEWEST_STUDIES
 from optbench.report.contents import Contents
 from optbench.report.tables import Row, Table, arm_row
-from optbench.report.text import amount, value_of, with_unit
-from optbench.search.trials import Trial, by_optimizer
+from optbench.report.text import amount, counted, value_of, with_unit
 
 UNEQUAL = 1.5  # times the sd that is taken for all, from which an option's is printed
 
 
 @dataclass(frozen=True, kw_only=True)
 class Allowance:
-    """What there is to spend; None: as much as the workload's cells had."""
+    """What there is to spend; None: as much as the workload's studies had."""
 
     epochs: float | None = None
-    trials: int | None = None  # of a search, for each optimizer
+    trials: int | None = None  # of a search, for each arm
     memory_bytes: int | None = None  # tensors alive at once in a step
 
 
@@ -42,18 +41,15 @@ class Advice:
     table: Table | None = None  # None: there is nothing to choose from
 
 
-def advise(contents: Contents, allowance: Allowance, trials: Sequence[Trial] = ()) -> Advice:
+def advise(contents: Contents, allowance: Allowance) -> Advice:
     """The options that fit an allowance, and what choosing each may cost.
-
-    `trials`: those of the workload's search, by which an allowance of fewer is judged.
 
     Raises:
         UsageError: the allowance is of more epochs or trials than there were, or of both.
     """
-    searched = by_optimizer(trials)
-    available = min(len(searched.get(name, ())) for name in contents.optimizers)
+    available = min((each.trials for each in contents.tunings.values()), default=0)
     _require("trials", allowance.trials, at_most=available)
-    if not contents.cells:
+    if not contents.metrics:
         return no_advice(f"{contents.name} was not run")
     _require("epochs", allowance.epochs, at_most=contents.budget_epochs)
     if contents.withheld:
@@ -61,14 +57,14 @@ def advise(contents: Contents, allowance: Allowance, trials: Sequence[Trial] = (
     fitting = [name for name in contents.optimizers if fits(contents, name, allowance)]
     if not fitting:
         return no_advice("no option fits into this memory")
-    if allowance.trials is not None and allowance.trials < available:
-        return by_search(contents, allowance, {name: searched[name] for name in fitting})
-    cells = at_epoch(contents, allowance.epochs)
-    allowed = [cell for cell in cells if cell.optimizer in fitting]
+    if allowance.trials is not None:
+        return by_search(contents, allowance, fitting)
+    studies = at_epoch(contents, allowance.epochs)
+    allowed = [study for study in studies if study.optimizer in fitting]
     spread = replace(contents.evidence, metrics=allowed).spread()
     choice = choose(allowed, allowed=fitting, spread=spread, score=contents.score)
     if choice is None:
-        return no_advice("no option has two seeds, so no spread is known")
+        return no_advice("no tuned option has two studies, so no spread is known")
     return Advice(
         sentences=[*limits(contents, fitting, allowance), *recommendation(contents, choice)],
         table=_options(contents.score, choice.options),
@@ -87,7 +83,7 @@ def fits(contents: Contents, optimizer: str, allowance: Allowance) -> bool:
 
 
 def at_epoch(contents: Contents, epoch: float | None) -> list[Metrics]:
-    """The metrics of all cells, with the held-out score at an epoch in place of the test score.
+    """The metrics of all studies, with the held-out score at an epoch in place of the test score.
 
     It is that of the last point at or before the epoch; None where a run had diverged by then.
 
@@ -95,9 +91,12 @@ def at_epoch(contents: Contents, epoch: float | None) -> list[Metrics]:
         UsageError: no run has a point so early.
     """
     if epoch is None or epoch >= contents.budget_epochs:
-        return list(contents.cells)
+        return list(contents.metrics)
     last_point(contents, epoch)  # refuses an epoch before all points
-    return [replace(cell, test_score=_score_at(contents, cell, epoch)) for cell in contents.cells]
+    return [
+        replace(metrics, test_score=_score_at(result.outcome, epoch))
+        for metrics, result in zip(contents.metrics, contents.results, strict=True)
+    ]
 
 
 def last_point(contents: Contents, epoch: float) -> Point:
@@ -108,8 +107,8 @@ def last_point(contents: Contents, epoch: float) -> Point:
     """
     points = [
         point
-        for outcome in contents.outcomes.values()
-        for point in outcome.history
+        for result in contents.results
+        for point in result.outcome.history
         if point.epoch <= epoch
     ]
     if not points:
@@ -117,9 +116,8 @@ def last_point(contents: Contents, epoch: float) -> Point:
     return max(points, key=lambda point: point.step)
 
 
-def _score_at(contents: Contents, cell: Metrics, epoch: float) -> float | None:
-    """The held-out score of a cell at the last point at or before an epoch."""
-    outcome = contents.outcomes[cell.cell]
+def _score_at(outcome: Outcome, epoch: float) -> float | None:
+    """The held-out score at the last point at or before an epoch."""
     diverged = outcome.diverged_at_step
     if diverged is not None and diverged <= epoch * outcome.steps_per_epoch:
         return None
@@ -127,39 +125,45 @@ def _score_at(contents: Contents, cell: Metrics, epoch: float) -> float | None:
     return points[-1].heldout_score if points else None
 
 
-def by_search(
-    contents: Contents, allowance: Allowance, trials: Mapping[str, Sequence[Trial]]
-) -> Advice:
-    """What to take where only some of a search's trials can be afforded.
+def by_search(contents: Contents, allowance: Allowance, fitting: Sequence[str]) -> Advice:
+    """What to take where only some trials can be afforded.
 
     Raises:
         UsageError: the allowance names epochs too.
     """
-    first = next(iter(trials.values()))[0]
     if allowance.epochs is not None:
         raise UsageError(
             f"epochs: got {allowance.epochs:g} beside trials: trials were scored after "
-            f"{first.budget} alone: ask for one of the two"
+            f"{contents.settings.budget} alone: ask for one of the two"
         )
     count, score = allowance.trials or 1, contents.score
-    scores = {name: [trial.validation_score for trial in rows] for name, rows in trials.items()}
-    options = choose_by_search(scores, count=count, score=score)
+    pools = {
+        arm: [trial for result in contents.of_arm(arm) for trial in result.trials]
+        for arm in contents.tunings
+        if arm.optimizer in fitting
+    }
+    options = choose_by_search(pools, count=count, score=score)
+    if not options:
+        return no_advice("all trials diverged")
     best = options[0]
     return Advice(
         sentences=[
-            *limits(contents, [*trials], allowance),
-            f"With {count} trials of a search take {best.optimizer}: the best of them has the "
-            f"smallest expected loss, {amount(score, best.expected_loss)}, and is the best of all "
-            f"optimizers' with probability {best.best:.2f}.",
-            f"This is by validation {score.name} after {first.budget} under {first.schedule}, one "
-            "seed a trial, whose noise is not in it.",
+            *limits(contents, fitting, allowance),
+            Prose.of(
+                f"With {counted(count, 'trial')} take ", contents.mention(best.arm),
+                f": the best of them has the smallest expected loss, "
+                f"{amount(score, best.expected_loss)}, and is the best of all with probability "
+                f"{best.best:.2f}.",
+            ),
+            f"This is by the trials of all studies, chosen by validation {score.name} and read on "
+            "the test set, a seed a trial.",
         ],
         table=_compared(
             score,
-            ("optimizer", with_unit("best trial", score.unit)),
-            [Row(cells=(o.optimizer, score.value(o.mean), *_chances(score, o))) for o in options],
+            ("optimizer / schedule", with_unit("best trial", score.unit)),
+            [arm_row(o.arm, score.value(o.mean), *_chances(score, o)) for o in options],
         ),
-    )
+    )  # fmt: skip
 
 
 def recommendation(contents: Contents, choice: Choice) -> list[str | Prose]:
@@ -185,12 +189,12 @@ def recommendation(contents: Contents, choice: Choice) -> list[str | Prose]:
             f"those of the options range from {low} to {high}."
         )
     if choice.thin:
-        sentences.append(f"This is thin: some option has fewer than {THIN_BELOW} seeds.")
+        sentences.append(f"This is thin: some option has fewer than {FEWEST_STUDIES} studies.")
     if choice.left_out:
-        head = "Not compared, since all of its runs diverged"
+        head = "Not compared, since all of its studies diverged"
         sentences.append(_listed(head, contents, choice.left_out))
     if diverged:
-        sentences.append(_listed("Runs that diverged are not in the loss", contents, diverged))
+        sentences.append(_listed("Studies that diverged are not in the loss", contents, diverged))
     return sentences
 
 
@@ -210,7 +214,7 @@ def limits(contents: Contents, fitting: Sequence[str], allowance: Allowance) -> 
 
 
 def _options(score: Score, options: Sequence[Option]) -> Table:
-    """Arms, compared by their means over seeds."""
+    """Arms, compared by their means over studies."""
     mean, sd = with_unit("mean", score.unit), with_unit("sd", score.difference_unit)
     rows = [
         arm_row(

@@ -9,12 +9,12 @@ from optbench.claims.evidence import Fingerprint, pooled_environments
 from optbench.claims.questions import asked
 from optbench.claims.schema import ValueClaim
 from optbench.claims.words import plain
-from optbench.core.arm import Arm
+from optbench.core.arm import PUBLISHED, TUNED, UNTUNED, Arm
 from optbench.core.prose import Prose
 from optbench.core.registry import load_score
+from optbench.core.space import decades
 from optbench.evaluation.power import detectable_difference, probability_reproduced
-from optbench.evaluation.summary import ONE_NETWORK, OVER_SEEDS
-from optbench.evaluation.tuning import OTHER, UNTUNED
+from optbench.evaluation.summary import ONE_NETWORK, OVER_STUDIES
 from optbench.evaluation.verdict import LEVEL, Spread
 from optbench.report.contents import Contents
 from optbench.report.text import amount, counted, with_unit
@@ -31,6 +31,7 @@ def caption(contents: Contents) -> list[str | Prose]:
         *measures(contents),
         *health(contents),
         *tuning(contents),
+        *evidence_of_tuning(contents),
         *(f"Run with {describe(place)}." for place in contents.environments),
         *pooled(contents),
         *costs_environments(contents),
@@ -40,11 +41,11 @@ def caption(contents: Contents) -> list[str | Prose]:
 def gate(contents: Contents) -> list[str | Prose]:
     """Whether the baseline stands where others' runs put it, on which any ranking rests."""
     baseline, score = contents.baseline, contents.score
-    if not contents.cells:
+    if not contents.metrics:
         return []
     if baseline is None:
         return [
-            f"{contents.name} has no sourced band for its baseline: nothing outside of these runs "
+            f"{contents.name} has no sourced band for its baseline: nothing outside of these studies "
             "says that it is trained well."
         ]
     if contents.withheld:
@@ -62,12 +63,13 @@ def gate(contents: Contents) -> list[str | Prose]:
 
 def setting(contents: Contents) -> list[str]:
     """What was trained, for how long, and how often."""
-    settings, seeds = contents.settings, ", ".join(map(str, contents.seeds)) or "none"
+    settings, numbers = contents.settings, ", ".join(map(str, contents.numbers)) or "none"
     return [
         f"{settings.network} on {settings.dataset}, {settings.budget}, batch size "
         f"{settings.batch_size}, {settings.precision}, train split '{settings.train_split}'. "
         f"The {contents.score.name} is that on the test set after the last step.",
-        f"Run: {coverage(contents)}; {counted(len(contents.cells), 'cell')}. Seeds: {seeds}.",
+        f"Run: {coverage(contents)}; {counted(len(contents.arms), 'arm')}, each with the studies "
+        f"{numbers}.",
     ]
 
 
@@ -79,16 +81,18 @@ def coverage(contents: Contents) -> str:
 def intervals(contents: Contents) -> list[str]:
     """What sd and interval are, by how many runs a row has."""
     kinds, sentences = {summary.interval for summary in contents.summaries}, []
-    if OVER_SEEDS in kinds:
+    if OVER_STUDIES in kinds:
         sentences.append(
-            "n counts seeds, each a training of its own; sd is the spread over them, and the "
-            "interval Student's 95 % t interval of their mean. Whether two rows differ is no "
-            "matter of overlap: see the ledger."
+            "n counts studies, each a search of its own with seeds of its own, whose result is the "
+            "run that it chose by validation, read on the test set; sd is the spread over them, "
+            "the interval Student's 95 % t interval of their mean, and one more study falls into "
+            "the next column in 95 % of cases. Whether two rows differ is no matter of overlap: "
+            "see the ledger."
         )
     if ONE_NETWORK in kinds:
         sentences.append(
             f"* One network: its {network_interval(contents)} interval says how well its "
-            f"{contents.score.name} is measured, and nothing of other seeds. Differences inside "
+            f"{contents.score.name} is measured, and nothing of other studies. Differences inside "
             "it are no finding."
         )
     return sentences
@@ -103,7 +107,7 @@ def measures(contents: Contents) -> list[str]:
     """What the columns of times and memory hold."""
     return [
         f"Epochs to target: when the held-out {contents.score.name} is {contents.target} or better "
-        "at two points in a row, the epoch of the first (median over the runs that get there; a "
+        "at two points in a row, the epoch of the first (median over the studies that get there; a "
         "dash: none does).",
         "Step time: median and quartiles of the ratio to an SGD step beside it in the same "
         "process, curvature work included, each kind of step weighted by how often it comes; "
@@ -112,13 +116,13 @@ def measures(contents: Contents) -> list[str]:
 
 
 def pooled(contents: Contents) -> list[Prose]:
-    """A warning for the table, and for each arm, whose runs are of several environments."""
-    fingerprints = {cell: shown(place) for cell, place in contents.fingerprints.items()}
+    """A warning for the table, and for each arm, whose studies are of several environments."""
+    fingerprints = {study: shown(place) for study, place in contents.fingerprints.items()}
     evidence = replace(contents.evidence, fingerprints=fingerprints)
-    sentences = pooled_environments(evidence, contents.cells, what="The table")
+    sentences = pooled_environments(evidence, contents.metrics, what="The table")
     for arm in contents.arms:
-        runs = evidence.runs(arm)
-        sentences += pooled_environments(evidence, runs, what=contents.mention(arm))
+        studies = evidence.studies(arm)
+        sentences += pooled_environments(evidence, studies, what=contents.mention(arm))
     return [Prose.of("Warning: ", sentence) for sentence in sentences]
 
 
@@ -150,40 +154,78 @@ def median_and_range(values: Sequence[float]) -> str:
 
 
 def tuning(contents: Contents) -> list[str | Prose]:
-    """How the hyper-parameters were chosen, and where that was not equal."""
-    winners = contents.winners
-    if not winners:
-        return ["Hyper-parameters are untuned: a ranking may change once each is searched equally."]
-    budgets = {
-        name: f"{counted(winner.trials, 'trial')} x {winner.budget}"
-        for name, winner in winners.items()
-    }
-    schedules = ", ".join(sorted({winner.schedule for winner in winners.values()}))
-    head = f"Hyper-parameters come from a search under {schedules} on the validation split"
-    sentences: list[str | Prose] = [f"{head}: {min(budgets.values())} for each optimizer."]
-    if len(set(budgets.values())) > 1:
-        listed = ", ".join(f"{name} {budget}" for name, budget in budgets.items())
-        sentences = [f"{head}. Warning: its budgets differ: {listed}."]
-    for state, what in ((UNTUNED, "not searched"), (OTHER, "not at the values that won")):
-        arms = [contents.mention(s.arm) for s in contents.summaries if s.tuning == state]
-        if arms:
-            sentences.append(Prose.of(f"Warning: {what}: ", Prose.join(", ", arms), "."))
-    if edges := [f"{name} ({', '.join(w.on_edge)})" for name, w in winners.items() if w.on_edge]:
+    """How the hyper-parameters were chosen, and where a better point may lie outside."""
+    search, sentences = contents.room.search, list[str | Prose]()
+    fixed = [arm for arm in contents.arms if arm.tuning != TUNED]
+    if search is not None and contents.tunings:
         sentences.append(
-            "Warning: the winner lies on the edge of its space, and a wider one may hold a better: "
-            f"{', '.join(edges)}."
+            f"Each study of a tuned arm has {counted(search.trials, 'trial')} of "
+            f"{contents.settings.budget}, at points of its optimizer's space of "
+            f"{decades(next(iter(search.space.values()))):.1f} decades; it chooses by the "
+            f"validation {contents.score.name}, and of equals by the loss, and trains nothing again."
+        )
+    if any(arm.tuning == UNTUNED for arm in fixed):
+        sentences.append("Untuned: the values of the optimizer's authors, one run a study.")
+    if any(arm.tuning == PUBLISHED for arm in fixed):
+        sentences.append(
+            "As published: the values of the room's row, trained on the whole training set, one "
+            "run a study."
+        )
+    if edges := [each for each in contents.tunings.values() if each.edges]:
+        listed = [Prose.of(contents.mention(e.arm), f" ({', '.join(e.edges)})") for e in edges]
+        sentences.append(
+            Prose.of(
+                "Warning: the best of all trials lies on the edge of its space, and another one "
+                "may hold a better: ", Prose.join(", ", listed), ".",
+            )
+        )  # fmt: skip
+    return sentences
+
+
+def evidence_of_tuning(contents: Contents) -> list[str | Prose]:
+    """What fresh studies, and studies held against each other, say of these numbers."""
+    score, sentences = contents.score, list[str | Prose]()
+    if confirmed := contents.confirmations:
+        held = sum(each.holds for each in confirmed)
+        outside = [contents.mention(each.arm) for each in confirmed if not each.holds]
+        tail = [" All but: ", Prose.join(", ", outside), "."] if outside else []
+        sentences.append(
+            Prose.of(
+                f"A second search confirms: of {counted(len(confirmed), 'fresh study')}, with "
+                f"points and seeds that no other has, {held} fell into the 95 % interval that the "
+                "arm's studies predict.", *tail,
+            )
+        )  # fmt: skip
+    if (control := contents.control) is None or contents.room.control is None:
+        return sentences
+    arm, studies = contents.mention(Arm.of(contents.room.control.arm)), control.over_studies
+    verb = "agrees" if studies.holds else "does not agree"
+    sentences.append(
+        Prose.of(
+            f"Control: {control.studies} studies of ", arm, " against each other, five a side: "
+            f"{studies.called:.1%} are called different (95 % interval {studies.low:.1%} to "
+            f"{studies.high:.1%}), which {verb} with the 5 % that chance should be; sd over "
+            f"studies {amount(score, studies.sd, 3)}.",
+        )
+    )  # fmt: skip
+    if (seeds := control.over_seeds) is not None:
+        sentences.append(
+            f"By the usual rule, one search a side and five seeds of what it found, "
+            f"{seeds.called:.0%} of the same comparisons are called different (95 % interval "
+            f"{seeds.low:.0%} to {seeds.high:.0%}, {control.winners} searches): an optimizer "
+            f"beats itself; sd over seeds {amount(score, seeds.sd, 3)}."
         )
     return sentences
 
 
 def power(contents: Contents) -> list[str]:
-    """What the seeds can show at the spread that they have."""
+    """What the studies can show at the spread that they have."""
     spread, score = contents.evidence.spread(), contents.score
     if spread is None:
-        return ["No spread over seeds is known, so nothing can be said of power."]
+        return ["No spread over studies is known, so nothing can be said of power."]
     arms = len(contents.summaries)
     head = (
-        f"The sd over seeds, pooled over {arms} arms, is {amount(score, spread.sd, 3)} (df "
+        f"The sd over studies, pooled over {arms} arms, is {amount(score, spread.sd, 3)} (df "
         f"{spread.df})."
     )
     return [" ".join([head, *reproducible(contents, spread)]), detectable(contents, spread)]
@@ -191,7 +233,7 @@ def power(contents: Contents) -> list[str]:
 
 def reproducible(contents: Contents, spread: Spread) -> list[str]:
     """The chance that an exact claim of a value, of a score like this, is found reproduced."""
-    k, arms, score = len(contents.seeds), len(contents.summaries), contents.score
+    k, arms, score = len(contents.numbers), len(contents.summaries), contents.score
     scores = contents.claims.scores
     margins = {
         claim.margin
@@ -202,14 +244,14 @@ def reproducible(contents: Contents, spread: Spread) -> list[str]:
         "With it, a claimed value of one run that is exactly right would be found reproduced "
         f"within {with_unit(plain(margin, score), score.difference_unit)} with probability "
         f"{probability_reproduced(k=k, s=spread.sd, margin=margin, k0=1, arms=arms):.2f} at "
-        f"{counted(k, 'seed')} an arm."
+        f"{counted(k, 'study')} an arm."
         for margin in sorted(margins)
     ]
 
 
 def detectable(contents: Contents, spread: Spread) -> str:
     """How large a difference of two arms must be to be found: alone, and after Holm."""
-    k = len(contents.seeds)
+    k = len(contents.numbers)
     families = Counter(q.family for q in asked(contents.claims) if q.workload == contents.name)
     family = max(families.values(), default=1)
     alone, corrected = (

@@ -12,22 +12,27 @@ from optbench.claims.load import CLAIMS, load_claims
 from optbench.claims.schema import Baseline, Claims
 from optbench.claims.words import plain
 from optbench.core import records
-from optbench.core.arm import Arm
+from optbench.core.arm import TUNED, Arm
 from optbench.core.prose import Mention, Prose
 from optbench.core.records import Outcome, Point
-from optbench.core.run import WORKLOADS, Run, Settings
+from optbench.core.run import WORKLOADS, Settings
 from optbench.core.score import Score
+from optbench.core.study import FRESH, Study
 from optbench.cost.cost import Cost, cost_path
 from optbench.cost.measured import measured_cost
-from optbench.evaluation.evaluate import RESULTS
+from optbench.evaluation.control import Control, control_of
+from optbench.evaluation.evaluate import RESULTS, Result, read_result, read_results
 from optbench.evaluation.measurements import read_metrics, read_summaries
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import Summary, best_first
 from optbench.evaluation.time_to_target import budget_epochs
+from optbench.evaluation.tuning import Confirmation, Tuning, confirmation, tuning_of
 from optbench.params.load import Params, Room, load_room, rooms, scores_of_rooms
-from optbench.params.plan import arm_runs, cells
+from optbench.params.plan import studies
+from optbench.params.schema import Suite
 from optbench.report.text import with_unit
-from optbench.search.winners import Winners, read_winners
+from optbench.studies.table import read_trials
+from optbench.studies.trials import Trial
 
 REPORTS = Path("reports")
 T = TypeVar("T")
@@ -35,17 +40,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """A workload's plan, outcomes, scores and costs."""
+    """A workload's plan, studies, scores and costs."""
 
     room: Room
-    arm_runs: Sequence[Run]  # planned, an arm each
-    runs: Sequence[Run]  # planned, a cell each
-    outcomes: Mapping[str, Outcome]  # by cell, in the plan's order; without predictions
-    cells: Sequence[Metrics]
+    planned: Sequence[Study]  # an arm each
+    results: Sequence[Result]  # of each study of the suite, in its order; without predictions
+    repeats: Mapping[Arm, Sequence[Trial]]
+    fresh: Sequence[Result]
+    metrics: Sequence[Metrics]  # a study each
     summaries: Sequence[Summary]
     costs: Mapping[str, Cost]  # by optimizer
-    winners: Winners
-    inputs: Mapping[str, str]  # sha256 by path: of cells, scores, costs and claims
+    control: Control | None
+    inputs: Mapping[str, str]  # sha256 by path: of studies, scores, costs and claims
     claims: Claims
 
     @property
@@ -65,13 +71,18 @@ class Contents:
 
     @property
     def settings(self) -> Settings:
-        """What all cells share, as their results have it; as planned where there are none."""
-        return next((o.run.settings for o in self.outcomes.values()), self.room.settings)
+        """What all studies share, as their results have it; as planned where there are none."""
+        return next((r.outcome.run.settings for r in self.results), self.room.settings)
 
     @property
     def arms(self) -> tuple[Arm, ...]:
         """The arms of the suite."""
         return self.room.suite.every_arm
+
+    @property
+    def compared(self) -> tuple[Arm, ...]:
+        """The arms that stand for their optimizers: those that are tuned; where none is, all."""
+        return tuple(arm for arm in self.arms if arm.tuning == TUNED) or self.arms
 
     @property
     def optimizers(self) -> tuple[str, ...]:
@@ -84,44 +95,45 @@ class Contents:
         return tuple(dict.fromkeys(arm.schedule for arm in self.arms))
 
     @property
-    def seeds(self) -> tuple[int, ...]:
-        """Those of the suite."""
-        return self.room.suite.seeds
+    def numbers(self) -> tuple[int, ...]:
+        """Those of the suite's studies, of each arm."""
+        return self.room.suite.studies
 
     @property
     def steps_per_epoch(self) -> int:
-        """Of the cells, or of the steps that were timed."""
-        sources: list[Outcome | Cost] = [*self.outcomes.values(), *self.costs.values()]
+        """Of the studies, or of the steps that were timed."""
+        sources: list[Outcome | Cost] = [r.outcome for r in self.results] + [*self.costs.values()]
         return sources[0].steps_per_epoch
 
     @property
     def budget_epochs(self) -> float:
-        """How long a cell trains, in passes over the training set."""
+        """How long a run trains, in passes over the training set."""
         return budget_epochs(self.settings.budget, self.steps_per_epoch)
 
     @property
     def schedule_args(self) -> Mapping[str, Mapping[str, Any]]:
         """The arguments of each schedule, as the results have them; else as they are planned."""
         args: dict[str, Mapping[str, Any]] = {}
-        for run in (*(outcome.run for outcome in self.outcomes.values()), *self.arm_runs):
+        runs = [result.outcome.run for result in self.results]
+        for run in (*runs, *(study.run for study in self.planned)):
             args.setdefault(run.schedule, run.schedule_args)
         return args
 
     @property
-    def fingerprints(self) -> Mapping[str, Fingerprint]:
-        """Of each cell."""
-        return {cell: outcome.fingerprint for cell, outcome in self.outcomes.items()}
+    def fingerprints(self) -> Mapping[tuple[Arm, int | None], Fingerprint]:
+        """Of each study, by its arm and number."""
+        return {(result.arm, result.number): result.outcome.fingerprint for result in self.results}
 
     @property
     def environments(self) -> list[Fingerprint]:
-        """The different fingerprints among the cells, in order."""
+        """The different fingerprints among the studies, in order."""
         return distinct(self.fingerprints.values())
 
     @property
     def health(self) -> Mapping[str, Mapping[str, Sequence[float]]]:
         """What each optimizer said of its health at the last point of its runs, by its name."""
         health: dict[str, dict[str, list[float]]] = {}
-        for outcome in self.outcomes.values():
+        for outcome in (result.outcome for result in self.results):
             for diagnostic in outcome.diagnostics:
                 if diagnostic.step == outcome.diagnostics[-1].step:
                     values = health.setdefault(outcome.run.optimizer, {})
@@ -136,7 +148,7 @@ class Contents:
             settings=self.settings,
             score=self.score,
             steps_per_epoch=self.steps_per_epoch,
-            metrics=self.cells,
+            metrics=self.metrics,
             fingerprints=self.fingerprints,
             costs=self.costs,
         )
@@ -148,27 +160,51 @@ class Contents:
 
     @property
     def claimed(self) -> bool:
-        """Whether any claim is of this workload itself."""
-        return any(getattr(c, "workload", None) == self.name for c in self.claims.claims)
+        """Whether any claim of the post is of this workload itself."""
+        return any(
+            getattr(claim, "workload", None) == self.name and claim.source is None
+            for claim in self.claims.claims
+        )
 
     @cached_property
     def withheld(self) -> Prose | None:
         """Why nothing is ranked; None where the baseline is in its band, or has none."""
-        if not self.cells:
+        if not self.metrics:
             return None
-        return withheld(self.cells, workload=self.name, score=self.score, baseline=self.baseline)
+        return withheld(self.metrics, workload=self.name, score=self.score, baseline=self.baseline)
 
     def mention(self, arm: Arm) -> Mention:
         """An arm of this workload, in a sentence."""
         return Mention(self.name, arm)
 
     def histories(self, arm: Arm) -> list[Sequence[Point]]:
-        """Of the runs of an arm that did not diverge; those of others end too early."""
+        """Of what the studies of an arm chose, unless it diverged, and so ends too early."""
         return [
-            outcome.history
-            for outcome in self.outcomes.values()
-            if outcome.run.arm == arm and outcome.diverged_at_step is None
+            result.outcome.history
+            for result in self.of_arm(arm)
+            if result.outcome.diverged_at_step is None
         ]
+
+    def of_arm(self, arm: Arm) -> list[Result]:
+        """The studies of an arm."""
+        return [result for result in self.results if result.arm == arm]
+
+    @cached_property
+    def tunings(self) -> Mapping[Arm, Tuning]:
+        """What the studies of each tuned arm tell of its tuning."""
+        return {
+            arm: tuning_of(
+                arm, self.of_arm(arm), self.repeats.get(arm, ()), self.room.space(arm), self.score
+            )
+            for arm in self.arms
+            if arm.tuning == TUNED and self.numbers
+        }
+
+    @property
+    def confirmations(self) -> list[Confirmation]:
+        """The fresh studies against what those of the suite predict."""
+        confirmed = (confirmation(self.of_arm(new.arm), new, self.score) for new in self.fresh)
+        return [each for each in confirmed if each is not None]
 
     def ranked(self, items: Iterable[T], key: Callable[[T], float]) -> list[T]:
         """Items with the smallest key first; in their order where nothing is ranked."""
@@ -189,33 +225,51 @@ def read_claims() -> Claims:
 
 
 def read_contents(room: Room, claims: Claims) -> Contents:
-    """Reads a workload's files below results/, costs/ and reports/.
+    """Reads a workload's files below results/, costs/, reports/ and workloads/.
 
     Raises:
         UsageError: one of them is missing or damaged.
     """
-    runs, folder = cells(room), REPORTS / room.name
+    planned, folder = studies(room), REPORTS / room.name
+    results = read_results(planned, room.suite.studies, room.score)
+    by_key = {study.arm.key: study for study in planned}
+    fresh = [
+        read_result(by_key[key], FRESH, f"fresh/{key}", room.score) for key in shown(room).fresh
+    ]
+    repeats = {Arm.of(key): read_repeats(room, key) for key in shown(room).repeated}
     optimizers = dict.fromkeys(arm.optimizer for arm in room.suite.every_arm)
-    tables = [folder / name for name in ("cells.csv", "summary.csv") if runs]
-    files = [*tables, *(cost_path(room.name, name) for name in optimizers), CLAIMS]
-    metrics, summaries = _scores(room, runs, folder) if runs else ([], [])
+    metrics, summaries = _scores(room, results, folder) if results else ([], [])
+    files = [
+        *(sums_of(result) for result in results),
+        *(RESULTS / room.name / "fresh" / result.arm.key / records.SUMS for result in fresh),
+        *(repeats_of(room.name, arm.key) for arm in repeats),
+        *(folder / name for name in ("studies.csv", "summary.csv") if results),
+        *(cost_path(room.name, name) for name in optimizers),
+        *control_files(room),
+        CLAIMS,
+    ]
     return Contents(
         room=room,
-        arm_runs=arm_runs(room),
-        runs=runs,
-        outcomes={run.cell: _outcome(run) for run in runs},
-        cells=metrics,
+        planned=planned,
+        results=[_light(result) for result in results],
+        repeats=repeats,
+        fresh=[_light(result) for result in fresh],
+        metrics=metrics,
         summaries=summaries,
         costs={name: measured_cost(cost_path(room.name, name)) for name in optimizers},
-        winners={n: w for n, w in read_winners(room.name).items() if n in optimizers},
-        inputs={str(sums_of(run)): records.digest(sums_of(run).parent) for run in runs}
-        | {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
+        control=read_control(room),
+        inputs={str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
         claims=claims,
     )
 
 
+def shown(room: Room) -> Suite:
+    """A room's suite; without studies, there is nothing that repeats or confirms any."""
+    return room.suite if room.suite.studies else replace(room.suite, repeated=(), fresh=())
+
+
 def read_all(params: Params, claims: Claims) -> dict[str, Contents]:
-    """The contents of every workload whose suite has cells, or whose costs were measured.
+    """The contents of every workload whose suite has studies, or whose costs were measured.
 
     Raises:
         UsageError: a file of one is missing or damaged.
@@ -224,25 +278,61 @@ def read_all(params: Params, claims: Claims) -> dict[str, Contents]:
     return {room.name: read_contents(room, claims) for room in every if _is_there(room)}
 
 
-def sums_of(run: Run) -> Path:
-    """The file with the sha256 of each file of a cell."""
-    return RESULTS / run.workload / "suite" / run.cell / records.SUMS
+def sums_of(result: Result) -> Path:
+    """The file with the sha256 of each file of a study."""
+    run = result.outcome.run
+    return RESULTS / run.workload / "suite" / f"{result.arm.key}-{result.number}" / records.SUMS
 
 
-def _scores(room: Room, runs: Sequence[Run], folder: Path) -> tuple[list[Metrics], list[Summary]]:
-    """The scores of a workload's cells, and their summaries."""
+def repeats_of(workload: str, arm: str) -> Path:
+    """The table of the runs that repeat a winner."""
+    return RESULTS / workload / "repeats" / f"{arm}.csv"
+
+
+def read_repeats(room: Room, arm: str) -> list[Trial]:
+    """The runs that repeat the winner of an arm's first study.
+
+    Raises:
+        UsageError: the table is missing or damaged.
+    """
     way_out = f"`dvc repro {WORKLOADS / room.name}/dvc.yaml` makes it again"
-    metrics = read_metrics(folder / "cells.csv", runs, room.score, way_out=way_out)
+    return read_trials(repeats_of(room.name, arm), room.score, way_out=way_out)
+
+
+def control_files(room: Room) -> list[Path]:
+    """The tables of a room's control, where it was carried out."""
+    files = [WORKLOADS / room.name / "control" / name for name in ("trials.csv", "repeats.csv")]
+    return files if room.control and all(path.is_file() for path in files) else []
+
+
+def read_control(room: Room) -> Control | None:
+    """What a room's control shows; None where it has none, or none was carried out.
+
+    Raises:
+        UsageError: a table is damaged.
+    """
+    way_out = f"`dvc repro {WORKLOADS / room.name}/control/dvc.yaml` makes it again"
+    tables = [read_trials(path, room.score, way_out=way_out) for path in control_files(room)]
+    return control_of(*tables, room.score) if tables else None
+
+
+def _scores(
+    room: Room, results: Sequence[Result], folder: Path
+) -> tuple[list[Metrics], list[Summary]]:
+    """The scores of a workload's studies, and their summaries."""
+    way_out = f"`dvc repro {WORKLOADS / room.name}/dvc.yaml` makes it again"
+    suite = [(result.arm, result.number) for result in results]
+    metrics = read_metrics(folder / "studies.csv", suite, room.score, way_out=way_out)
     path = folder / "summary.csv"
     return metrics, read_summaries(path, metrics, room.score, way_out=way_out)
 
 
-def _outcome(run: Run) -> Outcome:
-    """What a cell left behind, without its predictions, which are large."""
-    return replace(records.read(sums_of(run).parent), predictions={})
+def _light(result: Result) -> Result:
+    """A result without the predictions of its outcome, which are large."""
+    return replace(result, outcome=replace(result.outcome, predictions={}))
 
 
 def _is_there(room: Room) -> bool:
-    """Whether a workload has cells, or all costs."""
+    """Whether a workload has studies, or all costs."""
     costs = (cost_path(room.name, arm.optimizer) for arm in room.suite.every_arm)
-    return bool(room.suite.seeds) or all(path.is_file() for path in costs)
+    return bool(room.suite.studies) or all(path.is_file() for path in costs)

@@ -31,15 +31,18 @@ def learning_curves(contents: Contents) -> Figure:
     shown = [
         (schedule, family, members)
         for schedule in contents.schedules
-        for family, members in families(optimizers_under(contents, schedule)).items()
+        for family, members in families(
+            [arm.optimizer for arm in arms_under(contents, schedule)]
+        ).items()
     ]
     figure, panels = grid(len(shown), width=3.3, height=2.6)
     bottom, top = _limits(contents)
     panels[0].set_ylim(bottom, top)
     for panel, (schedule, family, members) in zip(panels, shown, strict=True):
         labels = []
-        for name in optimizers_under(contents, schedule):
-            means = _curve(panel, contents, Arm(name, schedule), faint=name not in members)
+        for arm in arms_under(contents, schedule):
+            name = arm.optimizer
+            means = _curve(panel, contents, arm, faint=name not in members)
             if name in members and means:
                 labels.append(Label(name, means[-1], colour(name, contents.optimizers)))
         panel.axhline(
@@ -53,9 +56,9 @@ def learning_curves(contents: Contents) -> Figure:
     return figure
 
 
-def optimizers_under(contents: Contents, schedule: str) -> list[str]:
-    """The optimizers of the arms under a schedule."""
-    return [arm.optimizer for arm in contents.arms if arm.schedule == schedule]
+def arms_under(contents: Contents, schedule: str) -> list[Arm]:
+    """The arms that are compared under a schedule."""
+    return [arm for arm in contents.compared if arm.schedule == schedule]
 
 
 def axis_label(score: Score, what: str, more: str = "") -> str:
@@ -90,10 +93,10 @@ def schedule_shapes(contents: Contents) -> Figure:
 
 
 def _curve(panel: Axes, contents: Contents, arm: Arm, *, faint: bool) -> list[float]:
-    """The means, in people's unit, over the seeds that did not diverge; drawn, and given."""
+    """The means, in people's unit, over the studies that did not diverge; drawn, and given."""
     optimizers, factor = contents.optimizers, contents.score.factor
     histories = contents.histories(arm)
-    columns: list[tuple[Point, ...]] = list(zip(*histories, strict=True))  # a point, of each seed
+    columns: list[tuple[Point, ...]] = list(zip(*histories, strict=True))  # a point, of each study
     epochs = [column[0].epoch for column in columns]
     values = [[factor * point.heldout_score for point in column] for column in columns]
     means = [statistics.fmean(column) for column in values]
@@ -116,19 +119,19 @@ def _curve(panel: Axes, contents: Contents, arm: Arm, *, faint: bool) -> list[fl
 
 def _band(contents: Contents) -> str:
     """What a line and its band are."""
-    n = len(contents.seeds)
+    n = len(contents.numbers)
     if n == 1:
-        return "n = 1 seed, no spread known"
-    diverged = sum(summary.diverged for summary in contents.summaries)
-    less = f" less {diverged} diverged runs" if diverged else ""
-    return f"mean and +/- 1 sd, n = {n} seeds{less}"
+        return "n = 1 study, no spread known"
+    diverged = sum(s.diverged for s in contents.summaries if s.arm in contents.compared)
+    less = f" less {diverged} that diverged" if diverged else ""
+    return f"mean and +/- 1 sd, n = {n} studies{less}"
 
 
 def _limits(contents: Contents) -> tuple[float, float]:
     """Of the score's axis: the target, and all but the first third of training; no more."""
     late = [
         point.heldout_score
-        for arm in contents.arms
+        for arm in contents.compared
         for history in contents.histories(arm)
         for point in _last_two_thirds(history)
     ]

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from optbench.core.arm import Arm
+from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import ONE_NETWORK, Summary, best_first
 from optbench.evaluation.time_to_target import Profile, epochs_to_target, mean_interval
 from optbench.evaluation.time_to_target import performance_profile as profiled
@@ -21,7 +22,7 @@ from optbench.report.style import FAINT, LINES, MARKERS, colour
 
 
 def final_score(contents: Contents) -> Figure:
-    """The test score after the last step: each seed, the mean, and its 95 % interval."""
+    """The test score after the last step: each study, the mean, and its 95 % interval."""
     score, summaries = contents.score, contents.ranked_summaries()
     figure, axes = rows_of_arms([summary.arm for summary in summaries])
     for row, summary in enumerate(summaries):
@@ -30,9 +31,9 @@ def final_score(contents: Contents) -> Figure:
             axes.annotate("diverged", (0.02, row), xycoords=("axes fraction", "data"), va="center")
             continue
         axes.hlines(row, *interval(contents, summary), color=shade, linewidth=1.4)
-        seeds = [score.factor * value for value in contents.evidence.scores(summary.arm).values()]
-        if len(seeds) > 1:
-            axes.plot(seeds, [row] * len(seeds), "|", color=shade, markersize=9, alpha=0.6)
+        studies = [score.factor * value for value in contents.evidence.scores(summary.arm)]
+        if len(studies) > 1:
+            axes.plot(studies, [row] * len(studies), "|", color=shade, markersize=9, alpha=0.6)
         axes.plot(score.factor * summary.score_mean, row, marker, color=shade, markersize=6)
     axes.set_xlabel(axis_label(score, "test", ", after the last step"))
     kinds = "; ".join(sorted({interval_kind(contents, summary) for summary in summaries}))
@@ -41,11 +42,11 @@ def final_score(contents: Contents) -> Figure:
 
 
 def time_to_target(contents: Contents) -> Figure:
-    """Epochs to the target: each seed, the mean and its 95 % interval; open where a run missed."""
-    budget, n = contents.budget_epochs, len(contents.seeds)
-    times = {arm: epochs_to_target(contents.cells, arm, budget=budget) for arm in contents.arms}
+    """Epochs to the target: each study, the mean and its 95 % interval; open where one missed."""
+    budget, n = contents.budget_epochs, len(contents.numbers)
+    times = {arm: epochs_to_target(contents.metrics, arm, budget=budget) for arm in contents.arms}
     arms = contents.ranked(times, key=lambda arm: statistics.fmean(times[arm]))
-    missed = {cell.arm for cell in contents.cells if cell.epochs_to_target is None}
+    missed = {study.arm for study in contents.metrics if study.epochs_to_target is None}
     figure, axes = rows_of_arms(arms)
     for row, arm in enumerate(arms):
         shade, marker = look(contents, arm)
@@ -61,8 +62,8 @@ def time_to_target(contents: Contents) -> Figure:
     axes.set_xlim(0, 1.02 * budget)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     target = f"epochs to a held-out {contents.score.name} of {contents.target}"
-    axes.set_xlabel(f"{target}\nopen: a run missed it, and counts as {budget:g}")
-    spread = "mean, 95 % interval (t over seeds); discs: seeds" if n > 1 else "n = 1 seed"
+    axes.set_xlabel(f"{target}\nopen: a study missed it, and counts as {budget:g}")
+    spread = "mean, 95 % interval (t over studies); discs: studies" if n > 1 else "n = 1 study"
     axes.set_title(f"{contents.name}: {spread}", loc="left")
     return figure
 
@@ -121,7 +122,7 @@ def performance_profile(workloads: Sequence[Contents]) -> Figure:
     A workload where nothing is ranked has no part in it. A panel a family where there are many
     optimizers: those of other families are faint.
     """
-    profile = profiled({w.name: w.cells for w in workloads if not w.withheld})
+    profile = profiled({w.name: compared(w) for w in workloads if not w.withheld})
     names = list(profile.ratios)
     groups = families(names)
     figure, panels = grid(len(groups), width=6.6 if len(groups) == 1 else 3.6, height=2.9)
@@ -144,6 +145,11 @@ def performance_profile(workloads: Sequence[Contents]) -> Figure:
     figure.supxlabel("tau: epochs to the target / epochs of the best optimizer", size=9)
     figure.supylabel("targets reached (%)", size=9)
     return figure
+
+
+def compared(contents: Contents) -> list[Metrics]:
+    """The studies of the arms that stand for their optimizers."""
+    return [study for study in contents.metrics if study.arm in contents.compared]
 
 
 def targets(profile: Profile) -> str:

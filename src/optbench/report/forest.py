@@ -1,7 +1,7 @@
 """The forest plot: differences between arms, those of claims apart from the rest."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -23,7 +23,6 @@ class Tested:
     """What a claim's contrast has beside its difference."""
 
     p: float | None = None  # after Holm's correction; None: there is none
-    seeds: Collection[int] | None = None  # that count; None: all
 
 
 def score_differences(contents: Contents, verdicts: Verdicts) -> Figure:
@@ -36,7 +35,9 @@ def score_differences(contents: Contents, verdicts: Verdicts) -> Figure:
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=counts)
     _forest(above, contents, named, title="named beforehand, p after Holm's correction")
     _forest(below, contents, rest, title="exploratory, uncorrected")
-    below.set_xlabel(f"{_label(contents.score)}\n95 % interval (Welch's t); ticks: equal seeds")
+    below.set_xlabel(
+        f"{_label(contents.score)}\n95 % interval (Welch's t); ahead: in so many pairs of studies"
+    )
     return figure
 
 
@@ -52,13 +53,14 @@ def named_contrasts(contents: Contents, verdicts: Verdicts) -> Mapping[Pair, Tes
         and question.quantity == SCORE
         and verdicts.answers[question] is not None
     ]
-    return {q.arms: Tested(verdicts.corrected.get(q), q.seeds) for q in asked}
+    return {q.arms: Tested(verdicts.corrected.get(q)) for q in asked}
 
 
 def _from_reference(contents: Contents) -> list[Pair]:
     """Every other arm with the reference's under the same schedule."""
-    pairs = [(arm, Arm(REFERENCE, arm.schedule)) for arm in contents.arms]
-    return [(arm, other) for arm, other in pairs if arm != other and other in contents.arms]
+    arms = contents.compared
+    pairs = [(arm, replace(arm, optimizer=REFERENCE)) for arm in arms]
+    return [(arm, other) for arm, other in pairs if arm != other and other in arms]
 
 
 def _label(score: Score) -> str:
@@ -82,21 +84,22 @@ def _forest(axes: Axes, contents: Contents, pairs: Mapping[Pair, Tested], *, tit
 
 
 def _row(axes: Axes, contents: Contents, row: int, pair: Pair, tested: Tested) -> None:
-    """A difference with its interval, and that of each seed that both have."""
+    """A difference with its interval, and in how many pairs of studies the first is ahead."""
     evidence, factor = contents.evidence, contents.score.factor
-    first, second = (evidence.gains(arm, SCORE, tested.seeds) for arm in pair)
-    text = f"n = {len(first)}, {len(second)}" + (
-        "" if tested.p is None else f"; p = {tested.p:.2g}"
-    )
-    axes.annotate(text, (1.01, row), xycoords=("axes fraction", "data"), va="center", size=7)
+    first, second = (evidence.gains(arm, SCORE) for arm in pair)
     gap = advantage(first, second)
+    parts = [f"n = {len(first)}, {len(second)}"]
+    if gap is not None:
+        parts.append(f"ahead {gap.ahead:.0%}")
+    if tested.p is not None:
+        parts.append(f"p = {tested.p:.2g}")
+    where = (1.01, row), ("axes fraction", "data")
+    axes.annotate("; ".join(parts), where[0], xycoords=where[1], va="center", size=7)
     if gap is None:
         return
     shade, marker = look(contents, pair[0])
     if gap.low is not None and gap.high is not None:
         axes.hlines(row, factor * gap.low, factor * gap.high, color=shade, linewidth=1.4)
-    by_seed = [factor * (first[seed] - second[seed]) for seed in sorted(first.keys() & second)]
-    axes.plot(by_seed, [row] * len(by_seed), "|", color=shade, markersize=9, alpha=0.6)
     axes.plot(factor * gap.difference, row, marker, color=shade, markersize=6)
 
 

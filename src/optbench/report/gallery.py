@@ -20,6 +20,7 @@ from optbench.report.figures import (
 )
 from optbench.report.forest import score_differences
 from optbench.report.ledger import Ledger
+from optbench.report.sensitivity import expected_scores, trial_scores
 from optbench.report.style import render, stamp, style
 from optbench.report.svg import inline
 
@@ -30,7 +31,11 @@ ALT_TEXT: Mapping[Draw, str] = {
     score_differences: (
         "Forest plot of differences in {score}: the ledger's contrasts, and the rest against SGD's"
     ),
-    time_to_target: "Epochs to the target {score} of each optimizer and schedule, by seed",
+    expected_scores: (
+        "Expected test {score} of the best of so many trials by validation, a line an optimizer"
+    ),
+    trial_scores: "Validation {score} of each trial against its step size, a panel an optimizer",
+    time_to_target: "Epochs to the target {score} of each optimizer and schedule, by study",
     cost_against_score: "Test {score} against the time of a step beside SGD's",
     schedule_shapes: "Learning-rate factor and momentum of each schedule against progress",
 }
@@ -51,11 +56,15 @@ class Drawn:
 
 
 def figures_of(contents: Contents) -> list[Draw]:
-    """What draws the figures that there is something for; differences need seeds and a ranking."""
-    if not contents.cells:
+    """What draws the figures that there is something for; differences need studies and a ranking."""
+    if not contents.metrics:
         return [schedule_shapes]
-    several = len(contents.seeds) > 1 and not contents.withheld
-    return [draw for draw in ALT_TEXT if several or draw is not score_differences]
+    left_out: set[Draw] = set()
+    if len(contents.numbers) < 2 or contents.withheld:
+        left_out.add(score_differences)
+    if not contents.tunings:
+        left_out |= {expected_scores, trial_scores}
+    return [draw for draw in ALT_TEXT if draw not in left_out]
 
 
 def alt_text(contents: Contents, draw: Draw) -> str:
@@ -79,7 +88,7 @@ def publish_profile(workloads: Sequence[Contents], folder: Path) -> Drawn:
     """Writes the performance profile of the workloads that were run."""
     name = performance_profile.__name__
     with style():
-        figure = performance_profile([contents for contents in workloads if contents.cells])
+        figure = performance_profile([contents for contents in workloads if contents.metrics])
     svg = publish_figure(figure, folder, name, workloads)
     return drawn(performance_profile, svg, name=name, alt=PROFILE_ALT_TEXT)
 

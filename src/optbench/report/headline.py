@@ -8,10 +8,10 @@ from optbench.report.text import counted, interval
 
 def extent(contents: Contents) -> str:
     """What was run of a workload, in a sentence."""
-    settings, seeds = contents.settings, counted(len(contents.seeds), "seed")
+    settings, arms = contents.settings, counted(len(contents.arms), "arm")
     return (
         f"{settings.network} on {settings.dataset}, {settings.budget}; {coverage(contents)}; "
-        f"{seeds}: {counted(len(contents.cells), 'cell')}."
+        f"{arms}, {counted(len(contents.numbers), 'study')} of each."
     )
 
 

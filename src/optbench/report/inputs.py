@@ -32,7 +32,7 @@ def stamp(workloads: Iterable[Contents]) -> str:
 
 
 def require_reported(contents: Contents, folder: Path) -> None:
-    """Refuses scores, cells and costs other than those that a workload's report was made of.
+    """Refuses scores, studies and costs other than those that a workload's report was made of.
 
     Claims may be newer. This holds while DVC runs a stage too, when a lock file may lag behind.
 

@@ -15,7 +15,6 @@ from optbench.claims.schema import Claim, Claims, Contrast
 from optbench.core.prose import Prose
 from optbench.core.score import Score
 from optbench.evaluation import verdict
-from optbench.params.schema import Grid
 from optbench.report import escape
 from optbench.report.caption import gate
 from optbench.report.contents import Contents
@@ -24,7 +23,7 @@ from optbench.report.links import Links
 from optbench.report.text import NOTHING
 
 NUMBERS = ("estimate", "interval", "n", "test", "p")
-HEADERS = ("claim", "verdict", *NUMBERS, "why", "transfer evidence", "place in the post")
+HEADERS = ("claim", "verdict", *NUMBERS, "why", "transfer evidence", "place")
 # How a verdict looks; the word itself says it too.
 GOOD, BAD, OPEN = "good", "bad", "open"
 LOOKS = {
@@ -46,6 +45,7 @@ class Row:
     transfer: Sequence[words.TransferText]
     numbers: Sequence[str]  # a cell for each of `NUMBERS`
     place: str
+    source: str | None  # None: the post
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,14 +58,17 @@ class Entry:
     id: str
     kind: str
     text: str
-    place: str  # in the post
+    place: str  # in the source
+    source: str | None  # None: the post
     quantity: str
     judgement: Judgement
     workload: str | None = None
     claimed: float | None = None
     margin: float | None = None
     k0: int | None = None  # runs behind the claimed value
-    runs: Grid | None = None  # that judge it
+    arm: str | None = None  # whose value it is
+    studies: tuple[int, ...] = ()  # that judge it; else all
+    contrast: Contrast | None = None
     contrasts: tuple[Contrast, ...] = ()
     transfer: tuple[str, ...] = ()  # workloads
     optimizer: str | None = None
@@ -122,7 +125,7 @@ def of_verdicts(
     return Ledger(
         verdicts=verdicts,
         rows=[row(claim, judgement, claims) for claim, judgement in pairs],
-        summary=summary(verdicts.judgements),
+        summary=summary(pairs),
         entries=tuple(Entry(**vars(claim), judgement=judgement) for claim, judgement in pairs),
         inputs=inputs,
         limits=limits,
@@ -148,7 +151,7 @@ def in_markdown(ledger: Ledger, links: Links) -> str:
             *map(escape.markdown, (row.text, row.verdict, *row.numbers)),
             links.markdown(row.why),
             links.markdown(Prose.join(" ", [text.sentence for text in row.transfer])) or NOTHING,
-            escape.markdown(row.place),
+            escape.markdown(", ".join(filter(None, (row.source, row.place)))),
         )
         for row in ledger.rows
     ]
@@ -177,6 +180,7 @@ def row(claim: Claim, judgement: Judgement, claims: Claims) -> Row:
         ],
         numbers=numbers(judgement, quantity, score),
         place=claim.place,
+        source=claim.source,
     )
 
 
@@ -195,11 +199,16 @@ def numbers(judgement: Judgement, quantity: str, score: Score | None) -> Sequenc
     return estimate, interval, n, judgement.test or NOTHING, p_value(judgement)
 
 
-def summary(judgements: Sequence[Judgement]) -> str:
-    """How many claims have which verdict."""
-    counts = Counter(judgement.verdict for judgement in judgements)
-    listed = ", ".join(f"{counts[name]} {name}" for name in LOOKS if counts[name])
-    return f"Of {len(judgements)} claims of the post: {listed}."
+def summary(pairs: Sequence[tuple[Claim, Judgement]]) -> str:
+    """How many claims of the post, and how many known answers of others, have which verdict."""
+    sentences = []
+    for is_post, what in ((True, "claims of the post"), (False, "known answers of others")):
+        of_source = [j.verdict for claim, j in pairs if (claim.source is None) == is_post]
+        counts = Counter(of_source)
+        listed = ", ".join(f"{counts[name]} {name}" for name in LOOKS if counts[name])
+        if of_source:
+            sentences.append(f"Of {len(of_source)} {what}: {listed}.")
+    return " ".join(sentences)
 
 
 def p_value(judgement: Judgement) -> str:

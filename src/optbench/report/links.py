@@ -14,8 +14,8 @@ PAGE = "report.html"  # of a workload, in its folder
 
 
 def anchor(arm: Arm) -> str:
-    """Where the cells of an arm are on a workload's page."""
-    return f"cells-{arm.key}"
+    """Where the studies of an arm are on a workload's page."""
+    return f"studies-{arm.key}"
 
 
 def markdown_link(text: str, target: str) -> str:
@@ -24,7 +24,7 @@ def markdown_link(text: str, target: str) -> str:
 
 
 class Links:
-    """Writes sentences; an arm of a workload that was run leads to its cells, others to nothing."""
+    """Writes sentences; an arm of a workload that was run leads to its studies, others to nothing."""
 
     def __init__(self, workloads: Iterable[Contents] = (), page: str = f"{{}}/{PAGE}") -> None:
         """`page`: the way to the page of the workload named {}; empty: the text is on it."""
@@ -33,7 +33,7 @@ class Links:
                 contents.name, arm
             ): f"{page.format(escape.url(contents.name))}#{escape.url(anchor(arm))}"
             for contents in workloads
-            if contents.cells
+            if contents.metrics
             for arm in contents.arms
         }
 

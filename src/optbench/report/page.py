@@ -1,11 +1,11 @@
 """Reports as pages of HTML: nothing to fetch, and no script.
 
-Every row and every sentence on an arm leads to its cells, with seeds, hyper-parameters and digests;
+Every row and every sentence on an arm leads to its studies, with seeds, hyper-parameters and digests;
 every figure to the function that draws it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from optbench.core.run import Run
 from optbench.params.signatures import decay_form
 from optbench.report import erratum, inputs, tables
 from optbench.report.advice import Advice
-from optbench.report.caption import caption, power
+from optbench.report.caption import caption, evidence_of_tuning, power
 from optbench.report.contents import Contents
 from optbench.report.gallery import Drawn
 from optbench.report.headline import example, extent, headline
@@ -31,12 +31,12 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """The cells of one arm."""
+    """The studies of one arm."""
 
     anchor: str
     title: str
-    args: Sequence[str]  # of each different run among its seeds; in general one
-    table: Table  # a seed each
+    args: Sequence[str]  # of each different point among its studies; of a fixed one, one
+    table: Table  # a study each
 
 
 def report_page(
@@ -51,6 +51,9 @@ def report_page(
         results=tables.results(contents),
         targets=tables.targets(contents),
         costs=tables.costs(contents),
+        tuning=tables.tuning(contents),
+        confirmation=tables.confirmation(contents),
+        evidence=evidence_of_tuning(contents),
         figures=figures,
         ledger=ledger,
         advice=advice,
@@ -69,7 +72,9 @@ def index_page(
 ) -> str:
     """The page of all workloads: the ledger on all evidence, and the way to each report."""
     entries = [
-        (contents, extent(contents), headline(contents)) for contents in workloads if contents.cells
+        (contents, extent(contents), headline(contents))
+        for contents in workloads
+        if contents.metrics
     ]
     return template("index.html", linked=Links(workloads).html).render(
         entries=entries, ledger=ledger, figures=figures, profile=profile, stamp=stamp(workloads)
@@ -77,7 +82,7 @@ def index_page(
 
 
 def groups(contents: Contents) -> list[Group]:
-    """Every cell, by arm, in the suite's order."""
+    """Every study, by arm, in the suite's order."""
     return [
         Group(
             anchor=anchor(arm),
@@ -86,16 +91,21 @@ def groups(contents: Contents) -> list[Group]:
             table=tables.provenance(contents, arm),
         )
         for arm in contents.arms
-        if contents.seeds
+        if contents.numbers
     ]
 
 
 def arguments(contents: Contents, arm: Arm) -> list[str]:
-    """The hyper-parameters and packages of an arm's results, each different one once."""
-    outcomes = [outcome for outcome in contents.outcomes.values() if outcome.run.arm == arm]
-    sentences = [
-        f"{hyper_parameters(outcome.run)}; with {listed(outcome.packages)}" for outcome in outcomes
-    ]
+    """What the runs of an arm share, or all of it where they share all; packages; each once."""
+    searched = contents.room.space(arm)
+    sentences = []
+    for outcome in (result.outcome for result in contents.of_arm(arm)):
+        args = {k: v for k, v in outcome.run.optimizer_args.items() if k not in searched}
+        sentence = hyper_parameters(replace(outcome.run, optimizer_args=args))
+        sentences.append(f"{sentence}; with {listed(outcome.packages)}")
+    if searched:
+        ranges = ", ".join(f"{k} {low:g} to {high:g}" for k, (low, high) in searched.items())
+        sentences.insert(0, f"searched: {ranges}")
     return list(dict.fromkeys(sentences))
 
 

@@ -33,7 +33,7 @@ def paper_source(workloads: Sequence[Contents], ledger: Ledger) -> str:
     return template("paper.typ", quote=escape.typst).render(
         title=TITLE,
         ledger=ledger,
-        workloads=[chapter(contents) for contents in workloads if contents.cells],
+        workloads=[chapter(contents) for contents in workloads if contents.metrics],
         profile=(performance_profile.__name__, PROFILE_ALT_TEXT),
     )
 

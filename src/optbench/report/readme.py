@@ -2,8 +2,16 @@
 
 from collections.abc import Mapping
 
+from optbench.evaluation.verdict import NOT_RUN
 from optbench.report import escape, tables
-from optbench.report.caption import coverage, gate, intervals, pooled, tuning
+from optbench.report.caption import (
+    evidence_of_tuning,
+    gate,
+    intervals,
+    pooled,
+    setting,
+    tuning,
+)
 from optbench.report.contents import REPORTS, Contents
 from optbench.report.ledger import Entry, Ledger
 from optbench.report.links import PAGE, Links, markdown_link
@@ -23,9 +31,9 @@ def with_generated(readme: str, parts: Mapping[str, str]) -> str:
 def generated(contents: Contents, ledger: Ledger) -> dict[str, str]:
     """The parts by name; `contents` are those of the workload whose table is shown."""
     links = Links([contents], PAGES)
-    seeds = f"{coverage(contents)}; seeds {', '.join(map(str, contents.seeds))}."
     notes = [
-        *gate(contents), seeds, *intervals(contents), *tuning(contents), *pooled(contents),
+        *gate(contents), *setting(contents)[1:], *intervals(contents), *tuning(contents),
+        *evidence_of_tuning(contents), *pooled(contents),
     ]  # fmt: skip
     table = tables.markdown(tables.results(contents), page=PAGES.format(escape.url(contents.name)))
     return {
@@ -48,6 +56,11 @@ def verdicts(ledger: Ledger, links: Links) -> str:
         + "."
         for entry in ledger.entries
         if entry.judgement.transfer and entry.kind == "ordering"
+    ]
+    lines += [
+        f"{_judged(entry)} ({escape.markdown(entry.source)})."
+        for entry in ledger.entries
+        if entry.source is not None and entry.judgement.verdict != NOT_RUN
     ]
     errata = [
         f"{_judged(entry)}: {links.markdown(entry.judgement.reason)}"

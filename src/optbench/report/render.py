@@ -39,12 +39,12 @@ def render_index(workloads: Sequence[Contents], claims: Claims, folder: Path) ->
         UsageError: a workload's report below `folder` is missing, damaged, or of other inputs.
     """
     for contents in workloads:
-        if contents.cells:
+        if contents.metrics:
             inputs.require_reported(contents, folder / contents.name)
     figures = {
         contents.name: gallery.published(contents, final_score, folder / contents.name)
         for contents in workloads
-        if contents.cells
+        if contents.metrics
     }
     profile, ledger = gallery.publish_profile(workloads, folder), ledger_of(claims, workloads)
     publish_claims(ledger, folder, Links(workloads))
@@ -62,11 +62,11 @@ def publish_claims(ledger: Ledger, folder: Path, links: Links) -> None:
 def results_page(contents: Contents, links: Links) -> str:
     """The table with its caption, and the figures, in Markdown."""
     parts = [f"# {escape.markdown(contents.name)}"]
-    if contents.cells:
+    if contents.metrics:
         parts.append(tables.markdown(tables.results(contents), page=PAGE))
         parts += map(links.paragraph, caption(contents))
     else:
-        parts.append("Not run: the suite of this workload names no seeds.")
+        parts.append("Not run: the suite of this workload names no studies.")
     for draw in sorted(gallery.figures_of(contents), key=lambda draw: draw.__name__):
         parts.append(
             f"![{escape.markdown(gallery.alt_text(contents, draw))}](figures/{draw.__name__}.svg)"

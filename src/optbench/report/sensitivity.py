@@ -1,6 +1,6 @@
-"""The figure of a search: how much an optimizer's score depends on its learning rate."""
+"""Figures of trials: how a score depends on the step size, and what a search can expect."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -8,25 +8,78 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from optbench.core.arm import Arm
 from optbench.core.score import Score
-from optbench.params.search import Space, position
-from optbench.report.curves import axis_label
-from optbench.report.style import colour
-from optbench.search.trials import Trial, best
+from optbench.core.space import Space, position
+from optbench.evaluation.expected import COUNTS
+from optbench.evaluation.summary import best_first
+from optbench.report.contents import Contents
+from optbench.report.curves import axis_label, limits
+from optbench.report.panels import Label, families, grid, label_ends
+from optbench.report.style import FAINT, LINES, colour
+from optbench.studies.trials import Trial, choice
 
 SHADES = "Greys"
 COLUMNS = 5
 OUT_OF_VIEW = 0.3  # the share of all trials, the worst, that may lie beyond the axis
 
 
-def lr_sensitivity(
-    workload: str,
-    trials: Mapping[str, Sequence[Trial]],
-    spaces: Mapping[str, Space],
-    *,
-    score: Score,
-) -> Figure:
-    """The validation score of each trial against its first dimension, a panel an optimizer."""
+def expected_scores(contents: Contents) -> Figure:
+    """The expected test score of the best of k trials, a line an optimizer: its best arm's.
+
+    A panel a family where there are many optimizers: those of other families are faint.
+    """
+    score = contents.score
+    tunings = {arm.optimizer: contents.tunings[arm] for arm in best_arms(contents)}
+    lines = {
+        name: {count: score.factor * value for count, value in tuning.expected.items()}
+        for name, tuning in tunings.items()
+        if tuning.expected
+    }
+    names = list(lines)
+    groups = families(names)
+    figure, panels = grid(len(groups), width=6.6 if len(groups) == 1 else 3.3, height=2.8)
+    # Of one trial some optimizers are far below all others.
+    later = [value for line in lines.values() for count, value in line.items() if count > 1]
+    panels[0].set_xscale("log", base=2)
+    panels[0].set_ylim(*limits(score, [value / score.factor for value in later]))
+    for panel, (family, members) in zip(panels, groups.items(), strict=True):
+        labels = []
+        for index, name in enumerate(names):
+            counts, values = zip(*lines[name].items(), strict=True)
+            if name in members:
+                style, shade = LINES[index % len(LINES)], colour(name, names)
+                panel.plot(counts, values, marker="o", markersize=3, linestyle=style, color=shade)
+                labels.append(Label(name, values[-1], shade))
+            else:
+                panel.plot(counts, values, color=FAINT, linewidth=0.7, zorder=1)
+        panel.set_title(family)
+        panel.set_xticks(COUNTS, [str(count) for count in COUNTS])
+        panel.minorticks_off()
+        label_ends(panel, labels)
+    figure.supxlabel("trials, of which the best by validation is taken", size=9)
+    figure.supylabel(axis_label(score, "expected test"), size=9)
+    figure.suptitle(f"{contents.name}: what a search can expect", x=0.01, ha="left")
+    return figure
+
+
+def best_arms(contents: Contents) -> list[Arm]:
+    """The arm of each optimizer whose mean is best among those that are tuned."""
+    chosen: dict[str, Arm] = {}
+    for summary in best_first(contents.summaries, contents.score):
+        if summary.arm in contents.tunings:
+            chosen.setdefault(summary.optimizer, summary.arm)
+    return [chosen[name] for name in contents.optimizers if name in chosen]
+
+
+def trial_scores(contents: Contents) -> Figure:
+    """The validation score of each trial against its first dimension, an optimizer's best arm."""
+    score, arms = contents.score, best_arms(contents)
+    trials = {
+        arm.optimizer: [trial for result in contents.of_arm(arm) for trial in result.trials]
+        for arm in arms
+    }
+    spaces = {arm.optimizer: contents.room.space(arm) for arm in arms}
     columns = min(len(trials), COLUMNS)
     rows = -(-len(trials) // columns)
     size = (2.0 * columns + 1.2, 2.4 * rows + 0.6)
@@ -51,7 +104,7 @@ def lr_sensitivity(
         bar.set_ticks([0, 1], labels=["low", "high"])
         bar.set_label(f"{', '.join(second)} in its range")
     figure.suptitle(
-        f"{workload}: validation {score.name} of each trial; triangle: worse, or diverged; "
+        f"{contents.name}: validation {score.name} of each trial; triangle: worse, or diverged; "
         "ring: best",
         x=0.01,
         ha="left",
@@ -98,9 +151,9 @@ def _panel(
             clip_on=False,
             zorder=3,
         )
-    winner = best(trials, score)
-    height = None if winner is None else _height(winner, score, worst)
-    if winner is not None and height is not None:
+    winner = choice(trials, score)
+    height = _height(winner, score, worst)
+    if height is not None:
         x = winner.hyper[first[0]]
         panel.plot(x, height, "o", markersize=11, color=shade, markerfacecolor="none")
 

@@ -7,20 +7,24 @@ from dataclasses import dataclass
 
 from tabulate import tabulate
 
-from optbench.core.arm import Arm
+from optbench.core.arm import PUBLISHED, TUNED, UNTUNED, Arm
 from optbench.cost.cost import Cost, cost_path
+from optbench.evaluation.evaluate import Result
+from optbench.evaluation.expected import COUNTS
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import ONE_NETWORK, Summary
 from optbench.evaluation.time_to_target import TimeToTarget, times_to_target
-from optbench.evaluation.tuning import OTHER, UNTUNED
+from optbench.evaluation.tuning import Confirmation, Tuning
 from optbench.report import escape
 from optbench.report.caption import network_interval
 from optbench.report.contents import Contents, sums_of
 from optbench.report.inputs import digest, stamp
 from optbench.report.links import anchor, markdown_link
 from optbench.report.text import NOTHING, interval, number, ratio, value_of, with_unit
+from optbench.studies.trials import choice
 
 ROOT = "../.."  # the project's, from a workload's page
+PLAIN = {TUNED: "tuned", UNTUNED: "untuned", PUBLISHED: "as published"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +47,7 @@ class Table:
 
 
 def arm_row(arm: Arm, *cells: str) -> Row:
-    """A row of an arm, which leads to its cells."""
+    """A row of an arm, which leads to its studies."""
     return Row(cells=(str(arm), *cells), target=f"#{escape.url(anchor(arm))}")
 
 
@@ -53,11 +57,11 @@ def results(contents: Contents) -> Table:
     order = "In the suite's order" if contents.withheld else f"Best mean {score.name} first"
     return Table(
         title="Results",
-        caption=f"{order}; each row leads to its cells.",
+        caption=f"{order}; each row leads to its studies.",
         headers=(
             "optimizer", "schedule", with_unit(score.name, score.unit),
-            with_unit("sd", score.difference_unit), "95 % interval", "n", "epochs to target",
-            "step time / SGD", "state MB", "peak MB", "hyper-parameters",
+            with_unit("sd", score.difference_unit), "95 % interval", "95 % of studies", "n",
+            "epochs to target", "step time / SGD", "state MB", "peak MB", "hyper-parameters",
             "tuned dimensions",
         ),
         rows=[_result(contents, summary) for summary in contents.ranked_summaries()],
@@ -76,29 +80,22 @@ def _result(contents: Contents, summary: Summary) -> Row:
             value_of(score, summary.score_mean),
             value_of(score, summary.score_sd),
             interval(score, summary.score_low, summary.score_high) + mark,
+            interval(score, summary.next_low, summary.next_high),
             f"{summary.n}{diverged}",
             _epochs_to_target(summary),
             ratio(cost),
             _megabytes(cost.optimizer_state_bytes, 3),
             _megabytes(cost.peak_memory_bytes, 1),
-            summary.tuning,
-            _tuned_dimensions(contents, summary),
+            PLAIN[summary.tuning],
+            str(len(contents.room.space(summary.arm))),
         ),
         target=f"#{escape.url(anchor(summary.arm))}",
-        label=f"{summary.arm}, its cells",
+        label=f"{summary.arm}, its studies",
     )
 
 
-def _tuned_dimensions(contents: Contents, summary: Summary) -> str:
-    """How many hyper-parameters the search chose; none where they are as the authors have them."""
-    if summary.tuning == UNTUNED:
-        return "0"
-    winner = contents.winners.get(summary.optimizer)
-    return NOTHING if winner is None or summary.tuning == OTHER else str(len(winner.hyper))
-
-
 def _epochs_to_target(summary: Summary) -> str:
-    """The median over the runs that reached the target, and how many did where not all."""
+    """The median over the studies that reached the target, and how many did where not all."""
     if not summary.reached_target:
         return NOTHING
     text = number(summary.epochs_to_target_median, 1)
@@ -109,12 +106,12 @@ def _epochs_to_target(summary: Summary) -> str:
 def targets(contents: Contents) -> Table:
     """Of each arm: how often and how fast it reaches the target."""
     budget = contents.budget_epochs
-    times = times_to_target(contents.cells, budget=budget)
+    times = times_to_target(contents.metrics, budget=budget)
     return Table(
         title="Time to target",
         caption=f"Epochs to a held-out {contents.score.name} of {contents.target}; "
-        f"a run that misses it counts as the whole budget of {budget:g}",
-        headers=("optimizer / schedule", "runs that reached it", "mean epochs", "95 % interval"),
+        f"a study that misses it counts as the whole budget of {budget:g}",
+        headers=("optimizer / schedule", "studies that reached it", "mean epochs", "95 % interval"),
         rows=[_time(time) for time in contents.ranked(times, key=lambda t: t.restricted_mean)],
     )
 
@@ -151,31 +148,104 @@ def _cost(workload: str, optimizer: str, cost: Cost) -> Row:
     )
 
 
-def provenance(contents: Contents, arm: Arm) -> Table:
-    """The cells of an arm, a seed each, with the digests of their files."""
+def tuning(contents: Contents) -> Table:
+    """How much of each tuned arm's spread is tuning, and what a search of k trials can expect."""
     score = contents.score
-    metrics = {cell.cell: cell for cell in contents.cells}
+    unit, difference = score.unit, score.difference_unit
     return Table(
-        title=str(arm),
-        caption=f"Cells of {arm}",
-        headers=("seed", with_unit(f"test {score.name}", score.unit), "epochs to target", "digest"),
-        rows=[
-            Row(
-                cells=(*_cell(contents, metrics[run.cell]), contents.inputs[str(sums_of(run))]),
-                target=f"{ROOT}/{escape.url(sums_of(run).as_posix())}",
-            )
-            for run in contents.runs
-            if run.arm == arm
-        ],
+        title="Tuning",
+        caption="Spread over studies and, of some arms, over seeds at one winner; what choosing by "
+        "validation has lost against each study's best trial; trials within 1 % of the best; "
+        f"expected test {score.name} of the best of k trials",
+        headers=(
+            "optimizer / schedule", "trials", "diverged", with_unit("sd of studies", difference),
+            with_unit("sd of seeds", difference), "tuning's share of the variance",
+            with_unit("regret", difference), "near the best",
+            *(with_unit(f"k = {count}", unit) for count in COUNTS),
+        ),
+        rows=[_tuning(contents, each) for each in contents.tunings.values()],
+    )  # fmt: skip
+
+
+def _tuning(contents: Contents, tuning: Tuning) -> Row:
+    """One row of the tuning."""
+    score = contents.score
+    return arm_row(
+        tuning.arm,
+        str(tuning.trials),
+        str(tuning.diverged),
+        value_of(score, tuning.sd_studies),
+        value_of(score, tuning.sd_seeds),
+        NOTHING if tuning.share is None else f"{tuning.share:.0%}",
+        value_of(score, tuning.regret),
+        f"{tuning.near_best:.0%}",
+        *(value_of(score, tuning.expected.get(count)) for count in COUNTS),
     )
 
 
-def _cell(contents: Contents, metrics: Metrics) -> tuple[str, str, str]:
-    """Seed, score and time of a cell."""
+def confirmation(contents: Contents) -> Table:
+    """Fresh studies against the intervals that the suite's predict."""
+    score = contents.score
+    return Table(
+        title="A second search",
+        caption="A fresh study of an arm, and where 95 % of its studies should fall",
+        headers=(
+            "optimizer / schedule", with_unit(f"test {score.name}", score.unit), "95 % of studies",
+            "within",
+        ),
+        rows=[_confirmation(contents, each) for each in contents.confirmations],
+    )  # fmt: skip
+
+
+def _confirmation(contents: Contents, confirmation: Confirmation) -> Row:
+    """One row of the confirmations."""
+    return arm_row(
+        confirmation.arm,
+        value_of(contents.score, confirmation.value),
+        interval(contents.score, confirmation.low, confirmation.high),
+        "yes" if confirmation.holds else "no",
+    )
+
+
+def provenance(contents: Contents, arm: Arm) -> Table:
+    """The studies of an arm, with what each chose and the digests of their files."""
+    score = contents.score
+    metrics = {study.study: study for study in contents.metrics if study.arm == arm}
+    return Table(
+        title=str(arm),
+        caption=f"Studies of {arm}",
+        headers=(
+            "study", "chosen trial", "values", "seed", with_unit(f"test {score.name}", score.unit),
+            "epochs to target", "digest",
+        ),
+        rows=[
+            Row(
+                cells=(
+                    str(result.number),
+                    *_choice(contents, result),
+                    *_achieved(contents, metrics[result.number]),
+                    contents.inputs[str(sums_of(result))],
+                ),
+                target=f"{ROOT}/{escape.url(sums_of(result).as_posix())}",
+            )
+            for result in contents.of_arm(arm)
+        ],
+    )  # fmt: skip
+
+
+def _choice(contents: Contents, result: Result) -> tuple[str, str, str]:
+    """Which trial a study chose, its searched values, and its seed."""
+    chosen = choice(result.trials, contents.score)
+    values = ", ".join(f"{name} {value:g}" for name, value in chosen.hyper.items())
+    return f"{chosen.trial} of {len(result.trials)}", values or NOTHING, str(chosen.seed)
+
+
+def _achieved(contents: Contents, metrics: Metrics) -> tuple[str, str]:
+    """Score and time of a study."""
     score = value_of(contents.score, metrics.test_score)
     if metrics.diverged_at_step is not None:
         score = f"diverged at step {metrics.diverged_at_step}"
-    return str(metrics.seed), score, number(metrics.epochs_to_target, 1)
+    return score, number(metrics.epochs_to_target, 1)
 
 
 def _megabytes(count: int, digits: int) -> str:

@@ -41,4 +41,6 @@ def ratio(cost: Cost) -> str:
 
 def counted(count: int, noun: str) -> str:
     """A number of things, in words."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+    if count == 1:
+        return f"{count} {noun}"
+    return f"{count} {noun[:-1]}ies" if noun.endswith("y") else f"{count} {noun}s"

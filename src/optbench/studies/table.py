@@ -46,7 +46,7 @@ def wrong_trial(trial: Trial, score: Score) -> Sequence[str]:
     )
 
 
-def require_planned(
+def require_trials(
     trials: Sequence[Trial], study: Study, runs: Sequence[Run], *, path: Path
 ) -> None:
     """Refuses trials of other points or seeds than the planned ones.
