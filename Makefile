@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/installed
 OPTBENCH := $(VENV)/bin/optbench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce tune readme paper test test-slow test-gpu lint bench audit lock
+.PHONY: help setup reproduce best readme paper test test-slow test-gpu lint bench audit lock
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -17,8 +17,8 @@ reproduce: setup ## Bring the chosen workload up to date: train what changed, re
 	@optbench plan
 	$(if $(JOBS),optbench repro --jobs $(JOBS),dvc repro)
 
-tune: setup ## Take the winners of the searches (README: Search) into params.yaml
-	optbench tune
+best: setup ## Take the best trials of all studies into the rooms' params.yaml
+	optbench best
 
 readme: setup ## Put the current verdicts and results table into README
 	optbench readme

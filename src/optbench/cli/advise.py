@@ -6,12 +6,11 @@ from pathlib import Path
 from tabulate import tabulate
 
 from optbench.cli.commands import Parser
-from optbench.cli.recorded import require_report, require_search
+from optbench.cli.recorded import require_report
 from optbench.core.errors import UsageError
 from optbench.params.load import load_params, load_room
 from optbench.report.advice import Allowance, advise
 from optbench.report.contents import read_claims, read_contents
-from optbench.search.table import read_trials
 
 
 def run(arguments: Sequence[str], standing: Path) -> int:
@@ -19,7 +18,7 @@ def run(arguments: Sequence[str], standing: Path) -> int:
     parser = Parser("advise", __doc__, example="digits-cnn --epochs 3 --memory-mb 5")
     parser.add_argument("workload")
     parser.add_argument("--epochs", type=float, help="of training")
-    parser.add_argument("--trials", type=int, help="of a search, for each optimizer")
+    parser.add_argument("--trials", type=int, help="of a search, for each arm")
     parser.add_argument("--memory-mb", type=float, help="of tensors alive at once in a step")
     args = parser.parse_args(arguments)
     for name in ("epochs", "trials", "memory_mb"):
@@ -31,9 +30,7 @@ def run(arguments: Sequence[str], standing: Path) -> int:
     params = load_params()
     room = load_room(args.workload, params)
     require_report(room)
-    require_search(room.name)
-    contents = read_contents(room, read_claims())
-    advice = advise(contents, allowance, read_trials(room.name, room.score))
+    advice = advise(read_contents(room, read_claims()), allowance)
     print(*advice.sentences, sep="\n")
     if advice.table is not None:
         rows = [row.cells for row in advice.table.rows]

@@ -11,7 +11,7 @@ COMMANDS = {
     "repro": "bring the pipeline up to date, several stages at once",
     "plan": "say what `dvc repro` will train, and how long it will take",
     "advise": "say which optimizer to use, from what was measured",
-    "tune": "take the winners of searches into params.yaml",
+    "best": "take the best trials of all studies into params.yaml",
     "new": "start a workload, data set, optimizer or schedule",
     "readme": "put the current verdicts and results into README.md",
     "paper": "set a short paper from all reports",

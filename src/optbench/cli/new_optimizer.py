@@ -19,11 +19,11 @@ from optbench.cli.wrapper import Argument, arguments_of, source_of
 from optbench.cli.yaml_text import with_entry, with_item
 from optbench.core.errors import UsageError
 from optbench.core.run import WORKLOADS
+from optbench.core.space import Range, Space, decades
 from optbench.params import signatures
 from optbench.params.listed import listed
 from optbench.params.load import Room, load_params, load_room
 from optbench.params.messages import PARAMS, unknown
-from optbench.params.search import Range, Space, decades
 
 PIPELINE = Path("dvc.yaml")
 VALIDATE_DEPS = ("stages", "validate", "deps")
@@ -76,7 +76,7 @@ def parse(arguments: Sequence[str]) -> Namespace:
     )  # fmt: skip
     parser.add_argument(
         "--space", nargs="+", action="extend", type=searched, default=[], metavar="NAME=LOW:HIGH",
-        help="what a search tries (default: lr around its value, and what others search too)",
+        help="what a study tries (default: lr around its value, and what others search too)",
     )  # fmt: skip
     args = parser.parse_args(arguments)
     if args.lr is not None:
@@ -151,7 +151,7 @@ def decay(target: Any, values: Mapping[str, Any]) -> tuple[str | None, list[str]
 def space_of(
     room: Room, args: Namespace, values: Mapping[str, Any], form: str | None
 ) -> Space | None:
-    """What a room's search tries: what is asked for, else a space of the size of the others.
+    """What a room's studies try: what is asked for, else a space of the size of the others.
 
     In that, lr lies around its value, and all else is as another optimizer has it.
 
@@ -221,5 +221,5 @@ def tell(
         print(f"At its default, since params.yaml cannot hold it: {', '.join(unwritable)}.")
     print(
         f"`dvc exp run -S workload={workload} -S optimizer={name}` trains it once; named in "
-        f"suite.optimizers of {WORKLOADS / workload / PARAMS}, it gets cells."
+        f"suite.arms of {WORKLOADS / workload / PARAMS}, as {name}-cosine, it gets studies."
     )

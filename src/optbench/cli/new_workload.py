@@ -5,14 +5,14 @@ from pathlib import Path
 
 from optbench.cli.commands import Parser
 from optbench.cli.creation import create, require_folder_name
-from optbench.cli.yaml_text import with_item, with_value
+from optbench.cli.yaml_text import with_block, with_item, with_value
 from optbench.core.errors import UsageError
 from optbench.core.run import WORKLOADS
 from optbench.params.listed import INDEX, INDEX_DEPS, report_of
 from optbench.params.load import load_params, load_room
 from optbench.params.messages import PARAMS
 
-STAGES = ("dvc.yaml", "search/dvc.yaml")  # the same in every room; a search is not everywhere
+STAGES = ("dvc.yaml", "control/dvc.yaml")  # the same in every room; a control is not everywhere
 
 
 def run(arguments: Sequence[str], standing: Path) -> int:
@@ -27,7 +27,7 @@ def run(arguments: Sequence[str], standing: Path) -> int:
             raise UsageError(f"{place} is there already: choose another name")
     room = load_room(args.like, load_params())
     files = copied(args.like, args.name)
-    if room.suite.seeds:
+    if room.suite.studies:
         index = INDEX.read_text(encoding="utf-8")
         files[INDEX] = with_item(index, INDEX_DEPS, report_of(args.name))
     create(files, rooms=[args.name])
@@ -39,7 +39,7 @@ def run(arguments: Sequence[str], standing: Path) -> int:
 
 
 def copied(like: str, name: str) -> dict[Path, str]:
-    """The files of a room that starts as another is; without its plan, trials and winners."""
+    """The files of a room that starts as another is; without its plan, and what was found there."""
     old, new = WORKLOADS / like, WORKLOADS / name
     files = {
         new / path: (old / path).read_text(encoding="utf-8")
@@ -47,6 +47,5 @@ def copied(like: str, name: str) -> dict[Path, str]:
         if (old / path).is_file()
     }
     params = (old / PARAMS).read_text(encoding="utf-8")
-    files[new / PARAMS] = with_value(params, ["name"], name)
-    files[new / "search/winners.yaml"] = "{}\n"
+    files[new / PARAMS] = with_block(with_value(params, ["name"], name), "best", {})
     return files

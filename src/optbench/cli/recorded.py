@@ -15,10 +15,8 @@ from optbench.core.errors import UsageError
 from optbench.core.run import WORKLOADS, plan_of
 from optbench.cost.cost import cost_path
 from optbench.params.load import Params, Room, load_room, rooms
-from optbench.report.contents import REPORTS
+from optbench.report.contents import REPORTS, control_files
 from optbench.scaling.locks import stages_in
-from optbench.search.trials import folder_of
-from optbench.search.winners import winners_path
 
 Digests = Mapping[str, Collection[str]]  # by path; several where only stages that read it tell
 
@@ -34,31 +32,21 @@ def require_reports(params: Params) -> None:
 
 
 def require_report(room: Room) -> None:
-    """Refuses a workload's plan, scores, figures, costs and winners unless they are as recorded.
+    """Refuses a workload's plan, scores, figures and costs unless they are as recorded.
 
     Raises:
         UsageError: names the first that is not.
     """
     optimizers = dict.fromkeys(arm.optimizer for arm in room.suite.every_arm)
     costs = [cost_path(room.name, name) for name in optimizers]
-    if not room.suite.seeds:  # then costs are all that is read, where they are all there
+    if not room.suite.studies:  # then costs are all that is read, where they are all there
         measured = costs if all(path.is_file() for path in costs) else []
         require_recorded(WORKLOADS / room.name / "dvc.lock", measured)
         return
-    report = [REPORTS / room.name / name for name in ("cells.csv", "summary.csv", "figures")]
-    paths = [plan_of(room.name), *report, *costs, winners_path(room.name)]
-    require_recorded(WORKLOADS / room.name / "dvc.lock", paths)
-
-
-def require_search(workload: str) -> None:
-    """Refuses a workload's table of trials, if it has one, unless it is as recorded.
-
-    Raises:
-        UsageError: it is not.
-    """
-    table = folder_of(workload) / "trials.csv"
-    if table.exists():
-        require_recorded(table.with_name("dvc.lock"), [table])
+    report = [REPORTS / room.name / name for name in ("studies.csv", "summary.csv", "figures")]
+    require_recorded(WORKLOADS / room.name / "dvc.lock", [plan_of(room.name), *report, *costs])
+    control = WORKLOADS / room.name / "control"
+    require_recorded(control / "dvc.lock", control_files(room))
 
 
 def require_recorded(lock: Path, paths: Iterable[Path]) -> None:

@@ -1,7 +1,7 @@
 """Edits of a YAML file that a person keeps: what is not edited stays to the byte."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -55,6 +55,26 @@ def with_item(text: str, keys: Keys, item: str) -> str:
         line = text.splitlines()[last.start_mark.line]
         edited = _after(text, last, [line[: last.start_mark.column] + in_line(item)])
     return _verified(text, edited, keys, lambda place: place.append(item))
+
+
+def with_block(text: str, key: str, entries: Mapping[str, str]) -> str:
+    """The text with a mapping at its top level written anew, an entry a line, values as given.
+
+    Raises:
+        UsageError: there is no such mapping.
+    """
+    node = _node_at(text, [key], yaml.MappingNode)
+    lines, first = text.splitlines(), node.start_mark.line
+    while not lines[first].startswith(f"{key}:"):
+        first -= 1
+    last: Any = node
+    while isinstance(last, yaml.CollectionNode) and not last.flow_style:
+        last = last.value[-1][1]  # the mark at the end of a block lies below what follows it
+    block = [f"{key}:", *(f"  {name}: {value}" for name, value in entries.items())]
+    block = block if entries else [f"{key}: {{}}"]
+    edited = "\n".join([*lines[:first], *block, *lines[last.end_mark.line + 1 :]]) + "\n"
+    expected = {name: yaml.safe_load(value) for name, value in entries.items()}
+    return _verified(text, edited, [], lambda place: place.update({key: expected}))
 
 
 def in_line(value: Any) -> str:

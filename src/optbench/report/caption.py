@@ -45,8 +45,8 @@ def gate(contents: Contents) -> list[str | Prose]:
         return []
     if baseline is None:
         return [
-            f"{contents.name} has no sourced band for its baseline: nothing outside of these studies "
-            "says that it is trained well."
+            f"{contents.name} has no sourced band for its baseline: nothing outside of these "
+            "studies says that it is trained well."
         ]
     if contents.withheld:
         order = ". Rows are in the suite's order."
@@ -162,7 +162,7 @@ def tuning(contents: Contents) -> list[str | Prose]:
             f"Each study of a tuned arm has {counted(search.trials, 'trial')} of "
             f"{contents.settings.budget}, at points of its optimizer's space of "
             f"{decades(next(iter(search.space.values()))):.1f} decades; it chooses by the "
-            f"validation {contents.score.name}, and of equals by the loss, and trains nothing again."
+            f"validation {contents.score.name}, of equals by the loss, and trains none again."
         )
     if any(arm.tuning == UNTUNED for arm in fixed):
         sentences.append("Untuned: the values of the optimizer's authors, one run a study.")
@@ -188,7 +188,7 @@ def evidence_of_tuning(contents: Contents) -> list[str | Prose]:
     if confirmed := contents.confirmations:
         held = sum(each.holds for each in confirmed)
         outside = [contents.mention(each.arm) for each in confirmed if not each.holds]
-        tail = [" All but: ", Prose.join(", ", outside), "."] if outside else []
+        tail = [Prose.of(" All but: ", Prose.join(", ", outside), ".")] if outside else []
         sentences.append(
             Prose.of(
                 f"A second search confirms: of {counted(len(confirmed), 'fresh study')}, with "

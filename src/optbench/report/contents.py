@@ -313,7 +313,10 @@ def read_control(room: Room) -> Control | None:
     """
     way_out = f"`dvc repro {WORKLOADS / room.name}/control/dvc.yaml` makes it again"
     tables = [read_trials(path, room.score, way_out=way_out) for path in control_files(room)]
-    return control_of(*tables, room.score) if tables else None
+    if not tables:
+        return None
+    trials, repeats = tables
+    return control_of(trials, repeats, room.score)
 
 
 def _scores(

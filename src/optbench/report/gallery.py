@@ -56,7 +56,7 @@ class Drawn:
 
 
 def figures_of(contents: Contents) -> list[Draw]:
-    """What draws the figures that there is something for; differences need studies and a ranking."""
+    """What draws the figures for which there is something to draw."""
     if not contents.metrics:
         return [schedule_shapes]
     left_out: set[Draw] = set()

@@ -24,7 +24,7 @@ def markdown_link(text: str, target: str) -> str:
 
 
 class Links:
-    """Writes sentences; an arm of a workload that was run leads to its studies, others to nothing."""
+    """Writes sentences; an arm of a workload that was run leads to its studies, others nowhere."""
 
     def __init__(self, workloads: Iterable[Contents] = (), page: str = f"{{}}/{PAGE}") -> None:
         """`page`: the way to the page of the workload named {}; empty: the text is on it."""

@@ -1,7 +1,7 @@
 """Reports as pages of HTML: nothing to fetch, and no script.
 
-Every row and every sentence on an arm leads to its studies, with seeds, hyper-parameters and digests;
-every figure to the function that draws it.
+Every row and every sentence on an arm leads to its studies, with seeds, hyper-parameters and
+digests; every figure to the function that draws it.
 """
 
 from collections.abc import Callable, Mapping, Sequence

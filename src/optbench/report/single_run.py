@@ -1,76 +1,90 @@
-"""The single run in words: beside the suite's other runs, and how long it trained."""
+"""The single run in words: where it lies among its arm's studies, and how long it trained."""
 
 import json
+import math
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from optbench.core.prose import Prose
 from optbench.core.records import Point
 from optbench.core.run import Run
 from optbench.core.score import Score
 from optbench.core.tables import is_count, is_finite
-from optbench.evaluation.evaluate import rank
+from optbench.evaluation.evaluate import Result
 from optbench.evaluation.metrics import Metrics
-from optbench.evaluation.summary import Summary, best_first, single_run_interval
+from optbench.evaluation.verdict import share_ahead
 from optbench.params.schema import Override
 from optbench.report.text import counted, interval
+from optbench.studies.trials import choice
 
 
-def run_against_suite(
-    run: Metrics,
-    summaries: Sequence[Summary],
-    override: Override,
-    *,
-    score: Score,
-    withheld: Prose | None,
-) -> str:
-    """A few lines for the terminal: the single run beside the means of the suite's other runs.
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """Where the single run lies in its arm's distribution; None: its arm was not run."""
 
-    `withheld`: why there is no ranking, if there is none.
+    above_trials: float | None = None  # the share of all trials that it is better than
+    trials: int = 0
+    above_studies: float | None = None  # the same of what studies chose
+    studies: int = 0
+
+
+def standing_of(run: Metrics, results: Sequence[Result], score: Score) -> Standing:
+    """Where a run lies among the trials and the studies of its arm.
+
+    A tie counts as half; one that diverged as worse than all.
+    """
+    if not results or run.test_score is None:
+        return Standing()
+    trials = [trial.test_score for result in results for trial in result.trials]
+    studies = [result.outcome.test_score for result in results]
+    above_trials, above_studies = (
+        share_ahead(
+            [score.gain(run.test_score)],
+            [-math.inf if value is None else score.gain(value) for value in values],
+        )
+        for values in (trials, studies)
+    )
+    return Standing(
+        above_trials=above_trials,
+        trials=len(trials),
+        above_studies=above_studies,
+        studies=len(studies),
+    )
+
+
+def run_in_words(run: Metrics, standing: Standing, override: Override, score: Score) -> str:
+    """A few lines for the terminal: the single run, and where it lies in its arm's distribution.
+
+    It is not ranked: its values are the best of all trials, or whatever was asked for.
     """
     changes = [f"{name} {value}" for name, value in override.given.items()]
     name = f"{run.name} with {', '.join(changes)}" if changes else run.name
     if run.diverged_at_step is not None or run.test_score is None:
         return f"{name}: diverged at step {run.diverged_at_step}"
-    lines = [f"{name}: test {score.name} {score.with_unit(run.test_score)}"]
+    line = f"{name}: test {score.name} {score.with_unit(run.test_score)}"
     if run.test_score_low is not None:
         ends = interval(score, run.test_score_low, run.test_score_high)
-        lines[0] += f" ({ends}, one network)"
-    if withheld:
-        return "\n".join([*lines, f"No rank is given: {withheld}."])
-    best = next(iter(best_first(summaries, score)), None)
-    if best is not None and best.score_mean is not None:
-        lines.append(
-            f"rank {rank(run, summaries, score)} beside the {len(summaries)} means of the suite's "
-            f"other runs; best {best.arm}, {score.with_unit(best.score_mean)} (n = {best.n}): "
-            f"{against(run.test_score - best.score_mean, best, score)}"
-        )
-    return "\n".join(lines)
+        line += f" ({ends}, one network)"
+    if standing.above_trials is None or standing.above_studies is None:
+        return f"{line}\nno study of {run.arm} says where that lies"
+    return (
+        f"{line}\nbetter than {standing.above_trials:.0%} of the {standing.trials} trials of "
+        f"{run.arm}, and than {standing.above_studies:.0%} of what its "
+        f"{counted(standing.studies, 'study')} chose"
+    )
 
 
-def unlike_cells(run: Run, cells: Sequence[Run]) -> str | None:
-    """What sets the single run apart from the suite's cells beside its arm and overrides."""
-    threads = {cell.settings.threads for cell in cells} - {run.settings.threads}
-    if not threads:
+def source_of_values(run: Run, results: Sequence[Result], score: Score) -> str | None:
+    """Where a run's searched values come from, if they are those of the best trial of all."""
+    trials = [trial for result in results for trial in result.trials]
+    if not trials:
         return None
-    return (
-        f"It trained with {counted(run.settings.threads, 'thread')}, the suite's runs with "
-        f"{max(threads)}: sums are added in another order, so its bits are not theirs."
-    )
-
-
-def against(difference: float, best: Summary, score: Score) -> str:
-    """What a single run has less than, or over, a mean of the suite, with its interval."""
-    ends = single_run_interval(difference, best.score_sd, best.n)
-    if ends is None:
-        return f"this run {score.difference(difference)}, no interval below two seeds"
-    low, high = map(score.difference, ends)
-    return (
-        f"this run {score.difference(difference)}, 95 % interval {low} to {high} "
-        "(one run against the seeds' spread)"
-    )
+    best = choice(trials, score)
+    if any(run.optimizer_args.get(name) != value for name, value in best.hyper.items()):
+        return None
+    return f"its values: best of {len(trials)} trials, by validation"
 
 
 def training_s(log: Path, history: Sequence[Point]) -> float | None:

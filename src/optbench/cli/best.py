@@ -1,0 +1,92 @@
+"""Takes the best trials of all studies into the `best` of their workloads' params.yaml.
+
+The single run has them: of each arm that is tuned, the values of the best trial by validation over
+all of its studies. Shows the diff, and an alarm for each that lies at an end of its range.
+"""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from optbench.cli.commands import Parser
+from optbench.cli.recorded import require_recorded
+from optbench.cli.yaml_text import in_line, with_block
+from optbench.core.arm import TUNED, Arm
+from optbench.core.files import publish
+from optbench.core.run import WORKLOADS
+from optbench.core.space import EDGE, on_edge
+from optbench.evaluation.evaluate import RESULTS, read_results
+from optbench.params.load import Room, load_params, load_room, rooms
+from optbench.params.messages import PARAMS
+from optbench.params.plan import studies
+from optbench.studies.trials import Trial, choice
+
+
+def run(arguments: Sequence[str], standing: Path) -> int:
+    """Prints what changes in params.yaml, and alarms."""
+    parser = Parser("best", __doc__, example="digits-cnn")
+    parser.add_argument("workloads", nargs="*", help="default: all that have studies")
+    params = load_params()
+    names = parser.parse_args(arguments).workloads or rooms()
+    for room in [load_room(name, params) for name in names]:
+        if room.suite.studies:
+            take_best(room)
+    return 0
+
+
+def take_best(room: Room) -> None:
+    """Writes `best` of a workload's params.yaml.
+
+    Raises:
+        UsageError: a study is missing, damaged, or not the planned one.
+    """
+    require_recorded(
+        WORKLOADS / room.name / "dvc.lock",
+        [
+            RESULTS / room.name / "suite" / study.name(number)
+            for study in studies(room)
+            for number in room.suite.studies
+        ],
+    )
+    path, pools = WORKLOADS / room.name / PARAMS, pooled_trials(room)
+    before = path.read_text(encoding="utf-8")
+    after = with_block(before, "best", entries(room, pools))
+    publish(path, after)
+    lines = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    print("".join(difflib.unified_diff(*lines, f"a/{path}", f"b/{path}")) or f"{path}: no change")
+    for alarm in alarms(room, pools):
+        print(alarm)
+
+
+def pooled_trials(room: Room) -> dict[Arm, list[Trial]]:
+    """All trials of each tuned arm."""
+    pools: dict[Arm, list[Trial]] = {}
+    for result in read_results(studies(room), room.suite.studies, room.score):
+        if result.arm.tuning == TUNED:
+            pools.setdefault(result.arm, []).extend(result.trials)
+    return pools
+
+
+def entries(room: Room, pools: Mapping[Arm, Sequence[Trial]]) -> dict[str, str]:
+    """The best trial's values of each arm, as YAML, marked with how many trials there were."""
+    chosen = {arm: choice(pool, room.score) for arm, pool in pools.items()}
+    return {
+        arm.key: f"{in_line(dict(trial.hyper))}  # best of {len(pools[arm])} trials"
+        for arm, trial in chosen.items()
+        if trial.validation_score is not None
+    }
+
+
+def alarms(room: Room, pools: Mapping[Arm, Sequence[Trial]]) -> list[str]:
+    """A sentence for each best trial that lies at an end of a range of its space."""
+    sentences = []
+    for arm, pool in pools.items():
+        best = choice(pool, room.score)
+        for name in on_edge(room.space(arm), best.hyper) if best.validation_score else ():
+            sentences.append(
+                f"ALARM: {room.name} / {arm}: the best {name}, {best.hyper[name]:g}, lies within "
+                f"{EDGE:.0%} of an end of its range: move search.space.{arm.optimizer} in "
+                f"{WORKLOADS / room.name / PARAMS}, of the same size, and run its studies again, "
+                "once"
+            )
+    return sentences
