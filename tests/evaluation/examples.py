@@ -7,7 +7,10 @@ from optbench.core.records import Outcome, Point
 from optbench.core.registry import load_score
 from optbench.core.run import Budget, Run, Settings
 from optbench.core.score import Score
+from optbench.core.space import Space
+from optbench.core.study import Study
 from optbench.evaluation.metrics import Metrics
+from optbench.studies.trials import Trial
 
 TASK = load_score("image_classification")
 ACCURACY: Score = TASK.SCORE
@@ -77,15 +80,37 @@ def diverged(run: Run | None = None) -> Outcome:
     )  # fmt: skip
 
 
-def metrics(arm: Arm, seed: int, score: float | None, epochs: float | None = None) -> Metrics:
-    """A run's; without a score it diverged."""
+def metrics(arm: Arm, study: int, score: float | None, epochs: float | None = None) -> Metrics:
+    """A study's; without a score it diverged."""
     return Metrics(
-        optimizer=arm.optimizer, schedule=arm.schedule, seed=seed, test_score=score,
+        optimizer=arm.optimizer, schedule=arm.schedule, tuning=arm.tuning, study=study,
+        seed=8 * study, test_score=score,
         test_score_low=None, test_score_high=None, test_loss=None, validation_score=None,
         epochs_to_target=epochs, diverged_at_step=None if score is not None else 7, extras="{}",
     )  # fmt: skip
 
 
 def runs(arm: Arm, *scores: float | None) -> list[Metrics]:
-    """A seed each."""
-    return [metrics(arm, seed, score) for seed, score in enumerate(scores)]
+    """A study each."""
+    return [metrics(arm, study, score) for study, score in enumerate(scores)]
+
+
+SPACE = {"lr": (0.001, 0.1), "weight_decay": (1e-5, 1e-2)}
+
+
+def study_of(arm: Arm = SGD, trials: int = 3, space: Space = SPACE, **changes: Any) -> Study:
+    """A planned study; `changes` to its settings."""
+    return Study(arm=arm, run=planned(arm, args={"momentum": 0.9}, **changes), space=space,
+                 trials=trials)  # fmt: skip
+
+
+def trial(number: int = 1, validation: float | None = 0.9, test: float | None = 0.8, *,
+          loss: float = 0.5, study: int = 0, lr: float = 0.01) -> Trial:
+    """A trial; without a test score it diverged."""
+    has_validation = validation is not None and test is not None
+    return Trial(
+        study=study, trial=number, seed=number, values=f'{{"lr": {lr}, "weight_decay": 0.001}}',
+        validation_score=validation if has_validation else None,
+        validation_loss=loss if has_validation else None, test_score=test,
+        test_loss=None if test is None else loss, diverged_at_step=7 if test is None else None,
+    )  # fmt: skip

@@ -1,24 +1,23 @@
 import math
 from dataclasses import replace
-from itertools import combinations
 
 import numpy as np
 import pytest
 from scipy import integrate, stats
-from tests.evaluation.examples import ACCURACY, ADAM, ERROR, SGD, runs
+from tests.evaluation.examples import ACCURACY, ADAM, ERROR, SGD, runs, trial
 
 from optbench.core.arm import Arm
 from optbench.core.score import Score
 from optbench.evaluation.choice import (
     DRAWS,
     Choice,
-    chances_of_best,
     choose,
     choose_by_search,
     simulate,
 )
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.verdict import Spread, pooled_spread
+from optbench.studies.trials import Trial
 
 DRAWN = 4 * 0.5 / math.sqrt(DRAWS)  # error of a simulated probability, at most
 KFAC = Arm("kfac", "cosine")
@@ -96,7 +95,7 @@ def test_what_is_not_allowed_is_no_option_but_tells_of_the_spread():
     assert chosen(metrics, allowed={"ngd"}) is None
 
 
-def test_below_five_seeds_it_is_thin():
+def test_below_five_studies_it_is_thin():
     assert not chosen([*runs(SGD, *A), *runs(ADAM, *B)]).thin
     assert chosen([*runs(SGD, *A), *runs(ADAM, *B[:4])]).thin
 
@@ -128,43 +127,46 @@ def test_the_spread_that_is_given_decides():
     assert wide == pytest.approx(0.5, abs=2 * DRAWN)
 
 
-def test_the_best_of_some_trials_is_that_of_all_choices():
-    scores = [0.3, 0.9, 0.5, 0.8]
-    for count in (1, 2, 3, 4):
-        best = [max(choice) for choice in combinations(scores, count)]
-        expected = [best.count(score) / len(best) for score in sorted(scores)]
-        assert chances_of_best(4, count) == pytest.approx(expected)
-
-
 UNBOUNDED = replace(ACCURACY, low=None, high=None)
+
+
+def pool(*scores: float | None) -> list[Trial]:
+    """Trials whose test score is that of validation."""
+    return [trial(number, score, score) for number, score in enumerate(scores, start=1)]
 
 
 def test_two_searches_by_hand():
     """Best of two of (1, 2, 3): 2 in a third of the choices, else 3; of (2.5, 2.5, 2.5): 2.5."""
-    scores = {"wide": [1.0, 3.0, 2.0], "flat": [2.5] * 3}
-    wide, flat = choose_by_search(scores, count=2, score=UNBOUNDED)
-    assert (wide.optimizer, flat.optimizer) == ("wide", "flat")
+    pools = {SGD: pool(1.0, 3.0, 2.0), ADAM: pool(2.5, 2.5, 2.5)}
+    wide, flat = choose_by_search(pools, count=2, score=UNBOUNDED)
+    assert (wide.arm, flat.arm) == (SGD, ADAM)
     assert wide.mean == pytest.approx(8 / 3)
     assert wide.best == pytest.approx(2 / 3, abs=DRAWN)
     assert wide.expected_loss == pytest.approx(0.5 / 3, abs=0.01)
     assert flat.expected_loss == pytest.approx(1 / 3, abs=0.01)
     # The control: with one trial each, the sure one.
-    first, _ = choose_by_search(scores, count=1, score=UNBOUNDED)
-    assert first.optimizer == "flat"
+    first, _ = choose_by_search(pools, count=1, score=UNBOUNDED)
+    assert first.arm == ADAM
 
 
 def test_two_searches_of_a_lower_score_by_hand():
     """Best of two of (1, 2, 3): 2 in a third of the choices, else 1; of (1.5, 1.5, 1.5): 1.5."""
-    scores = {"wide": [1.0, 3.0, 2.0], "flat": [1.5] * 3}
-    wide, flat = choose_by_search(scores, count=2, score=ERROR)
-    assert (wide.optimizer, flat.optimizer) == ("wide", "flat")
+    pools = {SGD: pool(1.0, 3.0, 2.0), ADAM: pool(1.5, 1.5, 1.5)}
+    wide, flat = choose_by_search(pools, count=2, score=ERROR)
+    assert (wide.arm, flat.arm) == (SGD, ADAM)
     assert (wide.mean, flat.mean) == (pytest.approx(4 / 3), pytest.approx(1.5))
     assert wide.best == pytest.approx(2 / 3, abs=DRAWN)
     assert wide.expected_loss == pytest.approx(0.5 / 3, abs=0.01)
     assert flat.expected_loss == pytest.approx(1 / 3, abs=0.01)
     # The control: the wrong way round the best of two is 3 or 2.
-    (turned, _) = choose_by_search(scores, count=2, score=TURNED)
+    (turned, _) = choose_by_search(pools, count=2, score=TURNED)
     assert turned.mean == pytest.approx(8 / 3)
+
+
+def test_trials_are_chosen_by_validation_and_read_on_the_test_set():
+    trials = [trial(1, 0.9, 0.5), trial(2, 0.8, 0.7)]
+    (searched,) = choose_by_search({SGD: trials}, count=2, score=ACCURACY)
+    assert searched.mean == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(
@@ -176,9 +178,14 @@ def test_two_searches_of_a_lower_score_by_hand():
     ],
 )
 def test_a_trial_that_diverged_counts_as_the_worst_score(score, values, worst):
-    (diverged,) = choose_by_search({"sgd": [*values, None]}, count=1, score=score)
+    (diverged,) = choose_by_search({SGD: pool(*values, None)}, count=1, score=score)
     assert diverged.mean == pytest.approx((sum(values) + worst) / 3)
 
 
 def test_where_all_trials_diverged_there_is_nothing_to_choose():
-    assert choose_by_search({"sgd": [None, None], "adam": [None, None]}, count=1, score=ERROR) == []
+    assert choose_by_search({SGD: pool(None, None)}, count=1, score=ERROR) == []
+
+
+def test_fixed_points_are_no_options():
+    metrics = [*runs(SGD, *A), *runs(replace(ADAM, tuning="untuned"), *B)]
+    assert [option.arm for option in chosen(metrics).options] == [SGD]

@@ -1,4 +1,4 @@
-"""A result counts only where it is the planned run's, and its score that of its predictions."""
+"""A result counts only where it is the planned study's, and its scores those of its choice."""
 
 import json
 from dataclasses import replace
@@ -6,32 +6,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.evaluation.examples import (
-    ACCURACY,
-    ADAM,
-    ERROR,
-    SGD,
-    diverged,
-    metrics,
-    outcome,
-    planned,
-    runs,
-)
+from tests.evaluation.examples import ACCURACY, SGD, diverged, outcome, planned, study_of
 
-from optbench.core import records
+from optbench.core import records, rows
 from optbench.core.errors import UsageError
+from optbench.core.records import Outcome
 from optbench.core.run import Budget, Run
+from optbench.core.study import Study
 from optbench.evaluation.evaluate import (
     ResultError,
-    history_at,
-    rank,
-    score_at,
-    score_cells,
-    without,
+    read_result,
+    read_results,
+    score_result,
+    score_single,
 )
-from optbench.evaluation.summary import summarise
+from optbench.studies.points import trials
+from optbench.studies.trials import FILE, Trial, choice, trial_of
 
 PLANNED = planned()
+STUDY = study_of()
+VALIDATION = (0.8, 0.9, 0.7)  # of the trials: the second is the best
 
 
 @pytest.fixture(autouse=True)
@@ -39,33 +33,84 @@ def in_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def stored(run: Run, **changes: Any) -> Path:
-    """The folder of a cell's result."""
-    folder = Path("results", run.workload, "suite", run.cell)
-    records.write(outcome(run, **changes), folder)
+def outcomes(study: Study, number: int) -> list[Outcome]:
+    return [
+        outcome(run, validation_score=score, validation_loss=1 - score)
+        for run, score in zip(trials(study, number), VALIDATION, strict=True)
+    ]
+
+
+def stored(study: Study = STUDY, number: int = 0, *, chosen: int | None = None,
+           **changes: Any) -> Path:
+    """The folder of a study's result; `changes` to what its choice left behind."""
+    every = outcomes(study, number)
+    table = [trial_of(o, study, number, i) for i, o in enumerate(every, start=1)]
+    winner = every[(chosen or choice(table, ACCURACY).trial) - 1]
+    folder = Path("results", study.workload, "suite", study.name(number))
+    text = rows.to_csv(Trial, table)
+    records.write(replace(winner, **changes), folder, {FILE: text})
     return folder
 
 
+def read(study: Study = STUDY, number: int = 0):
+    return read_result(study, number, f"suite/{study.name(number)}", ACCURACY)
+
+
 def refusal(trained: Run, plan: Run = PLANNED) -> str:
-    """What is said of a result in the folder of the planned run."""
-    records.write(outcome(trained), Path("results", plan.workload, "suite", plan.cell))
+    """What is said of a result in the place of the planned single run."""
+    records.write(outcome(trained), Path("results", plan.workload, "run"))
     with pytest.raises(ResultError) as error:
-        score_at(f"suite/{plan.cell}", plan, target=0.9)
+        score_single(plan, target=0.9)
     return str(error.value)
 
 
-def test_the_planned_runs_result_is_scored():
-    stored(PLANNED)
-    run = score_at(f"suite/{PLANNED.cell}", PLANNED, target=0.9)
-    assert (run.test_score, run.epochs_to_target, run.cell) == (0.75, 1.0, PLANNED.cell)
-    assert len(history_at(f"suite/{PLANNED.cell}", PLANNED.workload)) == 4
+def test_a_study_is_its_best_trial_by_validation():
+    stored()
+    result = read()
+    assert [trial.trial for trial in result.trials] == [1, 2, 3]
+    assert result.outcome.run == trials(STUDY, 0)[1]
+    metrics = score_result(result, target=0.9)
+    assert (metrics.arm, metrics.study, metrics.seed) == (SGD, 0, 1)
+    assert (metrics.test_score, metrics.validation_score, metrics.epochs_to_target) == (
+        0.75, 0.9, 1.0,
+    )  # fmt: skip
+
+
+def test_another_trial_than_the_best_is_no_result():
+    stored(chosen=1)
+    with pytest.raises(ResultError, match="seed is 0 in the result and 1 in the plan"):
+        read()
+
+
+def test_a_result_of_other_scores_than_its_row_is_refused():
+    stored(validation_score=0.95)
+    with pytest.raises(ResultError, match="holds another run than trial 2"):
+        read()
+
+
+def test_trials_of_other_points_seeds_or_numbers_are_refused():
+    folder = stored()
+    for other in (study_of(trials=2), study_of(space={"lr": (0.001, 0.2)})):
+        with pytest.raises(ResultError, match="holds other trials of sgd / cosine than are plan"):
+            read(other)
+    folder.rename(folder.with_name(STUDY.name(1)))
+    with pytest.raises(ResultError, match="holds other trials"):
+        read(number=1)
+
+
+def test_a_table_that_was_changed_is_refused_by_its_digest():
+    folder = stored()
+    path = folder / FILE
+    path.write_text(path.read_text().replace("0.9,", "0.5,", 1))
+    with pytest.raises(ResultError, match=r"trials.csv is damaged: its sha256"):
+        read()
 
 
 def test_lists_of_a_plan_are_as_the_results_tuples():
     run = planned(args={"betas": (0.9, 0.999)})
-    stored(run)
+    records.write(outcome(run), Path("results/digits-cnn/run"))
     plan = replace(run, optimizer_args={"betas": [0.9, 0.999]})
-    assert score_at(f"suite/{run.cell}", plan, target=0.9).test_score == 0.75
+    assert score_single(plan, target=0.9).test_score == 0.75
 
 
 @pytest.mark.parametrize(
@@ -104,7 +149,7 @@ def test_lists_of_a_plan_are_as_the_results_tuples():
 def test_a_result_of_another_run_is_refused_by_what_differs(trained, sentence):
     message = refusal(trained)
     assert sentence in message
-    assert message.startswith("digits-cnn/sgd-cosine-0: results/digits-cnn/suite/sgd-cosine-0 is ")
+    assert message.startswith("digits-cnn/run: results/digits-cnn/run is ")
     assert "`dvc repro` trains it again" in message
     assert message.count(" in the plan") == sentence.count(" in the plan")  # and nothing else
 
@@ -115,69 +160,44 @@ def test_all_that_differs_is_named():
     assert "settings.batch_size is 32" in message
 
 
-def test_a_score_that_its_predictions_do_not_come_to_is_refused():
-    stored(PLANNED, test_score=0.5)
-    with pytest.raises(ResultError, match=r"a test score of 0.5, and its predictions come to 0.75"):
-        score_cells([PLANNED], target=0.9)
-    stored(PLANNED, predictions={})
-    with pytest.raises(
-        ResultError, match=r"a test score of 0.75, and its predictions come to None"
-    ):
-        score_cells([PLANNED], target=0.9)
-    stored(PLANNED, test_score=None)
-    with pytest.raises(
-        ResultError, match=r"a test score of None, and its predictions come to 0.75"
-    ):
-        score_cells([PLANNED], target=0.9)
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"test_score": 0.5}, r"a test score of 0.5, and its predictions come to 0.75"),
+        ({"predictions": {}}, r"a test score of 0.75, and its predictions come to None"),
+        ({"test_score": None}, r"a test score of None, and its predictions come to 0.75"),
+        ({"diverged_at_step": 12}, "its predictions come to"),
+    ],
+)
+def test_a_score_that_its_predictions_do_not_come_to_is_refused(changes, words):
+    records.write(outcome(PLANNED, **changes), Path("results/digits-cnn/run"))
+    with pytest.raises(ResultError, match=words):
+        score_single(PLANNED, target=0.9)
 
 
-def test_a_diverged_run_is_a_result_without_predictions():
-    records.write(diverged(PLANNED), Path("results/digits-cnn/suite", PLANNED.cell))
-    (run,) = score_cells([PLANNED], target=0.9)
-    assert (run.test_score, run.diverged_at_step) == (None, 12)
-    stored(PLANNED, diverged_at_step=12)  # with a score, it did not
-    with pytest.raises(ResultError, match="its predictions come to"):
-        score_cells([PLANNED], target=0.9)
+def test_a_study_whose_trials_all_diverged_is_a_result_without_predictions():
+    study = study_of(trials=1)
+    (run,) = trials(study, 0)
+    lost = diverged(run)
+    table = rows.to_csv(Trial, [trial_of(lost, study, 0, 1)])
+    records.write(lost, Path("results/digits-cnn/suite/sgd-cosine-0"), {FILE: table})
+    metrics = score_result(read(study), target=0.9)
+    assert (metrics.test_score, metrics.diverged_at_step) == (None, 12)
 
 
-def test_every_bad_cell_is_named_and_a_good_one_is_not():
-    good, missing, other, damaged = (planned(seed=seed) for seed in range(4))
-    stored(good)
-    records.write(outcome(good), Path("results/digits-cnn/suite", other.cell))
-    folder = stored(damaged)
-    values = json.loads((folder / "metrics.json").read_text())
-    (folder / "metrics.json").write_text(json.dumps({**values, "test_score": 1.0}))
+def test_every_bad_study_is_named_and_a_good_one_is_not():
+    for number in (0, 2, 3):
+        stored(number=number)
+    folder = Path("results/digits-cnn/suite")
+    (folder / STUDY.name(2) / "run.json").unlink()
+    values = json.loads((folder / STUDY.name(3) / "metrics.json").read_text())
+    (folder / STUDY.name(3) / "metrics.json").write_text(json.dumps({**values, "test_score": 1.0}))
     with pytest.raises(ResultError) as error:
-        score_cells([good, missing, other, damaged], target=0.9)
+        read_results([STUDY], [0, 1, 2, 3], ACCURACY)
     lines = str(error.value).splitlines()
     assert [line.split(":")[0] for line in lines[:-1]] == [
-        f"digits-cnn/{cell.cell}" for cell in (missing, other, damaged)
+        f"digits-cnn/sgd-cosine-{number}" for number in (1, 2, 3)
     ]
-    assert lines[-1] == "Run `dvc repro` to train what is missing."
+    assert lines[-1] == "Run `dvc repro` to carry out what is missing."
     assert isinstance(error.value, UsageError)
-    assert len(score_cells([good], target=0.9)) == 1
-
-
-def test_the_single_run_is_left_out_of_a_suite_that_has_it():
-    cells = [planned(seed=seed) for seed in range(3)]
-    scored = runs(SGD, 0.9, 0.8, 0.7)
-    assert [run.seed for run in without(scored, cells, cells[1])] == [0, 2]
-    other = replace(cells[1], settings=replace(cells[1].settings, batch_size=32))
-    assert without(scored, cells, other) == scored  # it only has the same name
-
-
-def test_a_rank_counts_the_means_that_are_better():
-    cells = [*runs(SGD, 0.9), *runs(ADAM, 0.8)]
-    summaries = summarise(cells, score=ACCURACY)
-    assert [rank(metrics(SGD, 0, s), summaries, ACCURACY) for s in (0.95, 0.9, 0.85, 0.1)] == [
-        1, 1, 2, 3,
-    ]  # fmt: skip
-    assert rank(metrics(SGD, 0, None), summaries, ACCURACY) is None
-
-
-def test_of_a_lower_score_the_lowest_ranks_first():
-    summaries = summarise([*runs(SGD, 0.9), *runs(ADAM, 0.8)], score=ERROR)
-    scores = (0.1, 0.8, 0.85, 0.95)
-    assert [rank(metrics(SGD, 0, s), summaries, ERROR) for s in scores] == [1, 1, 2, 3]
-    turned = replace(ERROR, higher_is_better=True)  # the control
-    assert [rank(metrics(SGD, 0, s), summaries, turned) for s in scores] == [3, 2, 2, 1]
+    assert len(read_results([STUDY], [0], ACCURACY)) == 1

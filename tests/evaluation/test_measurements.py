@@ -5,8 +5,8 @@ import random
 from pathlib import Path
 
 import pytest
-from tests.conftest import ROOT, digits_room
-from tests.evaluation.examples import ACCURACY, ERROR, metrics
+from tests.conftest import ROOT
+from tests.evaluation.examples import ACCURACY, ERROR, metrics, trial
 
 from optbench.claims.load import load_claims
 from optbench.core import rows
@@ -22,9 +22,8 @@ from optbench.evaluation.measurements import (
 )
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import Summary, summarise
-from optbench.params.plan import cells
-from optbench.search.table import read_trials
-from optbench.search.winners import read_winners
+from optbench.studies.table import read_trials
+from optbench.studies.trials import Trial
 
 SEED, FLIPS, CUTS = 0, 150, 30
 OUT = "`dvc repro` makes it again"
@@ -39,7 +38,8 @@ COST = read_cost(ROOT / "costs/digits-cnn/sgd.json")
     [
         ("test_score", 1.907), ("test_score", -0.1), ("test_score", float("nan")),
         ("test_score", None), ("test_score_low", 1.1), ("test_loss", float("inf")),
-        ("validation_score", 2.0), ("seed", -1), ("epochs_to_target", 0.0),
+        ("validation_score", 2.0), ("seed", -1), ("study", -1), ("tuning", "lucky"),
+        ("epochs_to_target", 0.0),
         ("diverged_at_step", 3), ("extras", "[]"), ("extras", '{"a": "b"}'), ("extras", "{"),
         ("extras", '{"a": NaN}'),
     ],
@@ -58,7 +58,7 @@ def test_metrics_that_cannot_be_are_named(field, value):
         ("score_mean", 1.907), ("score_mean", None), ("score_sd", -0.1), ("score_low", -1.0),
         ("score_high", 1.5), ("n", -1), ("diverged", -1), ("reached_target", 9),
         ("interval", "u over seeds"), ("loss_mean", float("nan")), ("reached_target", -2),
-        ("epochs_to_target_median", 0.0), ("tuning", None),
+        ("epochs_to_target_median", 0.0), ("tuning", None), ("next_low", -1.0),
     ],
 )  # fmt: skip
 def test_summaries_that_cannot_be_are_named(field, value):
@@ -82,27 +82,23 @@ def test_costs_that_cannot_be_are_named(field, value):
     assert wrong_cost(dataclasses.replace(COST, **{field: value})) == [field]
 
 
-def test_tables_of_other_cells_are_refused(tmp_path):
-    path, plan = tmp_path / "cells.csv", committed_cells()
-    table = rows.from_csv(Metrics, ROOT / "reports/digits-cnn/cells.csv")
-    for changed in (table[1:], table[::-1], [*table, table[0]]):
+SUITE = [(RUN.arm, 0), (RUN.arm, 1)]
+
+
+def test_tables_of_other_studies_are_refused(tmp_path):
+    path = tmp_path / "studies.csv"
+    for changed in (TWO[1:], TWO[::-1], [*TWO, TWO[0]]):
         path.write_text(rows.to_csv(Metrics, changed))
-        with pytest.raises(UsageError, match=r"cells\.csv holds other cells than the plan: `dvc"):
-            read_metrics(path, plan, ACCURACY, way_out=OUT)
-    summaries = summarise(table, score=ACCURACY)
+        with pytest.raises(UsageError, match=r"studies\.csv holds other studies than the suite"):
+            read_metrics(path, SUITE, ACCURACY, way_out=OUT)
+    summaries = summarise(TWO, score=ACCURACY)
     path = tmp_path / "summary.csv"
     for other in (summaries[1:], [dataclasses.replace(summaries[0], n=11), *summaries[1:]]):
         path.write_text(rows.to_csv(Summary, other))
-        with pytest.raises(UsageError, match=r"summary\.csv holds other arms than the cells"):
-            read_summaries(path, table, ACCURACY, way_out=OUT)
+        with pytest.raises(UsageError, match=r"summary\.csv holds other arms than the studies"):
+            read_summaries(path, TWO, ACCURACY, way_out=OUT)
     path.write_text(rows.to_csv(Summary, summaries))
-    assert read_summaries(path, table, ACCURACY, way_out=OUT) == summaries  # the control
-
-
-def committed_cells() -> list:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(ROOT)
-        return [*cells(digits_room()[0])]
+    assert read_summaries(path, TWO, ACCURACY, way_out=OUT) == summaries  # the control
 
 
 def damages(content: bytes, rng: random.Random) -> list[bytes]:
@@ -122,27 +118,23 @@ def small(path: Path, lines: int = 10**6) -> bytes:
     return b"".join(path.read_bytes().splitlines(keepends=True)[:lines])
 
 
-METRICS = small(ROOT / "reports/digits-cnn/cells.csv", 6)
 READERS = {
-    "reports/digits-cnn/cells.csv": (
-        METRICS, lambda path: read_metrics(path, committed[:5], ACCURACY, way_out=OUT)),
+    "reports/digits-cnn/studies.csv": (
+        rows.to_csv(Metrics, TWO).encode(),
+        lambda path: read_metrics(path, SUITE, ACCURACY, way_out=OUT)),
     "reports/digits-cnn/summary.csv": (
         rows.to_csv(Summary, summarise(TWO, score=ACCURACY)).encode(),
         lambda path: read_summaries(path, TWO, ACCURACY, way_out=OUT)),
+    "results/digits-cnn/repeats/sgd-cosine.csv": (
+        rows.to_csv(Trial, [trial(1), trial(2, None, None)]).encode(),
+        lambda path: read_trials(path, ACCURACY, way_out=OUT)),
     "costs/digits-cnn/sgd.json": (
         small(ROOT / "costs/digits-cnn/sgd.json"), measured_cost),
-    "workloads/digits-cnn/search/trials.csv": (
-        small(ROOT / "workloads/digits-cnn/search/trials.csv", 5),
-        lambda _: read_trials("digits-cnn", ACCURACY)),
-    "workloads/digits-cnn/search/winners.yaml": (
-        small(ROOT / "workloads/digits-cnn/search/winners.yaml"),
-        lambda _: read_winners("digits-cnn")),
     "claims.yaml": (
         b"baselines: {}\nclaims:\n- {id: a, place: b, text: c, kind: formula, "
         b"quantity: radam_rho, beta2: 0.999}\n",
         lambda path: load_claims(path, scores={})),
 }  # fmt: skip
-committed = committed_cells()
 
 
 @pytest.mark.parametrize("name", READERS)

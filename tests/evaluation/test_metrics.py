@@ -4,7 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.evaluation.examples import ACCURACY, ERROR, TASK, diverged, history, outcome, planned
+from tests.evaluation.examples import (
+    ACCURACY,
+    ERROR,
+    SGD,
+    TASK,
+    diverged,
+    history,
+    outcome,
+    planned,
+)
 
 from optbench.core import registry
 from optbench.evaluation.metrics import CONFIDENCE, metrics_of, reached_at
@@ -32,8 +41,11 @@ def test_score_and_epochs_to_target():
 
 
 def test_names_are_the_runs():
-    run, plan = metrics_of(outcome(planned(seed=3)), target=0.5), planned(seed=3)
-    assert (run.arm, run.cell, run.name) == (plan.arm, plan.cell, plan.name)
+    run = metrics_of(outcome(planned(seed=3)), target=0.5)
+    assert (run.arm, run.study, run.name) == (SGD, None, "sgd / cosine / seed 3")
+    arm = replace(SGD, tuning="untuned")
+    study = metrics_of(outcome(planned(seed=3)), target=0.5, arm=arm, study=2)
+    assert (study.arm, study.seed, study.name) == (arm, 3, "sgd / cosine, untuned / study 2")
 
 
 def test_a_target_counts_when_two_points_in_a_row_reach_it():

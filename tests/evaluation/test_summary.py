@@ -8,7 +8,7 @@ from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import (
     NONE,
     ONE_NETWORK,
-    OVER_SEEDS,
+    OVER_STUDIES,
     Summary,
     best_first,
     summarise,
@@ -18,23 +18,33 @@ from optbench.evaluation.summary import (
 RUN = replace(
     metrics(SGD, 0, 0.9, epochs=3.0), test_score_low=0.89, test_score_high=0.91, test_loss=0.3
 )
-TUNINGS = {SGD: "untuned", ADAM: "searched"}
 
 
 def summary_of(cells: list[Metrics]) -> Summary:
-    (summary,) = summarise(cells, score=ACCURACY, tunings=TUNINGS)
+    (summary,) = summarise(cells, score=ACCURACY)
     return summary
 
 
-def test_t_interval_over_seeds_by_hand():
+def test_t_intervals_over_studies_by_hand():
     summary = summary_of(runs(SGD, 0.90, 0.92, 0.94))
     assert summary.score_mean == pytest.approx(0.92)
     assert summary.score_sd == pytest.approx(0.02)
     half = 4.302652729911275 * 0.02 / 3**0.5  # t(0.975, 2), from a table
     assert summary.score_low == pytest.approx(0.92 - half)
     assert summary.score_high == pytest.approx(0.92 + half)
-    assert summary.interval == OVER_SEEDS
-    assert (summary.arm, summary.tuning) == (SGD, "untuned")
+    assert summary.interval == OVER_STUDIES
+    assert (summary.arm, summary.tuning) == (SGD, "tuned")
+    half *= 2  # of one more study: sqrt(1 + 1/3) for sqrt(1/3)
+    assert summary.next_low == pytest.approx(0.92 - half)
+    assert summary.next_high == pytest.approx(1.0)  # the bound, below 0.92 + half
+    assert summary.next_high < 0.92 + half
+
+
+def test_arms_differ_by_their_tuning():
+    fixed = replace(SGD, tuning="published")
+    summaries = summarise([*runs(SGD, 0.9), *runs(fixed, 0.8)], score=ACCURACY)
+    assert [s.arm for s in summaries] == [SGD, fixed]
+    assert (summaries[0].next_low, summaries[0].next_high) == (None, None)
 
 
 def test_an_interval_holds_only_what_is_possible():
@@ -79,16 +89,16 @@ def test_only_diverged_runs_have_no_mean():
 
 
 def test_runs_that_miss_the_target_are_not_in_its_median():
-    missed = replace(RUN, seed=1, epochs_to_target=None)
-    late = replace(RUN, seed=2, epochs_to_target=7.5)
+    missed = replace(RUN, study=1, epochs_to_target=None)
+    late = replace(RUN, study=2, epochs_to_target=7.5)
     summary = summary_of([RUN, missed, late])
     assert (summary.reached_target, summary.epochs_to_target_median) == (2, 5.25)
 
 
 def test_groups_keep_their_order():
     other = replace(RUN, optimizer="adam")
-    cells = [other, RUN, replace(other, seed=1)]
-    summaries = summarise(cells, score=ACCURACY, tunings=TUNINGS)
+    cells = [other, RUN, replace(other, study=1)]
+    summaries = summarise(cells, score=ACCURACY)
     assert [(s.optimizer, s.n) for s in summaries] == [("adam", 2), ("sgd", 1)]
 
 

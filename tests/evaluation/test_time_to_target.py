@@ -20,7 +20,7 @@ from optbench.evaluation.time_to_target import (
 
 def runs(optimizer: str, *epochs: float | None, schedule: str = "cosine") -> list[Metrics]:
     arm = Arm(optimizer, schedule)
-    return [metrics(arm, seed, 0.9, epochs=value) for seed, value in enumerate(epochs)]
+    return [metrics(arm, study, 0.9, epochs=value) for study, value in enumerate(epochs)]
 
 
 SGD, STEP, ADAM = Arm("sgd", "cosine"), Arm("sgd", "step"), Arm("adam", "cosine")
@@ -72,7 +72,7 @@ def test_a_profile_by_hand():
     assert [profile.within("b", tau) for tau in (1, 2)] == [0.5, 0.75]
 
 
-def test_a_problem_is_a_workload_a_schedule_and_a_seed():
+def test_a_problem_is_a_workload_a_schedule_and_a_study():
     profile = performance_profile({
         "w": [*runs("a", 1), *runs("b", 2), *runs("a", 1, schedule="step"),
               *runs("b", 3, schedule="step")],

@@ -1,32 +1,65 @@
-from tests.evaluation.examples import ADAM, SGD, planned
+from dataclasses import replace
 
-from optbench.core.arm import Arm
-from optbench.evaluation.tuning import OTHER, SEARCHED, UNTUNED, tuning, tunings
-from optbench.search.winners import Winner
+import pytest
+from tests.evaluation.examples import ACCURACY, ERROR, SGD, SPACE, outcome, trial
 
-WINNER = Winner(
-    schedule="cosine", trials=8, budget="3 epochs", hyper={"lr": 0.02, "weight_decay": 0.0005},
-    validation_score=0.9, on_edge=(),
-)  # fmt: skip
-ARGS = {"lr": 0.02, "weight_decay": 0.0005, "momentum": 0.9}
-STEP = Arm("sgd", "step")
+from optbench.evaluation.evaluate import Result
+from optbench.evaluation.summary import prediction_interval
+from optbench.evaluation.tuning import confirmation, near_best, regret, tuning_of
 
 
-def test_values_are_searched_where_they_are_the_winners():
-    assert tuning(planned(SGD, args=ARGS), WINNER) == SEARCHED
-    assert tuning(planned(STEP, args=ARGS), WINNER) == "searched under cosine"
+def result(number: int, test: float | None, *trials) -> Result:
+    """A study that chose a run of this test score."""
+    return Result(arm=SGD, number=number, trials=trials, outcome=outcome(test_score=test))
 
 
-def test_control_other_values_or_no_search_are_told_apart():
-    assert tuning(planned(args={**ARGS, "lr": 0.021}), WINNER) == OTHER
-    assert tuning(planned(args={**ARGS, "weight_decay": 0.0}), WINNER) == OTHER
-    assert tuning(planned(args={"lr": 0.02}), WINNER) == OTHER  # one of two is not there
-    assert tuning(planned(args=ARGS), None) == UNTUNED
+STUDIES = [
+    result(0, 0.90, trial(1, 0.9, 0.90), trial(2, 0.8, 0.95)),
+    result(1, 0.92, trial(1, 0.9, 0.92, study=1), trial(2, 0.7, 0.80, study=1)),
+    result(2, 0.94, trial(1, 0.9, 0.94, study=2), trial(2, None, None, study=2)),
+]
+AGAIN = [trial(n, 0.9, score) for n, score in enumerate((0.89, 0.90, 0.91), start=1)]
 
 
-def test_each_arm_has_a_state():
-    cells = [planned(SGD, args=ARGS), planned(STEP, args=ARGS), planned(ADAM, args=ARGS)]
-    assert tunings(cells, {}) == dict.fromkeys((SGD, STEP, ADAM), UNTUNED)
-    assert tunings(cells, {"sgd": WINNER}) == {
-        SGD: SEARCHED, STEP: "searched under cosine", ADAM: UNTUNED,
-    }  # fmt: skip
+def test_what_studies_tell_by_hand():
+    tuning = tuning_of(SGD, STUDIES, AGAIN, SPACE, ACCURACY)
+    assert (tuning.studies, tuning.trials, tuning.diverged, tuning.repeats) == (3, 6, 1, 3)
+    assert tuning.sd_studies == pytest.approx(0.02)
+    assert tuning.sd_seeds == pytest.approx(0.01)
+    assert tuning.share == pytest.approx(0.75)  # 1 - (0.01 / 0.02)^2
+    assert tuning.regret == pytest.approx((0.05 + 0 + 0) / 3)
+
+
+def test_seeds_that_spread_more_than_studies_leave_nothing_to_tuning():
+    wide = [trial(n, 0.9, score) for n, score in enumerate((0.5, 0.9), start=1)]
+    assert tuning_of(SGD, STUDIES, wide, SPACE, ACCURACY).share == 0
+    assert tuning_of(SGD, STUDIES, [], SPACE, ACCURACY).share is None
+
+
+def test_regret_turns_with_the_score():
+    studies = [result(0, 0.90, trial(1, 0.9, 0.90), trial(2, 0.8, 0.95))]
+    assert regret(studies, ACCURACY) == pytest.approx(0.05)
+    assert regret(studies, replace(ERROR)) == 0
+
+
+def test_the_share_near_the_best_counts_those_that_diverged_as_far():
+    trials = [trial(1, 0.9, 0.95), trial(2, 0.9, 0.945), trial(3, 0.9, 0.5), trial(4, None, None)]
+    assert near_best(trials, ACCURACY) == 0.5
+    assert near_best([trial(1, None, None)], ACCURACY) == 0
+
+
+def test_an_edge_is_that_of_the_best_of_all_trials():
+    low = trial(1, 0.99, 0.9, lr=0.00101)
+    assert tuning_of(SGD, [result(0, 0.9, low)], [], SPACE, ACCURACY).edges == ("lr",)
+    worse = replace(low, validation_score=0.1)
+    inside = result(0, 0.9, worse, trial(2, 0.9, 0.9))
+    assert tuning_of(SGD, [inside], [], SPACE, ACCURACY).edges == ()
+
+
+def test_a_fresh_study_is_held_against_the_predicted_interval():
+    low, high = prediction_interval([0.90, 0.92, 0.94])
+    for value, holds in ((low + 1e-9, True), (low - 1e-9, False), (None, False)):
+        fresh = confirmation(STUDIES, result(1000, value), ACCURACY)
+        assert (fresh.low, fresh.high) == (low, min(high, 1.0))
+        assert fresh.holds == holds
+    assert confirmation(STUDIES[:1], result(1000, 0.9), ACCURACY) is None

@@ -23,11 +23,13 @@ from optbench.evaluation.verdict import (
     advantage,
     holm,
     judge_all,
+    judge_equivalence,
     judge_measured,
     judge_ordering,
     judge_ratio,
     judge_value,
     pooled_spread,
+    share_ahead,
 )
 
 # From a table of Student's t.
@@ -207,33 +209,64 @@ def test_a_decisive_number_is_given_only_where_it_is_needed(difference, sd, df, 
     assert result.decisive_n is None or result.decisive_n > n
 
 
-def seeds(*scores: float) -> dict[int, float]:
-    return dict(enumerate(scores))
-
-
-A, B = seeds(0.95, 0.97, 0.96), seeds(0.90, 0.94, 0.92)
+A, B = [0.95, 0.97, 0.96, 0.96, 0.96], [0.90, 0.94, 0.92, 0.92, 0.92]
 
 
 def test_an_advantage_by_hand():
-    # Means 0.96 and 0.92; variances 1e-4 and 4e-4; SE^2 = 5e-4 / 3; Welch's df = 50 / 17.
+    # Means 0.96 and 0.92; variances 5e-5 and 2e-4; SE^2 = 2.5e-4 / 5; Welch's df = 100 / 17.
     result = advantage(A, B)
-    error, df = math.sqrt(5e-4 / 3), 50 / 17
+    error, df = math.sqrt(5e-5), 100 / 17
     half = stats.t.ppf(0.975, df) * error
     assert result.difference == pytest.approx(0.04)
     assert (result.low, result.high) == pytest.approx((0.04 - half, 0.04 + half))
     assert result.p == pytest.approx(2 * stats.t.sf(0.04 / error, df))
-    assert (result.first_n, result.second_n) == (3, 3)
-    # Differences 0.05, 0.03, 0.04: mean 0.04, sd 0.01; t(0.975, 2) = 4.302653.
-    assert result.paired.low == pytest.approx(0.04 - 4.302653 * 0.01 / math.sqrt(3), abs=1e-8)
-    assert result.paired.correlation == pytest.approx(1.0)
-    assert result.paired.n == 3
+    assert (result.first_n, result.second_n, result.ahead) == (5, 5, 1.0)
 
 
-@pytest.mark.parametrize(("n", "margin"), [((3, 3), 0.0), ((2, 7), 0.01), ((10, 4), -0.02)])
+def test_of_fewer_than_five_studies_a_side_no_test_is_made():
+    for first, second in ((A[:4], B), (A, B[:4])):
+        result = advantage(first, second)
+        assert result.p is None
+        assert result.low < result.difference < result.high
+        assert judge_ordering(result, p=result.p) == UNDECIDED
+    assert judge_ordering(advantage(A, B), p=advantage(A, B).p) == SUPPORTED  # the control
+
+
+def test_the_share_ahead_is_that_of_all_pairs_and_mann_and_whitneys():
+    assert share_ahead([3, 1], [2, 1]) == (1 + 1 + 0 + 0.5) / 4
+    assert share_ahead([1], [2, 3]) == 0
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(0, 1, 6), rng.normal(0.5, 1, 9)
+    u = stats.mannwhitneyu(first, second).statistic
+    assert share_ahead(first.tolist(), second.tolist()) == pytest.approx(u / (6 * 9))
+
+
+def test_an_equivalence_is_that_of_two_one_sided_tests():
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(0.9, 0.003, 8).tolist(), rng.normal(0.9, 0.005, 6).tolist()
+    for margin in (0.001, 0.003, 0.005, 0.01, 0.02):
+        below, above = (
+            stats.ttest_ind(first, [x + shift for x in second], equal_var=False, alternative=side)
+            for shift, side in ((margin, "less"), (-margin, "greater"))
+        )
+        result = judge_equivalence(first, second, margin=margin)
+        assert (result.verdict == SUPPORTED) == (max(below.pvalue, above.pvalue) <= 0.05)
+    wide = stats.ttest_ind(first, second, equal_var=False).confidence_interval(0.90)
+    assert (result.low, result.high) == pytest.approx((wide.low, wide.high))
+
+
+def test_arms_that_differ_are_not_equivalent_and_few_or_equal_ones_undecided():
+    assert judge_equivalence(A, B, margin=0.005).verdict == REFUTED
+    assert judge_equivalence(A, B, margin=0.04).verdict == UNDECIDED
+    assert judge_equivalence(A[:4], B, margin=0.1).verdict == UNDECIDED
+    assert judge_equivalence([0.9] * 5, [0.9] * 5, margin=0.1).verdict == UNDECIDED
+
+
+@pytest.mark.parametrize(("n", "margin"), [((5, 5), 0.0), ((5, 17), 0.01), ((10, 6), -0.02)])
 def test_an_advantage_is_scipys_welch_test(n, margin):
     rng = np.random.default_rng(sum(n))
     first, second = (rng.normal(0.9, sd, k).tolist() for sd, k in zip((0.01, 0.03), n, strict=True))
-    result = advantage(seeds(*first), seeds(*second), margin=margin)
+    result = advantage(first, second, margin=margin)
     test = stats.ttest_ind([value - margin for value in first], second, equal_var=False)
     interval = test.confidence_interval(0.95)
     assert result.p == pytest.approx(test.pvalue, rel=1e-9)
@@ -245,7 +278,7 @@ def test_an_advantage_is_scipys_welch_test(n, margin):
 
 
 def test_an_arm_without_spread_is_judged_by_the_other():
-    result = advantage(seeds(0.9, 0.9, 0.9), seeds(0.8, 0.81, 0.82))
+    result = advantage([0.9, 0.9, 0.9], [0.8, 0.81, 0.82])
     half = 4.302653 * 0.01 / math.sqrt(3)  # t(0.975, 2): the second's alone
     assert (result.low, result.high) == pytest.approx((0.09 - half, 0.09 + half), abs=1e-7)
 
@@ -256,17 +289,13 @@ def test_a_margin_moves_the_test_and_not_the_interval():
     assert demanding.p == pytest.approx(1.0)
 
 
-def test_pairs_are_of_equal_seeds():
-    result = advantage({0: 0.9, 1: 0.8, 7: 0.1}, {1: 0.7, 0: 0.6, 9: 0.5})
-    assert result.paired.n == 2
-    assert result.paired.difference == pytest.approx((0.3 + 0.1) / 2)
-    assert advantage({0: 0.9}, {1: 0.8}).paired is None
+HIGH, LOW = np.linspace(0.95, 0.951, 5), np.linspace(0.94, 0.941, 5)
 
 
 def test_orderings_are_supported_refuted_or_undecided():
-    better = advantage(seeds(*np.linspace(0.95, 0.951, 5)), seeds(*np.linspace(0.94, 0.941, 5)))
+    better = advantage(HIGH.tolist(), LOW.tolist())
     assert judge_ordering(better, p=better.p) == SUPPORTED
-    worse = advantage(seeds(*np.linspace(0.94, 0.941, 5)), seeds(*np.linspace(0.95, 0.951, 5)))
+    worse = advantage(LOW.tolist(), HIGH.tolist())
     assert judge_ordering(worse, p=worse.p) == REFUTED
     assert judge_ordering(better, p=math.nan) == UNDECIDED
     assert judge_ordering(better, p=0.051) == UNDECIDED  # what Holm may leave of it
@@ -274,11 +303,11 @@ def test_orderings_are_supported_refuted_or_undecided():
 
 
 def test_runs_without_spread_or_alone_decide_nothing():
-    for first, second in (({0: 0.9}, B), (seeds(0.9, 0.9), seeds(0.8, 0.8))):
+    for first, second in (([0.9], B), ([0.9, 0.9], [0.8, 0.8])):
         result = advantage(first, second)
         assert (result.low, result.high, result.p) == (None, None, None)
         assert judge_ordering(result, p=result.p) == UNDECIDED
-    assert advantage({}, B) is None
+    assert advantage([], B) is None
 
 
 def test_several_orderings_are_a_claim_that_needs_all():
@@ -293,18 +322,19 @@ def test_an_ordering_of_equals_is_decided_at_most_once_in_twenty():
     wrong = 0
     for _ in range(SIMULATIONS // 2):
         first, second = rng.normal(0, 1, 5), rng.normal(0, 2, 5)
-        result = advantage(seeds(*first), seeds(*second))
+        result = advantage(first.tolist(), second.tolist())
         wrong += judge_ordering(result, p=result.p) != UNDECIDED
     assert at_most(wrong, SIMULATIONS // 2)
     assert wrong / (SIMULATIONS // 2) > 0.02
 
 
-@given(st.lists(st.integers(9000, 9999), min_size=4, max_size=12))
+@given(st.lists(st.integers(9000, 9999), min_size=4, max_size=14))
 def test_an_ordering_turned_around_has_the_opposite_advantage(correct):
     scores = [count / 10_000 for count in correct]
-    first, second = seeds(*scores[::2]), seeds(*scores[1::2])
+    first, second = scores[::2], scores[1::2]
     forth, back = advantage(first, second), advantage(second, first)
     assert forth.difference == pytest.approx(-back.difference, abs=1e-12)
+    assert forth.ahead == pytest.approx(1 - back.ahead)
     assert forth.p == (back.p if back.p is None else pytest.approx(back.p, abs=1e-9))
 
 
