@@ -27,15 +27,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("workload")
     run = read_plan(plan_of(parser.parse_args().workload) / "run.json")
+    name = f"{run.workload}/run"
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if run.settings.devices > 1 and not is_launched():
         launch(run.settings.devices)
     elif is_launched() and not is_first():
         logging.disable()
-        train(run, f"{run.workload}/run", CHECKPOINTS / run.workload)
+        train(run, name, CHECKPOINTS / name)
         leave()
     else:
-        train_and_store(run, f"{run.workload}/run", CHECKPOINTS / run.workload)
+        train_and_store(run, name, CHECKPOINTS / name)
         leave()
 
 

@@ -142,7 +142,7 @@ class Project:
     def narrow(self, workload: str) -> None:
         """Leaves one optimizer and one arm of a room."""
         room = self.read_params(workload)
-        room["suite"] |= {"optimizers": ["sgd"], "schedules": ["cosine"]}
+        room["suite"]["arms"] = ["sgd-cosine"]
         room["optimizers"] = {"sgd": room["optimizers"]["sgd"]}
         room["search"]["space"] = {"sgd": room["search"]["space"]["sgd"]}
         self.write_params(room, workload)
@@ -179,7 +179,7 @@ def executed(output: str) -> list[str]:
 
 
 def index_of(*workloads: str) -> str:
-    """The project's reports/dvc.yaml with these workloads in place of those with cells."""
+    """The project's reports/dvc.yaml with these workloads in place of those with studies."""
     text = (ROOT / "reports/dvc.yaml").read_text()
     first, *others = [line for line in text.splitlines(keepends=True)
                       if re.fullmatch(r" +- reports/[a-z]+[0-9]*-[^/]+\n", line)]  # fmt: skip
@@ -201,9 +201,9 @@ def copy_tracked_files(target: Path) -> None:
 
 
 def shrink(project: Project) -> None:
-    """Leaves two small workloads of digits: 2 optimizers x 2 schedules, and one cell; an epoch.
+    """Leaves two small workloads of digits: 2 optimizers x 2 schedules, and one arm; an epoch.
 
-    Those that claims are of stay, without cells.
+    Those that claims are of stay, without studies.
     """
     claims = yaml.safe_load((project.folder / "claims.yaml").read_text())
     claimed = {claim["workload"] for claim in claims["claims"] if "workload" in claim}
@@ -217,23 +217,25 @@ def shrink(project: Project) -> None:
     for room in rooms.iterdir():
         if room.name not in {"digits-cnn", *claimed}:
             shutil.rmtree(room)
-    for name in ("plan", "search/trials"):
-        shutil.rmtree(rooms / "digits-cnn" / name, ignore_errors=True)
-    for path in (rooms / "digits-cnn/search").glob("[tl]*"):
-        path.unlink()
-    (rooms / "digits-cnn/search/winners.yaml").write_text("{}\n")
+        elif room.name != "digits-cnn":
+            params = project.read_params(room.name)
+            params["suite"] |= {"studies": [], "repeated": [], "fresh": []}
+            project.write_params(params, room.name)
+    shutil.rmtree(rooms / "digits-cnn/plan", ignore_errors=True)
+    shutil.rmtree(rooms / "digits-cnn/control", ignore_errors=True)
     project.set("workload", "digits-cnn")
     project.set("schedule", "cosine")
     room = project.read_params("digits-cnn")
-    grid = {"optimizers": ["sgd", "adam"], "schedules": ["cosine", "step"], "arms": []}
-    room["suite"] = {**grid, "seeds": [0]}
+    arms = [f"{name}-{schedule}" for name in ("sgd", "adam") for schedule in ("cosine", "step")]
+    room["suite"] = {"arms": arms, "studies": [0], "repeated": [], "fresh": []}
     room["settings"]["budget"] = {"epochs": 1}
-    room["search"] |= {"trials": 2, "budget": {"epochs": 1}}
-    for name in room["optimizers"].keys() - {*grid["optimizers"], "radam"}:
+    room["search"]["trials"], room["best"] = 2, {}
+    del room["control"]
+    for name in room["optimizers"].keys() - {"sgd", "adam", "radam"}:
         del room["optimizers"][name], room["search"]["space"][name]
     project.write_params(room, "digits-cnn")
     shutil.copytree(rooms / "digits-cnn", rooms / SECOND_WORKLOAD)
-    room["name"], room["suite"]["seeds"] = SECOND_WORKLOAD, [1]
+    room["name"], room["suite"]["studies"] = SECOND_WORKLOAD, [1]
     room["settings"]["batch_size"] = 128
     project.write_params(room, SECOND_WORKLOAD)
     project.narrow(SECOND_WORKLOAD)

@@ -12,7 +12,7 @@ from tests.conftest import SECOND_WORKLOAD, Project, copy_tracked_files, execute
 # Of processor time, which other load on the machine hardly touches; a quiet machine needs no more.
 REFUSAL_LIMIT_S = 3.0
 NO_OP_LIMIT_S = 4.0
-CELLS = {f"train@{optimizer}-{schedule}-0" for optimizer in ("sgd", "adam")
+STUDIES = {f"study@{optimizer}-{schedule}-0" for optimizer in ("sgd", "adam")
          for schedule in ("cosine", "step")}  # fmt: skip
 VALIDATION = {"validate", "room-validate"}
 REPORTING = {"evaluate", "report", "score@digits-cnn"}
@@ -26,7 +26,7 @@ def cpu_s() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def test_first_run_trained_every_cell_and_rendered_the_report(project: Project):
+def test_first_run_carried_out_every_study_and_rendered_the_report(project: Project):
     folder = project.folder / "reports/digits-cnn"
     table = (folder / "results.md").read_text()
     assert all(f"| [{name}](" in table for name in ("sgd", "adam"))
@@ -40,7 +40,7 @@ def test_second_repro_runs_nothing(project: Project):
 
 
 def test_the_committed_results_are_valid_and_a_no_op_is_quick(tmp_path: Path):
-    """The project itself, as somebody gets it; the time is that of a suite of 180 cells."""
+    """The project itself, as somebody gets it; the time is that of a suite of 400 studies."""
     project = Project(tmp_path)
     copy_tracked_files(tmp_path)
     project.run("git", "init", "-q")
@@ -106,7 +106,7 @@ def test_exp_run_trains_one_run_and_gives_a_row_with_its_accuracy(project: Proje
         ("override.lr=-0.1", "override.lr: got -0.1: must be greater than 0"),
         ("override.device=cuda:999", "override.device: got 'cuda:999': must be auto, cpu"),
         (f"{FILE}:optimizers.sgd.lr=-1", "optimizers.sgd.lr: got -1: must be greater than 0"),
-        (f"{FILE}:suite.optimizers=[]", "suite.optimizers: got none"),
+        (f"{FILE}:suite.studies=[-1]", "suite.studies: got -1: must be from 0 to 999"),
         (f"{FILE}:settings.network_args.width=0", "settings.network_args.width: got 0"),
     ],
 )
@@ -118,12 +118,12 @@ def test_a_bad_value_is_refused_before_anything_runs(project: Project, override,
     assert refused.returncode != 0
     assert message in refused.stdout
     assert f"git restore {file}" in refused.stdout
-    assert not {"run", *CELLS} & set(executed(refused.stdout))
+    assert not {"run", *STUDIES} & set(executed(refused.stdout))
     project.run("git", "restore", file)
     assert project.repro() == []
 
 
-def test_a_one_off_override_trains_the_run_and_no_cell(project: Project):
+def test_a_one_off_override_trains_the_run_and_no_study(project: Project):
     output = project.run("dvc", "exp", "run", "-S", "override.lr=0.003").stdout
     assert "sgd / cosine / seed 0 with lr 0.003: test accuracy" in output
     assert project.read_params()["override"]["lr"] == 0.003
@@ -133,44 +133,66 @@ def test_a_one_off_override_trains_the_run_and_no_cell(project: Project):
     assert not [path for path in changed if "/suite/" in path]
 
 
-def test_a_hyper_parameter_reruns_its_cells_and_going_back_runs_nothing(project: Project):
-    before = project.read_params(ROOM)["optimizers"]["adam"]["lr"]
-    project.set("optimizers.adam.lr", 0.0123, ROOM)
-    cells = {"train@adam-cosine-0", "train@adam-step-0"}
-    assert set(project.repro()) == {"room-validate", *cells, *REPORTING}
-    project.set("optimizers.adam.lr", before, ROOM)
+def test_a_space_reruns_its_studies_and_going_back_runs_nothing(project: Project):
+    before = project.read_params(ROOM)["search"]["space"]["adam"]["lr"]
+    project.set("search.space.adam.lr", [bound * 2 for bound in before], ROOM)
+    studies = {"study@adam-cosine-0", "study@adam-step-0"}
+    assert set(project.repro()) == {"room-validate", *studies, *REPORTING}
+    project.set("search.space.adam.lr", before, ROOM)
     assert project.repro() == []
     assert project.run("git", "diff", "HEAD", "--stat", "--", "results").stdout == ""
 
 
-def test_an_exception_makes_its_arm_stale_alone(project: Project):
-    project.set("exceptions.adam-step", {"lr": 0.0123}, ROOM)
-    assert project.stale() == {"train@adam-step-0", "evaluate"}
-    plan = project.json(f"workloads/{ROOM}/plan/suite/adam-step.json")
-    assert plan["optimizer_args"]["lr"] == 0.0123
+def test_the_best_trials_go_into_the_single_run_and_make_no_study_stale(project: Project):
+    diff = project.run("optbench", "best", ROOM).stdout
+    assert diff.count("# best of 2 trials") == 4
+    assert project.stale() == {"run"}
+    best = project.read_params(ROOM)["best"]["sgd-cosine"]
+    output = project.run("dvc", "repro").stdout
+    assert executed(output) == ["run", "score@digits-cnn"]
+    args = project.json(f"results/{ROOM}/run/run.json")["optimizer_args"]
+    assert {name: args[name] for name in best} == best
+    assert "of the 2 trials of sgd / cosine, and than" in output
+    assert "its values: best of 2 trials, by validation" in output
+    assert "no change" in project.run("optbench", "best", ROOM).stdout
+    project.set("best.sgd-cosine.lr", 0.0123, ROOM)  # the control: not those of a trial
+    assert "its values" not in project.run("dvc", "repro").stdout
 
 
 def test_a_room_s_own_value_is_reached_by_an_experiment(project: Project):
-    cell = f"workloads/{ROOM}/dvc.yaml:train@sgd-cosine-0"
-    output = project.run("dvc", "exp", "run", "-S", f"{FILE}:optimizers.sgd.lr=0.5", cell).stdout
-    assert executed(output) == ["room-validate", "train@sgd-cosine-0"]
+    study = f"workloads/{ROOM}/dvc.yaml:study@sgd-cosine-0"
+    value = f"{FILE}:optimizers.sgd.momentum=0.5"
+    output = project.run("dvc", "exp", "run", "-S", value, study).stdout
+    assert executed(output) == ["room-validate", "study@sgd-cosine-0"]
     run = project.json(f"results/{ROOM}/suite/sgd-cosine-0/run.json")
-    assert run["optimizer_args"]["lr"] == 0.5
+    assert run["optimizer_args"]["momentum"] == 0.5
 
 
-def test_a_schedule_makes_its_cells_stale(project: Project):
+def test_a_schedule_makes_its_studies_stale(project: Project):
     project.set("schedules.step.gamma", 0.2)
-    assert project.stale() == {"train@sgd-step-0", "train@adam-step-0", "evaluate"}
+    assert project.stale() == {"study@sgd-step-0", "study@adam-step-0", "evaluate"}
 
 
-def test_an_arm_by_name_is_trained_beside_the_grid(project: Project):
-    project.set("suite.arms", ["adam-one_cycle"], ROOM)
-    assert set(project.repro()) == {"room-validate", "train-arm@adam-one_cycle-0", *REPORTING}
-    assert "one_cycle" in (project.folder / "reports/digits-cnn/results.md").read_text()
-    project.set("suite.arms", ["sgd-one_cycle", "adam-one_cycle"], ROOM)  # inserted before it
-    assert project.stale() == {
-        "train-arm@sgd-one_cycle-0", "evaluate", "report", "score@digits-cnn",
+def test_arms_of_each_tuning_repeated_winners_and_fresh_studies(project: Project):
+    arms = project.read_params(ROOM)["suite"]["arms"]
+    added = ["sgd-cosine-untuned", "adam-cosine-published"]
+    project.set("suite.arms", [*added, *arms], ROOM)
+    project.set("suite.repeated", ["sgd-cosine"], ROOM)
+    project.set("suite.fresh", ["adam-step"], ROOM)
+    assert set(project.repro()) == {
+        "room-validate", *(f"study@{arm}-0" for arm in added), "repeat@sgd-cosine",
+        "fresh@adam-step", *REPORTING,
     }  # fmt: skip
+    results = project.folder / f"results/{ROOM}"
+    assert len((results / "repeats/sgd-cosine.csv").read_text().splitlines()) == 6
+    runs = [project.json(f"results/{ROOM}/suite/{arm}-0/run.json") for arm in added]
+    assert [run["settings"]["train_split"] for run in runs] == ["holdout", "full"]
+    assert runs[0]["optimizer_args"]["lr"] == 0.1
+    fresh = project.json(f"results/{ROOM}/fresh/adam-step/run.json")
+    assert fresh["seed"] in (2000, 2001)
+    page = (project.folder / "reports/digits-cnn/results.md").read_text()
+    assert "as published" in page
+    assert "untuned" in page
 
 
 def test_switching_the_workload_there_and_back_runs_nothing(project: Project):
@@ -207,7 +229,7 @@ def test_plotting_and_evaluation_code_retrain_nothing(project: Project):
 )
 def test_what_changes_no_result_of_these_optimizers_retrains_nothing(project: Project, file, edit):
     project.edit(f"src/optbench/{file}", f"\n{edit}\n")
-    assert not {"run", "cost@sgd", *CELLS} & project.stale()
+    assert not {"run", "cost@sgd", *STUDIES} & project.stale()
 
 
 def test_the_target_accuracy_retrains_nothing(project: Project):
@@ -215,37 +237,26 @@ def test_the_target_accuracy_retrains_nothing(project: Project):
     assert project.stale() == {"evaluate", "report", "score@digits-cnn"}
 
 
-def test_training_code_makes_every_cell_stale(project: Project):
+def test_training_code_makes_every_study_stale(project: Project):
     """The control: an edit that must retrain does."""
     project.edit("src/optbench/training/loop.py", "\nEDITED = 1\n")
-    assert {"run", "cost@sgd", *CELLS} <= project.stale()
+    assert {"run", "cost@sgd", *STUDIES} <= project.stale()
 
 
 def test_removing_an_optimizer_runs_evaluate_and_report_alone(project: Project):
-    project.set("suite.optimizers", ["sgd"], ROOM)
+    project.set("suite.arms", ["sgd-cosine", "sgd-step"], ROOM)
     assert set(project.repro()) == {"room-validate", *REPORTING}
     assert "| [adam](" not in (project.folder / "reports/digits-cnn/results.md").read_text()
 
 
-def test_a_suite_without_seeds_still_scores_the_single_run(project: Project):
-    project.set("suite.seeds", [], ROOM)
+def test_a_suite_without_studies_still_scores_the_single_run(project: Project):
+    project.set("suite.studies", [], ROOM)
     assert set(project.repro()) == {"room-validate", *REPORTING}
     assert "Not run" in (project.folder / "reports/digits-cnn/results.md").read_text()
-    assert project.json("reports/run.json")["suite_size"] == 0
+    assert project.json("reports/run.json")["trials"] == 0
 
 
-def test_a_baseline_outside_of_its_band_gives_the_single_run_no_rank(project: Project):
-    file = project.folder / "claims.yaml"
-    band = "  digits-cnn: {arm: sgd-cosine, low: 0.998, high: 0.999, source: x}\n"
-    file.write_text(file.read_text().replace("baselines:\n", f"baselines:\n{band}"))
-    assert project.json("reports/run.json")["rank"] is not None  # the control
-    output = project.run("dvc", "repro").stdout
-    assert executed(output) == ["report", "score@digits-cnn"]
-    assert "No rank is given: the baseline sgd / cosine has a mean of " in output
-    assert project.json("reports/run.json")["rank"] is None
-
-
-def test_evaluate_names_a_missing_cell(project: Project):
+def test_evaluate_names_a_missing_study(project: Project):
     (project.folder / "results/digits-cnn/suite/adam-step-0/metrics.json").unlink()
     command = ("env", "PYTHONPATH=src", "python", "stages/evaluate.py", "digits-cnn")
     done = project.run(*command, check=False)
@@ -257,15 +268,13 @@ def test_evaluate_names_a_missing_cell(project: Project):
 def test_evaluate_refuses_a_result_that_is_not_the_planned_run(project: Project):
     file = project.folder / "workloads/digits-cnn/plan/suite/adam-step.json"
     planned = json.loads(file.read_text())
-    planned["optimizer_args"]["lr"] *= 2
+    planned["run"]["settings"]["batch_size"] *= 2
     file.write_text(json.dumps(planned))
     command = ("env", "PYTHONPATH=src", "python", "stages/evaluate.py", "digits-cnn")
     refused = project.run(*command, check=False)
     assert refused.returncode == 1
     assert "digits-cnn/adam-step-0" in refused.stdout
-    lr = planned["optimizer_args"]["lr"]
-    assert f"{lr / 2:g}" in refused.stdout
-    assert f"{lr:g}" in refused.stdout
+    assert "settings.batch_size is 64 in the result and 128 in the plan" in refused.stdout
     assert "dvc repro" in refused.stdout
     assert "Traceback" not in refused.stdout
     project.run("git", "restore", ".")
@@ -274,14 +283,14 @@ def test_evaluate_refuses_a_result_that_is_not_the_planned_run(project: Project)
 
 def test_the_plan_says_what_will_train(project: Project):
     assert "nothing will train" in project.run("optbench", "plan").stdout
-    project.set("optimizers.adam.lr", 0.0123, ROOM)
+    project.set("search.space.adam.lr", [0.001, 0.316], ROOM)
     output = project.run("optbench", "plan").stdout
-    assert "no single run and 2 of 4 cells will train: about" in output
+    assert "no single run and 2 studies will train: about" in output
 
 
 def test_the_plan_of_a_fresh_clone_counts_the_single_run_alone(fresh_clone: Project):
     output = fresh_clone.run("optbench", "plan").stdout
-    assert "the single run and 0 of 4 cells will train: about" in output
+    assert "the single run and 0 studies will train: about" in output
 
 
 def test_a_queued_experiment_succeeds_whatever_is_edited_meanwhile(project: Project):
@@ -325,17 +334,17 @@ def test_no_shell_carries_out_what_stands_in_params(project: Project, text):
     before = project.read_params(ROOM)
     places = {
         "name": ["validate", "run", "evaluate", "report"],
-        "suite.seeds": [f"train@sgd-cosine-{text}"],
-        "suite.optimizers": [f"train@{text}-cosine-0"],
-        "suite.schedules": [f"train@sgd-{text}-0"],
-        "suite.arms": [f"train-arm@{text}-0"],
+        "suite.studies": [f"study@sgd-cosine-{text}"],
+        "suite.arms": [f"study@{text}-0"],
+        "suite.repeated": [f"repeat@{text}"],
+        "suite.fresh": [f"fresh@{text}"],
         "optimizers": [f"cost@{text}"],
     }
     for place, stages in places.items():
         value = {text: {"lr": 0.1}} if place == "optimizers" else [text]
         project.set(place, text if place == "name" else value, ROOM)
         targets = [f"{room}/{files}:{stage}" for stage in stages]
-        for target in [*targets, f"{room}/search/dvc.yaml:search@{text}"]:
+        for target in targets:
             done = project.run("dvc", "repro", "-s", target, check=False)
             assert done.returncode != 0
             assert not list(project.folder.rglob("touched"))

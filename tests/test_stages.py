@@ -10,12 +10,12 @@ from tests.warm import warm
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("train digits-cn sgd-cosine 0", "workloads/digits-cn/plan/suite/sgd-cosine.json cannot"),
-        ("train digits-cnn sgdd-cosine 0", "plan/suite/sgdd-cosine.json cannot be read"),
+        ("study digits-cn sgd-cosine 0", "workloads/digits-cn/plan/suite/sgd-cosine.json cannot"),
+        ("study digits-cnn sgdd-cosine 0", "plan/suite/sgdd-cosine.json cannot be read"),
+        ("repeat digits-cnn sgdd-cosine", "plan/suite/sgdd-cosine.json cannot be read"),
         ("train digits-cn", "workloads/digits-cn/plan/run.json cannot be read"),
         ("cost digits-cnn sgdd", "plan/cost/sgdd.json cannot be read"),
-        ("search digits-cnn sgdd", "plan/search/sgdd.json cannot be read"),
-        ("collect digits-cn", "unknown workload 'digits-cn': did you mean 'digits-cnn'?"),
+        ("control digits-vit", "plan/control.json cannot be read"),
         ("validate digits-cn", "unknown workload 'digits-cn': did you mean 'digits-cnn'?"),
         ("evaluate digits-cn", "unknown workload 'digits-cn': did you mean 'digits-cnn'?"),
         ("report digits-cn", "unknown workload 'digits-cn': did you mean 'digits-cnn'?"),

@@ -104,8 +104,15 @@ def study_of(arm: Arm = SGD, trials: int = 3, space: Space = SPACE, **changes: A
                  trials=trials)  # fmt: skip
 
 
-def trial(number: int = 1, validation: float | None = 0.9, test: float | None = 0.8, *,
-          loss: float = 0.5, study: int = 0, lr: float = 0.01) -> Trial:
+def trial(
+    number: int = 1,
+    validation: float | None = 0.9,
+    test: float | None = 0.8,
+    *,
+    loss: float = 0.5,
+    study: int = 0,
+    lr: float = 0.01,
+) -> Trial:
     """A trial; without a test score it diverged."""
     has_validation = validation is not None and test is not None
     return Trial(

@@ -40,8 +40,9 @@ def outcomes(study: Study, number: int) -> list[Outcome]:
     ]
 
 
-def stored(study: Study = STUDY, number: int = 0, *, chosen: int | None = None,
-           **changes: Any) -> Path:
+def stored(
+    study: Study = STUDY, number: int = 0, *, chosen: int | None = None, **changes: Any
+) -> Path:
     """The folder of a study's result; `changes` to what its choice left behind."""
     every = outcomes(study, number)
     table = [trial_of(o, study, number, i) for i, o in enumerate(every, start=1)]

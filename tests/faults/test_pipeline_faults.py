@@ -12,10 +12,12 @@ from tests.faults.sites import FAILPOINT, is_killed, is_running, wait_until, wit
 
 from optbench.supervision.keeper import VARIABLE
 
-CELL = "digits-cnn/suite/sgd-cosine-0"
+NAME = "digits-cnn/sgd-cosine-0"
+STUDY = "digits-cnn/suite/sgd-cosine-0"
+CHECKPOINTS = f"studies/{NAME}/*/checkpoints/*/*.checkpoint"
 PLAN = "workloads/digits-cnn/dvc.yaml:validate"
-STAGE = f"workloads/digits-cnn/dvc.yaml:train@{Path(CELL).name}"
-TRAIN = ("env", "PYTHONPATH=src", "python", "stages/train.py", "digits-cnn", "sgd-cosine", "0")
+STAGE = f"workloads/digits-cnn/dvc.yaml:study@{Path(STUDY).name}"
+TRAIN = ("env", "PYTHONPATH=src", "python", "stages/study.py", "digits-cnn", "sgd-cosine", "0")
 
 
 def start_repro(project: Project, *targets: str) -> subprocess.Popen:
@@ -34,35 +36,35 @@ def flip(path: Path, index: int) -> None:
     path.write_bytes(content)
 
 
-def cell_files(project: Project) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in (project.folder / "results" / CELL).iterdir()}
+def study_files(project: Project) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (project.folder / "results" / STUDY).iterdir()}
 
 
 def test_dvc_repro_killed_leaves_no_trainer_and_goes_on(project: Project):
     project.set("settings.budget", {"epochs": 12}, "digits-cnn")
     project.repro(PLAN)
     project.run(*TRAIN)
-    expected = cell_files(project)
+    expected = study_files(project)
     project.run("git", "restore", "results")
     scratch = project.folder / "scratch"
     dvc = start_repro(project, STAGE)
-    wait_until(lambda: any(scratch.glob(f"checkpoints/{CELL}/*/*.checkpoint")), 60)
+    wait_until(lambda: any(scratch.glob(CHECKPOINTS)), 60)
     dvc.kill()
     dvc.wait()
-    holder = (scratch / f"locks/{CELL}.holder").read_text()
+    holder = (scratch / f"locks/{NAME}.holder").read_text()
     trainer = int(holder.split()[1])
     wait_until(lambda: not is_running(trainer), 10)
-    kept = max(scratch.glob(f"checkpoints/{CELL}/*/*.checkpoint"))
+    kept = max(scratch.glob(CHECKPOINTS))
     output = project.run("dvc", "repro", STAGE).stdout
-    assert f"{CELL}: goes on after step {int(kept.stem)} of {12 * 22}" in output
-    assert cell_files(project) == expected
+    assert f"goes on after step {int(kept.stem)} of {12 * 15}" in output
+    assert study_files(project) == expected
     assert project.repro(STAGE) == []
 
 
 def test_force_trains_again_from_the_start(project: Project):
     """A control: no state is left of a run that has succeeded."""
     output = project.run("dvc", "repro", "--force", "--single-item", STAGE).stdout
-    assert "step 22/22" in output
+    assert "step 15/15" in output
     assert "goes on" not in output
     assert project.run("git", "status", "--porcelain", "results").stdout == ""
 
@@ -80,13 +82,13 @@ def test_killed_while_rendering_the_report_is_whole_afterwards(project: Project)
 
 
 def test_a_damaged_result_is_named_and_made_again(project: Project):
-    path = project.folder / "results" / CELL / "metrics.json"
+    path = project.folder / "results" / STUDY / "metrics.json"
     at = path.read_bytes().index(b"test_score") + len(b'test_score": 0.9')
     flip(path, at)
     command = ("env", "PYTHONPATH=src", "python", "stages/evaluate.py", "digits-cnn")
     done = project.run(*command, check=False)
     assert done.returncode == 1
-    assert f"no valid result in results/{CELL}: metrics.json is damaged" in done.stdout
+    assert f"no valid result in results/{STUDY}: metrics.json is damaged" in done.stdout
     assert "Traceback" not in done.stdout
     project.repro()
     assert project.run("git", "status", "--porcelain").stdout == ""
@@ -105,9 +107,12 @@ def test_damaged_pixels_never_train(project: Project):
     assert project.run("git", "status", "--porcelain").stdout == ""
 
 
-def test_a_cell_that_diverges_is_a_result_and_the_suite_goes_on(project: Project):
-    project.set("exceptions.adam-cosine", {"lr": 1e30}, "digits-cnn")
-    assert "train@adam-cosine-0" in project.repro()
+def test_a_study_whose_trials_diverge_is_a_result_and_the_suite_goes_on(project: Project):
+    space = {name: {"lr": [1e27, 3.16e29], "weight_decay": [1e-6, 1e-3]} if name == "adam" else
+             {"lr": [1e-3, 0.316], "weight_decay": [1e-6, 1e-3]}
+             for name in ("sgd", "adam", "radam")}  # fmt: skip
+    project.set("search.space", space, "digits-cnn")
+    assert "study@adam-cosine-0" in project.repro()
     metrics = project.json("results/digits-cnn/suite/adam-cosine-0/metrics.json")
     assert metrics["diverged_at_step"] >= 1
     assert metrics["test_score"] is None
@@ -138,7 +143,7 @@ def test_two_pipelines_at_once_leave_one_another_alone(project: Project):
     project.set("settings.budget", {"epochs": 60}, "digits-cnn")
     first = start_repro(project)
     scratch = project.folder / "scratch"
-    wait_until(lambda: any(scratch.glob(f"checkpoints/{CELL}/*/*.checkpoint")), 60)
+    wait_until(lambda: any(scratch.glob(CHECKPOINTS)), 60)
     alone = project.run(*TRAIN, check=False)
     second = project.run("dvc", "repro", check=False)
     assert second.returncode != 0

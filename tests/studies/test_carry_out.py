@@ -110,7 +110,9 @@ def test_trials_that_nothing_is_held_out_for_are_refused(digits):
     with pytest.raises(UsageError, match="holds out no validation set on digits"):
         carry_out_study(study_of(count=2, train_split="full"), 0)
     fixed = study_of(count=1, space={}, train_split="full")
-    assert carry_out_study(fixed, 0)[0][0].validation_score is None  # the control: nothing to choose
+    assert (
+        carry_out_study(fixed, 0)[0][0].validation_score is None
+    )  # the control: nothing to choose
 
 
 def test_the_cost_is_said_where_a_step_has_been_timed(study):

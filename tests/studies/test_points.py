@@ -47,6 +47,7 @@ def test_points_repeat_and_are_another_studys_or_another_arms_no_more():
 
 def test_points_fill_the_space_better_than_chance():
     """The control: as many independent points."""
+
     def discrepancy(points: list[list[float]]) -> float:
         return float(qmc.discrepancy(points))
 

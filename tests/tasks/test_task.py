@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from optbench.core.errors import UsageError
 from optbench.core.registry import load_score
 from optbench.params import signatures
+
 VALIDATION_EVERY = 10
 from optbench.training import assembly
 

@@ -118,15 +118,6 @@ def test_each_set_is_on_the_device_once(monkeypatch, split, count):
     assert len(built) == count
 
 
-def test_a_trial_is_judged_without_the_test_set(monkeypatch):
-    seen = scored_examples(monkeypatch)
-    training = prepare(digits_run(train_split="holdout"))
-    scores, diverged = train_module.validate(training)
-    assert not diverged
-    assert 0 < scores.score < 1
-    assert {whole for _, whole in seen} == {140}
-
-
 @pytest.mark.parametrize("split", ["full", "holdout"])
 @pytest.mark.parametrize("epochs", [5, 10, 30])
 def test_scoring_takes_its_share_of_the_examples_and_not_more(split, epochs):

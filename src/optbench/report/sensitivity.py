@@ -40,9 +40,15 @@ def expected_scores(contents: Contents) -> Figure:
     groups = families(names)
     figure, panels = grid(len(groups), width=6.6 if len(groups) == 1 else 3.3, height=2.8)
     # Of one trial some optimizers are far below all others.
-    later = [value for line in lines.values() for count, value in line.items() if count > 1]
+    later = [
+        value / score.factor
+        for line in lines.values()
+        for count, value in line.items()
+        if count > 1 or len(line) == 1
+    ]
     panels[0].set_xscale("log", base=2)
-    panels[0].set_ylim(*limits(score, [value / score.factor for value in later]))
+    if later:
+        panels[0].set_ylim(*limits(score, later))
     for panel, (family, members) in zip(panels, groups.items(), strict=True):
         labels = []
         for index, name in enumerate(names):
