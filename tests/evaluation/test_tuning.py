@@ -5,7 +5,7 @@ from tests.evaluation.examples import ACCURACY, ERROR, SGD, SPACE, outcome, tria
 
 from optbench.evaluation.evaluate import Result
 from optbench.evaluation.summary import prediction_interval
-from optbench.evaluation.tuning import confirmation, near_best, regret, tuning_of
+from optbench.evaluation.tuning import confirmation, edges_of, near_best, regret, tuning_of
 
 
 def result(number: int, test: float | None, *trials) -> Result:
@@ -48,12 +48,15 @@ def test_the_share_near_the_best_counts_those_that_diverged_as_far():
     assert near_best([trial(1, None, None)], ACCURACY) == 0
 
 
-def test_an_edge_is_that_of_the_best_of_all_trials():
-    low = trial(1, 0.99, 0.9, lr=0.00101)
-    assert tuning_of(SGD, [result(0, 0.9, low)], [], SPACE, ACCURACY).edges == ("lr",)
-    worse = replace(low, validation_score=0.1)
-    inside = result(0, 0.9, worse, trial(2, 0.9, 0.9))
-    assert tuning_of(SGD, [inside], [], SPACE, ACCURACY).edges == ()
+@pytest.mark.parametrize(("studies", "alarm"), [(5, 3), (10, 4), (20, 6)])
+def test_an_edge_is_where_more_studies_choose_it_than_chance_explains(studies, alarm):
+    """Binomial(n, 0.1): the smallest count with a tail of at most 2.5 %, from a table."""
+    for count in range(studies + 1):
+        winners = [trial(lr=0.00101 if n < count else 0.01) for n in range(studies)]
+        assert edges_of(winners, SPACE) == (("lr",) if count >= alarm else ())
+    # A trial at the edge that no study chose is none.
+    unchosen = result(0, 0.9, trial(1, 0.1, 0.9, lr=0.00101), trial(2, 0.9, 0.9))
+    assert tuning_of(SGD, [unchosen], [], SPACE, ACCURACY).edges == ()
 
 
 def test_a_fresh_study_is_held_against_the_predicted_interval():

@@ -1,11 +1,11 @@
 """Takes the best trials of all studies into the `best` of their workloads' params.yaml.
 
 The single run has them: of each arm that is tuned, the values of the best trial by validation over
-all of its studies. Shows the diff, and an alarm for each that lies at an end of its range.
+all of its studies. Shows the diff, and an alarm where studies choose the ends of a range.
 """
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from optbench.cli.commands import Parser
@@ -14,8 +14,9 @@ from optbench.cli.yaml_text import in_line, with_block
 from optbench.core.arm import TUNED, Arm
 from optbench.core.files import publish
 from optbench.core.run import WORKLOADS
-from optbench.core.space import EDGE, on_edge
-from optbench.evaluation.evaluate import RESULTS, read_results
+from optbench.core.space import EDGE
+from optbench.evaluation.evaluate import RESULTS, Result, read_results
+from optbench.evaluation.tuning import edges_of
 from optbench.params.load import Room, load_params, load_room, rooms
 from optbench.params.messages import PARAMS
 from optbench.params.plan import studies
@@ -48,20 +49,22 @@ def take_best(room: Room) -> None:
             for number in room.suite.studies
         ],
     )
-    path, pools = WORKLOADS / room.name / PARAMS, pooled_trials(room)
+    path = WORKLOADS / room.name / PARAMS
+    results = read_results(studies(room), room.suite.studies, room.score)
+    pools = pooled_trials(results)
     before = path.read_text(encoding="utf-8")
     after = with_block(before, "best", entries(room, pools))
     publish(path, after)
     lines = before.splitlines(keepends=True), after.splitlines(keepends=True)
     print("".join(difflib.unified_diff(*lines, f"a/{path}", f"b/{path}")) or f"{path}: no change")
-    for alarm in alarms(room, pools):
+    for alarm in alarms(room, results):
         print(alarm)
 
 
-def pooled_trials(room: Room) -> dict[Arm, list[Trial]]:
+def pooled_trials(results: Iterable[Result]) -> dict[Arm, list[Trial]]:
     """All trials of each tuned arm."""
     pools: dict[Arm, list[Trial]] = {}
-    for result in read_results(studies(room), room.suite.studies, room.score):
+    for result in results:
         if result.arm.tuning == TUNED:
             pools.setdefault(result.arm, []).extend(result.trials)
     return pools
@@ -77,16 +80,16 @@ def entries(room: Room, pools: Mapping[Arm, Sequence[Trial]]) -> dict[str, str]:
     }
 
 
-def alarms(room: Room, pools: Mapping[Arm, Sequence[Trial]]) -> list[str]:
-    """A sentence for each best trial that lies at an end of a range of its space."""
-    sentences = []
-    for arm, pool in pools.items():
-        best = choice(pool, room.score)
-        for name in on_edge(room.space(arm), best.hyper) if best.validation_score else ():
-            sentences.append(
-                f"ALARM: {room.name} / {arm}: the best {name}, {best.hyper[name]:g}, lies within "
-                f"{EDGE:.0%} of an end of its range: move search.space.{arm.optimizer} in "
-                f"{WORKLOADS / room.name / PARAMS}, of the same size, and run its studies again, "
-                "once"
-            )
-    return sentences
+def alarms(room: Room, results: Iterable[Result]) -> list[str]:
+    """A sentence for each range at whose ends more studies chose a point than chance explains."""
+    winners: dict[Arm, list[Trial]] = {}
+    for result in results:
+        if result.arm.tuning == TUNED:
+            winners.setdefault(result.arm, []).append(choice(result.trials, room.score))
+    return [
+        f"ALARM: {room.name} / {arm}: too many studies chose a {name} within {EDGE:.0%} of an end "
+        f"of its range: move search.space.{arm.optimizer} in {WORKLOADS / room.name / PARAMS}, of "
+        "the same size, and carry out its studies again, once"
+        for arm, chosen in winners.items()
+        for name in edges_of(chosen, room.space(arm))
+    ]

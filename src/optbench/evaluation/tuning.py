@@ -4,14 +4,17 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from scipy import stats
+
 from optbench.core.arm import Arm
 from optbench.core.score import Score
-from optbench.core.space import Space, on_edge
+from optbench.core.space import EDGE, Space, on_edge
 from optbench.evaluation.evaluate import Result
 from optbench.evaluation.expected import expected_scores
 from optbench.evaluation.summary import prediction_interval
 from optbench.studies.trials import Trial, choice
 
+ALARM = 0.025  # the chance of an edge in a dimension that does not matter
 NEAR = 0.01  # of the score's size: a trial that close to the best is as good
 
 
@@ -29,7 +32,7 @@ class Tuning:
     regret: float | None  # mean test score that choosing by validation has lost; at least 0
     near_best: float  # share of trials whose test score is within 1 % of the best
     expected: Mapping[int, float]  # test score of the best of so many trials
-    edges: Sequence[str]  # dimensions in which the best of all trials lies at an end of its range
+    edges: Sequence[str]  # dimensions in which a better point may lie outside, see `edges_of`
 
     @property
     def share(self) -> float | None:
@@ -69,7 +72,6 @@ def tuning_of(
     pooled = [trial for result in results for trial in result.trials]
     finals = [r.outcome.test_score for r in results if r.outcome.test_score is not None]
     again = [trial.test_score for trial in repeats if trial.test_score is not None]
-    best = choice(pooled, score)
     return Tuning(
         arm=arm,
         studies=len(results),
@@ -81,7 +83,22 @@ def tuning_of(
         regret=regret(results, score),
         near_best=near_best(pooled, score),
         expected=expected_scores(pooled, score),
-        edges=on_edge(space, best.hyper) if best.validation_score is not None else (),
+        edges=edges_of([choice(result.trials, score) for result in results], space),
+    )
+
+
+def edges_of(winners: Sequence[Trial], space: Space) -> tuple[str, ...]:
+    """The dimensions of which more studies chose a point at an end than chance explains.
+
+    An end is 5 % of a range, in decades, so in a dimension that does not matter one winner in ten
+    lies at one of the two. So many that this has a chance of 2.5 % or less are an alarm.
+    """
+    chosen = [on_edge(space, winner.hyper) for winner in winners]
+    counts = {name: sum(name in dimensions for dimensions in chosen) for name in space}
+    return tuple(
+        name
+        for name, count in counts.items()
+        if count and float(stats.binom.sf(count - 1, len(winners), 2 * EDGE)) <= ALARM
     )
 
 

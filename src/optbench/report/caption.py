@@ -175,8 +175,8 @@ def tuning(contents: Contents) -> list[str | Prose]:
         listed = [Prose.of(contents.mention(e.arm), f" ({', '.join(e.edges)})") for e in edges]
         sentences.append(
             Prose.of(
-                "Warning: the best of all trials lies on the edge of its space, and another one "
-                "may hold a better: ", Prose.join(", ", listed), ".",
+                "Warning: more studies chose a point at an end of a range than chance explains, "
+                "and another space may hold a better one: ", Prose.join(", ", listed), ".",
             )
         )  # fmt: skip
     return sentences
