@@ -7,9 +7,11 @@ live until the run ends, and serve training and scoring in turn.
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Literal, cast
 
@@ -87,8 +89,24 @@ def start_worker(_: int, *, parent: int) -> None:
 
     Torch's look at the parent misses one that ended before this process had started.
     """
+    # Signals that ask a run to end often go to its whole group; it still needs batches then, until
+    # its step is done.
+    os.setpgrp()
     ignore_corrupt_exif()
     end_with(parent)
+
+
+def start_tracker() -> None:
+    """Starts the process in which Python counts semaphores, so that no signal ends it.
+
+    It stays in the group, and left to itself ignores SIGINT and SIGTERM alone. What is blocked
+    where it is started is blocked there.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Loader:
@@ -128,7 +146,9 @@ class Loader:
     def _data_loader(self) -> DataLoader[Pixels | UsageError]:
         """One that serves what is put into its sampler; processes start with the first request."""
         require_shared_memory(images=self.shared_images, image_bytes=3 * self.reader.side**2)
-        if not self.workers:
+        if self.workers:
+            start_tracker()
+        else:
             ignore_corrupt_exif()
         options = {
             "multiprocessing_context": "spawn", "prefetch_factor": self.prefetch,
