@@ -29,6 +29,7 @@ from optbench.tasks.image_stream.views import evaluation_view, train_view
 
 SHARED_MEMORY = Path("/dev/shm")
 WORKERS = "OPTBENCH_WORKERS"  # overrules how many processes there are; it changes no bit
+PEERS = "LOCAL_WORLD_SIZE"  # torchrun's variable: the processes of a run on this machine
 
 Pixels = tuple[Tensor, Tensor]  # bytes [b, side, side, 3], and labels [b]
 
@@ -129,7 +130,7 @@ class Loader:
 
         Args:
             reader: what processes are given.
-            batch_size: the most images of a request.
+            batch_size: the most images of a request; of a share, where the run has several devices.
             workers: processes; 0: batches are read in this one, when they are asked for.
             prefetch: batches that each process has ready.
             pin_memory: whether batches go to memory from which a GPU can fetch them.
@@ -145,7 +146,11 @@ class Loader:
 
     def _data_loader(self) -> DataLoader[Pixels | UsageError]:
         """One that serves what is put into its sampler; processes start with the first request."""
-        require_shared_memory(images=self.shared_images, image_bytes=3 * self.reader.side**2)
+        # A run's processes on this machine look at the same time, and then fill it.
+        peers = int(os.environ.get(PEERS, 1))
+        require_shared_memory(
+            images=peers * self.shared_images, image_bytes=3 * self.reader.side**2
+        )
         if self.workers:
             start_tracker()
         else:
