@@ -40,8 +40,8 @@ class Keeper:
     seconds between two in place of that; 0 writes one after each step.
 
     On several devices the first process alone writes, and all end after the same step, once it has:
-    at each they ask one another for signals. While they score they do not, and who is left ends
-    with the first.
+    at each they ask one another for signals. While they score they do not: the first ends at once,
+    and who is left with it; another goes on to the next step.
     """
 
     def __init__(self, training: Training, checkpoints: Checkpoints) -> None:
@@ -51,6 +51,7 @@ class Keeper:
         self.every_s = DEFAULT_EVERY_S if chosen_s is None else chosen_s
         self.rest = 1 / SHARE if chosen_s is None else 0.0  # in writing times
         self.signal: int | None = None
+        self.scored_batches = 0
         self.write_s = self.longest_s = 0.0  # of a checkpoint; of a step
         self.saved_position: tuple[int, int] | None = None
 
@@ -58,7 +59,7 @@ class Keeper:
         """Takes over the signals that ask a process to end."""
         self.listening = ExitStack()
         self.listening.enter_context(handled_by(self._note, *EXIT_CODES))
-        self.listening.enter_context(watchdog(self._patience_s))
+        self.listening.enter_context(watchdog(self._patience_s, lambda: self.scored_batches))
         self.saved_at = self.stepped_at = time.monotonic()
         return self
 
@@ -93,6 +94,7 @@ class Keeper:
 
     def scored(self) -> None:
         """Ends the training where a signal has come."""
+        self.scored_batches += 1
         if self.training.world.is_first and self.signal:
             raise self._interrupted(self.signal)
 
