@@ -2,9 +2,11 @@
 
 import os
 import signal
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tests.training.test_devices import together
 
 from optbench.core.errors import UsageError
 from optbench.supervision.keeper import Interrupted, Keeper
@@ -30,11 +32,13 @@ def world() -> World:
     return World()
 
 
+def training_of(world: World) -> SimpleNamespace:
+    return SimpleNamespace(world=world, step=1, steps=9, course=SimpleNamespace(position=(0, 1)))
+
+
 @pytest.fixture
 def keeper(world: World):
-    training = SimpleNamespace(
-        world=world, step=1, steps=9, course=SimpleNamespace(position=(0, 1))
-    )
+    training = training_of(world)
     checkpoints = SimpleNamespace(save=lambda training: None)
     with Keeper(training, checkpoints) as watcher:
         yield watcher
@@ -56,6 +60,31 @@ def test_a_signal_of_another_process_ends_this_one(keeper, world):
 def test_control_without_a_signal_it_goes_on(keeper):
     keeper.step(1)
     keeper.scored()
+
+
+def test_none_ends_before_the_first_has_kept_the_step(tmp_path):
+    """However long it writes: who watches the processes ends all soon after one has ended."""
+    folder: Path = tmp_path / "seconds"
+    together("tests.supervision.slow_save", folder, 2)
+    kept, *ended = (float((folder / name).read_text()) for name in ("kept", "ended-0", "ended-1"))
+    assert kept <= min(ended)
+
+
+def test_the_first_waits_for_nobody_when_it_is_asked_while_it_scores(world):
+    """The others do not know of it."""
+    asked, kept = [], []
+    world.meanwhile = lambda: asked.append(True)
+    training = training_of(world)
+
+    def score() -> None:
+        with Keeper(training, SimpleNamespace(save=kept.append)) as keeper:
+            signal.raise_signal(signal.SIGTERM)
+            keeper.scored()
+
+    with pytest.raises(Interrupted):
+        score()
+    assert kept == [training]
+    assert not asked
 
 
 def failure(exitcode: int, message: object = None, file: str = "", timestamp: int = 1):

@@ -2,10 +2,15 @@
 
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from tests.conftest import ENVIRONMENT, ROOT
+from torch import distributed
+
+from optbench.core.errors import UsageError
+from optbench.supervision.process import as_stage
 
 STAGE = """
 import sys
@@ -56,3 +61,27 @@ def test_control_without_as_stage_both_end_in_a_traceback(tmp_path):
     assert "BrokenPipeError" in shell("STAGE | head -n 1", bare, tmp_path).stderr
     closed = "import sys\nfrom optbench.supervision import process\nprint(sys.stdout.isatty())\n"
     assert "NoneType" in shell("STAGE >&-", closed, tmp_path).stderr
+
+
+@pytest.mark.parametrize(("code", "is_left"), [(None, True), (143, True), (1, False)])
+def test_it_parts_from_other_processes_where_nothing_is_on_its_way(code, is_left, monkeypatch):
+    """At its end, and where it was asked to end; else what is on its way would be waited for."""
+    monkeypatch.delenv("DVC_STAGE", raising=False)
+
+    def stage() -> None:
+        with as_stage():
+            distributed.init_process_group(
+                "gloo", store=distributed.HashStore(), rank=0, world_size=1
+            )
+            if code:
+                error = UsageError("ended")
+                error.exit_code = code
+                raise error
+
+    with pytest.raises(SystemExit) if code else nullcontext():
+        stage()
+    try:
+        assert distributed.is_initialized() != is_left
+    finally:
+        if distributed.is_initialized():
+            distributed.destroy_process_group()

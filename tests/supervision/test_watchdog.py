@@ -17,13 +17,17 @@ import ctypes, signal, sys, threading, time
 from optbench.supervision.watchdog import watchdog
 
 signal.signal(signal.SIGTERM, lambda number, frame: print("heard", flush=True))
+scored = 0
 mutex, libc = ctypes.create_string_buffer(64), ctypes.CDLL(None)
-with watchdog(lambda: 0.5):
+with watchdog(lambda: 0.5, lambda: scored):
     threading.Timer(0.5, lambda: print("in the block", flush=True)).start()
     if sys.argv[1] == "stuck":
         libc.pthread_mutex_lock(mutex)
         libc.pthread_mutex_lock(mutex)
-    time.sleep(0.8)
+    if sys.argv[1] == "listening":
+        time.sleep(0.8)
+    for scored in range(20):
+        time.sleep(0.1 if sys.argv[1] == "scoring" else 0)
 time.sleep(1)
 print("left", flush=True)
 """
@@ -57,9 +61,18 @@ def test_control_one_that_hears_is_left_to_itself():
     assert output == "heard\nleft\n"
 
 
+def test_one_that_scores_meanwhile_has_its_time_again():
+    """Two seconds at half a second of patience; afterwards it is heard as ever."""
+    process = start("scoring")
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == 0, output
+    assert output == "heard\nleft\n"
+
+
 def test_it_gives_back_what_it_took():
     threads = threading.active_count()
-    with watchdog(lambda: 60.0):
+    with watchdog(lambda: 60.0, lambda: 0):
         taken = signal.set_wakeup_fd(-1)
         assert taken >= 0  # the control
         signal.set_wakeup_fd(taken)

@@ -39,8 +39,9 @@ class Keeper:
     writing is so slow that it would take over 2 % of the time. OPTBENCH_CHECKPOINT_S sets the
     seconds between two in place of that; 0 writes one after each step.
 
-    On several devices the first process alone writes, and all end after the same step: at each they
-    ask one another for signals. While they score they do not, and who is left ends with the first.
+    On several devices the first process alone writes, and all end after the same step, once it has:
+    at each they ask one another for signals. While they score they do not: the first ends at once,
+    and who is left with it; another goes on to the next step.
     """
 
     def __init__(self, training: Training, checkpoints: Checkpoints) -> None:
@@ -50,6 +51,7 @@ class Keeper:
         self.every_s = DEFAULT_EVERY_S if chosen_s is None else chosen_s
         self.rest = 1 / SHARE if chosen_s is None else 0.0  # in writing times
         self.signal: int | None = None
+        self.scored_batches = 0
         self.write_s = self.longest_s = 0.0  # of a checkpoint; of a step
         self.saved_position: tuple[int, int] | None = None
 
@@ -57,7 +59,7 @@ class Keeper:
         """Takes over the signals that ask a process to end."""
         self.listening = ExitStack()
         self.listening.enter_context(handled_by(self._note, *EXIT_CODES))
-        self.listening.enter_context(watchdog(self._patience_s))
+        self.listening.enter_context(watchdog(self._patience_s, lambda: self.scored_batches))
         self.saved_at = self.stepped_at = time.monotonic()
         return self
 
@@ -69,7 +71,8 @@ class Keeper:
     ) -> None:
         """Keeps a training that was interrupted, and gives the signals back.
 
-        Not before: weights that an optimizer puts in place for scoring are taken away by then.
+        Where it scored, not before: weights that an optimizer puts in place for that are taken away
+        by then.
         """
         if isinstance(error, Interrupted):
             self._save()
@@ -81,14 +84,19 @@ class Keeper:
         self.longest_s = max(self.longest_s, now - self.stepped_at)
         self.stepped_at = now
         # What all agree on: one that comes meanwhile is heard at the next step.
-        self._end_if_asked(self.training.world.largest(self.signal or 0))
+        if number := self.training.world.largest(self.signal or 0):
+            self._save()
+            # Others wait for the first, which has little time to write once one of them has ended.
+            self.training.world.largest(0)
+            raise self._interrupted(number)
         if self._is_due(self.every_s):
             self._save()
 
     def scored(self) -> None:
         """Ends the training where a signal has come."""
-        if self.training.world.is_first:
-            self._end_if_asked(self.signal or 0)
+        self.scored_batches += 1
+        if self.training.world.is_first and self.signal:
+            raise self._interrupted(self.signal)
 
     def point(self, point: Point, diagnostics: Sequence[Diagnostic]) -> None:
         """Keeps the training, unless the last checkpoint is too young for its cost."""
@@ -122,11 +130,9 @@ class Keeper:
             os.kill(os.getpid(), signal.SIGINT)
         self.signal = number
 
-    def _end_if_asked(self, number: int) -> None:
-        """Raises Interrupted where a signal has come; 0: none has."""
-        if not number:
-            return
-        raise Interrupted(
+    def _interrupted(self, number: int) -> Interrupted:
+        """The end that a signal asked for."""
+        return Interrupted(
             f"{signal.Signals(number).name}: stopped after step {self.training.step} of "
             f"{self.training.steps}, which is kept: run the same command to go on",
             number,

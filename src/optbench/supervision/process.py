@@ -39,7 +39,10 @@ def as_stage() -> Iterator[None]:
         threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         yield
+        leave()
     except UsageError as error:
+        if error.exit_code in EXIT_CODES.values():
+            leave()
         tell(error)
         sys.exit(error.exit_code)
     except RuntimeError as error:
@@ -65,6 +68,16 @@ def is_launched() -> bool:
 def is_first() -> bool:
     """Whether it is the one among them that writes and prints."""
     return os.environ.get(NUMBER, "0") == "0"
+
+
+def leave() -> None:
+    """Parts from the other processes of a run, where nothing is on its way between them.
+
+    Else torch's threads are now and then still at work when Python ends, which aborts the process.
+    """
+    distributed = sys.modules.get("torch.distributed")
+    if distributed and distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def tell(error: UsageError) -> None:

@@ -11,8 +11,10 @@ from optbench.supervision.signals import EXIT_CODES
 
 
 @contextmanager
-def watchdog(patience_s: Callable[[], float]) -> Iterator[None]:
+def watchdog(patience_s: Callable[[], float], sign: Callable[[], int]) -> Iterator[None]:
     """Gives a process that gets one of `EXIT_CODES` so many seconds to leave the `with` block.
+
+    As many again where `sign` gives another number than before: it is at work and can hear.
 
     Python runs a signal's handler between two of its instructions; a step that never returns,
     for one that waits for threads that there are not, has none. The signal's number arrives all
@@ -22,7 +24,8 @@ def watchdog(patience_s: Callable[[], float]) -> Iterator[None]:
     os.set_blocking(write_end, False)
     before = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
     has_left = threading.Event()
-    thread = threading.Thread(target=_listen, args=(read_end, patience_s, has_left), daemon=True)
+    arguments = read_end, patience_s, sign, has_left
+    thread = threading.Thread(target=_listen, args=arguments, daemon=True)
     thread.start()
     try:
         yield
@@ -34,12 +37,23 @@ def watchdog(patience_s: Callable[[], float]) -> Iterator[None]:
         os.close(read_end)
 
 
-def _listen(read_end: int, patience_s: Callable[[], float], has_left: threading.Event) -> None:
+def _listen(
+    read_end: int,
+    patience_s: Callable[[], float],
+    sign: Callable[[], int],
+    has_left: threading.Event,
+) -> None:
     """Waits for a signal, and then for the block to be left."""
     codes = {int(number): code for number, code in EXIT_CODES.items()}
     while number := os.read(read_end, 1):
-        code, seconds = codes.get(number[0]), patience_s()
-        if code is not None and not has_left.wait(seconds):
+        if (code := codes.get(number[0])) is None:
+            continue
+        before = None
+        while (now := sign()) != before:
+            before, seconds = now, patience_s()
+            if has_left.wait(seconds):
+                break
+        else:
             print(
                 f"{signal.Signals(number[0]).name}: no step has ended in {seconds:.0f} s: stopped "
                 "without it; the same command goes on from the last checkpoint",
