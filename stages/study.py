@@ -14,7 +14,6 @@ from optbench.supervision.launch import launch
 from optbench.supervision.lock import exclusive
 from optbench.supervision.number import number_of
 from optbench.supervision.process import as_stage, is_first, is_launched
-from optbench.training.processes import leave
 
 
 def main() -> None:
@@ -39,10 +38,8 @@ def main() -> None:
     elif is_launched() and not is_first():
         logging.disable()
         carry_out_study(study, number)
-        leave()
     else:
         carry_out_and_store(study, number, Path("results") / args.workload / place)
-        leave()
 
 
 def carry_out_and_store(study: Study, number: int, results: Path) -> None:

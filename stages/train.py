@@ -12,7 +12,6 @@ from optbench.supervision.launch import launch
 from optbench.supervision.lock import exclusive
 from optbench.supervision.process import as_stage, is_first, is_launched
 from optbench.supervision.supervise import train
-from optbench.training.processes import leave
 from optbench.training.train import weights
 
 CHECKPOINTS = Path("scratch/checkpoints")
@@ -34,10 +33,8 @@ def main() -> None:
     elif is_launched() and not is_first():
         logging.disable()
         train(run, name, CHECKPOINTS / name)
-        leave()
     else:
         train_and_store(run, name, CHECKPOINTS / name)
-        leave()
 
 
 def train_and_store(run: Run, name: str, kept: Path) -> None:
