@@ -220,12 +220,11 @@ def evidence_of_tuning(contents: Contents) -> list[str | Prose]:
 
 def power(contents: Contents) -> list[str]:
     """What the studies can show at the spread that they have."""
-    spread, score = contents.evidence.spread(), contents.score
+    spread, score = contents.evidence.spread(contents.compared[0].tuning), contents.score
     if spread is None:
         return ["No spread over studies is known, so nothing can be said of power."]
-    arms = len(contents.summaries)
     head = (
-        f"The sd over studies, pooled over {arms} arms, is {amount(score, spread.sd, 3)} (df "
+        f"The sd over studies, pooled over {counted(len(contents.compared), 'arm')}, is {amount(score, spread.sd, 3)} (df "
         f"{spread.df})."
     )
     return [" ".join([head, *reproducible(contents, spread)]), detectable(contents, spread)]
@@ -233,7 +232,7 @@ def power(contents: Contents) -> list[str]:
 
 def reproducible(contents: Contents, spread: Spread) -> list[str]:
     """The chance that an exact claim of a value, of a score like this, is found reproduced."""
-    k, arms, score = len(contents.numbers), len(contents.summaries), contents.score
+    k, arms, score = len(contents.numbers), len(contents.compared), contents.score
     scores = contents.claims.scores
     margins = {
         claim.margin
