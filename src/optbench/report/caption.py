@@ -224,8 +224,8 @@ def power(contents: Contents) -> list[str]:
     if spread is None:
         return ["No spread over studies is known, so nothing can be said of power."]
     head = (
-        f"The sd over studies, pooled over {counted(len(contents.compared), 'arm')}, is {amount(score, spread.sd, 3)} (df "
-        f"{spread.df})."
+        f"The sd over studies, pooled over {counted(len(contents.compared), 'arm')}, is "
+        f"{amount(score, spread.sd, 3)} (df {spread.df})."
     )
     return [" ".join([head, *reproducible(contents, spread)]), detectable(contents, spread)]
 

@@ -178,7 +178,7 @@ def row(claim: Claim, judgement: Judgement, claims: Claims) -> Row:
             words.transferred(transfer, quantity=quantity, score=claims.scores[transfer.workload])
             for transfer in judgement.transfer
         ],
-        numbers=numbers(judgement, unit_of(claim, judgement, score)),
+        numbers=numbers(claim, judgement, score),
         place=claim.place,
         source=claim.source,
     )
@@ -193,10 +193,11 @@ def unit_of(claim: Claim, judgement: Judgement, score: Score | None) -> words.Un
     return words.unit_of(quantity, score)
 
 
-def numbers(judgement: Judgement, unit: words.Unit) -> Sequence[str]:
+def numbers(claim: Claim, judgement: Judgement, score: Score | None) -> Sequence[str]:
     """The cells of `NUMBERS`, each a dash where there is nothing to tell."""
     estimate = interval = NOTHING
     if judgement.estimate is not None:
+        unit = unit_of(claim, judgement, score)
         estimate = unit.text(judgement.estimate)
         if judgement.low is not None and judgement.high is not None:
             level = 95 if judgement.contrasts else 90
