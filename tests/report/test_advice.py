@@ -11,7 +11,6 @@ from optbench.core.arm import UNTUNED, Arm
 from optbench.core.errors import UsageError
 from optbench.core.prose import Mention, Prose
 from optbench.report.advice import Advice, Allowance, advise, at_epoch
-from optbench.report.contents import Contents
 from optbench.report.headline import example
 from optbench.studies.trials import choice
 

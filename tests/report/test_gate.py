@@ -62,6 +62,6 @@ def test_differences_are_not_drawn_and_the_profile_is_without_it(inside, outside
     assert len(drawn) == len(withheld) + 1
     titles = [performance_profile([w]).get_suptitle() for w in (inside, outside)]
     assert titles == [
-        "performance profile: 10 targets (digits-cnn 10); 40 left out, not run by all",
+        "performance profile: 5 targets (digits-cnn 5); 15 left out, not run by all",
         "performance profile: 0 targets (none)",
     ]

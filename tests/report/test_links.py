@@ -30,9 +30,7 @@ def test_on_its_own_page_it_is_an_anchor(contents):
 def test_an_arm_of_another_tuning_is_another_place(contents):
     arm = Arm("sgd", "warmup_cosine", UNTUNED)
     html = Links([contents], page="").html(Prose.of(Mention("digits-cnn", arm)))
-    assert html == (
-        '<a href="#studies-sgd-warmup_cosine-untuned">sgd / warmup_cosine, untuned</a>'
-    )
+    assert html == ('<a href="#studies-sgd-warmup_cosine-untuned">sgd / warmup_cosine, untuned</a>')
 
 
 @pytest.mark.parametrize("text", ["sgd / step", "sgd alone", "adam / one_cycle over sgd / step"])

@@ -148,7 +148,9 @@ def test_epochs_to_target_have_one_decimal(contents):
         assert len({*times}) > 1
     (row,) = [row for row in cells_of(tables.results(contents)) if row[:2] == ["sgd", "step"]]
     epochs = [s.epochs_to_target for s in contents.metrics if s.arm == Arm("sgd", "step")]
-    assert row[7] == f"{statistics.median(epochs):.1f}"
+    reached = [epoch for epoch in epochs if epoch is not None]
+    assert 0 < len(reached) < 5
+    assert row[7] == f"{statistics.median(reached):.1f} ({len(reached)} of 5)"
 
 
 def test_a_figure_has_no_date(contents, tmp_path):
@@ -199,9 +201,7 @@ def test_the_schedules_shapes_are_those_of_the_results(contents):
         if run.schedule != "step":
             return result.outcome
         args = {**run.schedule_args, "gamma": 0.5}
-        return dataclasses.replace(
-            result.outcome, run=dataclasses.replace(run, schedule_args=args)
-        )
+        return dataclasses.replace(result.outcome, run=dataclasses.replace(run, schedule_args=args))
 
     def last(drawn: Contents) -> float:
         lines = schedule_shapes(drawn).axes[0].lines
