@@ -80,7 +80,7 @@ def missed(score: float | None) -> float | None:
 
 
 def as_error(contents: Contents) -> Contents:
-    """The same studies, whose score is what they miss to an accuracy of 1; no network's interval."""
+    """The same studies, scored by what they miss to an accuracy of 1; no network's interval."""
     metrics = [
         dataclasses.replace(
             study,

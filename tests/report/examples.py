@@ -45,7 +45,7 @@ SUITE = {
 EXAMPLES, STEPS_PER_EPOCH = 2000, 14  # of so many examples no two arms have one mean
 GAINS = {
     "sgd": 0.0, "adam": -0.004, "adamw": 0.001, "radam": -0.006, "kfac": 0.004, "ngd": -0.009,
-    "prodigy": -0.003, "cosine": 0.0, "one_cycle": 0.002, "step": -0.006, "warmup_cosine": 0.001,
+    "prodigy": -0.003, "cosine": 0.0, "one_cycle": 0.003, "step": -0.006, "warmup_cosine": 0.001,
 }  # fmt: skip
 DIAGNOSTICS = {"kfac": "failures", "ngd": "relative_residual", "prodigy": "d"}
 

@@ -14,7 +14,8 @@ from optbench.evaluation.expected import COUNTS
 from optbench.report.contents import Contents
 from optbench.report.gallery import ALT_TEXT, alt_text, figures_of
 from optbench.report.sensitivity import best_arms, expected_scores, trial_scores, view
-from optbench.studies.trials import Trial
+from optbench.report.style import render, style
+from optbench.studies.trials import Trial, choice
 
 SPACE = {"lr": (0.001, 1.0), "weight_decay": (1e-5, 1e-2)}
 ACCURACIES = (0.1, 0.2, 0.90, 0.95, 0.97, 0.96, 0.94)
@@ -29,11 +30,17 @@ def of_trials(
     """Contents of sgd / cosine alone, whose first study has these trials."""
     few = with_arms(contents, [SGD])
     search = dataclasses.replace(few.room.search, space={"sgd": space})
-    (first, *_) = few.results
+    first = few.results[0]
+    chosen = choice(trials, score)
+    outcome = dataclasses.replace(
+        first.outcome,
+        test_score=chosen.test_score,
+        diverged_at_step=chosen.diverged_at_step,
+    )
     return dataclasses.replace(
         few,
         room=dataclasses.replace(few.room, search=search, score=score),
-        results=[dataclasses.replace(first, trials=trials)],
+        results=[dataclasses.replace(first, trials=trials, outcome=outcome)],
     )
 
 
@@ -117,6 +124,14 @@ def test_an_expected_error_falls(contents):
     assert drawn
     assert all(line.get_ydata()[-1] < line.get_ydata()[0] for line in drawn)
     assert figure.get_supylabel().endswith("(lower is better)")
+
+
+def test_the_key_of_shades_is_no_image(contents):
+    """It goes into a page as drawn, in which nothing is fetched."""
+    with style():
+        svg = render(trial_scores(contents), "svg", stamp="").decode()
+    assert "<image" not in svg
+    assert "<path" in svg
 
 
 def test_both_figures_are_drawn_and_told_in_words(contents, never):
