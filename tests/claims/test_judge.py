@@ -11,25 +11,26 @@ from tests.claims.examples import (
     ADAMW,
     AHEAD,
     ARMS,
+    AS_PUBLISHED,
+    BASELINE,
     CLAIMS,
     CPU,
     GPU,
     OF_ERROR,
     POST,
     SD,
-    SGD,
     SMALL,
     around,
     evidence,
     ledger,
     only,
-    run,
+    study,
     verdicts,
 )
 from tests.evaluation.examples import ERROR
 
 from optbench.claims.judgement import Judgement
-from optbench.core.arm import Arm
+from optbench.core.arm import PUBLISHED, TUNED, Arm
 from optbench.core.prose import Mention
 from optbench.evaluation import verdict
 
@@ -47,25 +48,28 @@ def test_values_by_hand():
     judgements = ledger(evidence())
     adamw = judgements["cifar10-adamw"]
     error = SD * math.sqrt(1 / 5 + 1)
-    half = stats.t.ppf(0.95, 48) * error  # 12 arms of five seeds
+    half = stats.t.ppf(0.95, 16) * error  # 4 arms as published, of five studies
     assert adamw.verdict == verdict.REPRODUCED
     assert (adamw.low, adamw.high) == pytest.approx((-half, half))
     assert (adamw.n, adamw.p_corrected) == ((5,), None)
     assert [*map(str, adamw.notes)] == [
-        "sd 0.079 pp, pooled over arms, df 48; this arm's own: 0.079 pp."
+        "sd 0.079 pp, pooled over arms, df 16; this arm's own: 0.079 pp."
     ]
     # 95.1 against 94.2 claimed of SGD is 9 standard errors.
     sgd = judgements["cifar10-sgd"]
     assert (sgd.verdict, sgd.estimate) == (verdict.HIGHER, pytest.approx(0.009))
     assert "95.10 %, +0.90 pp from the 94.2 % claimed" in str(sgd.reason)
-    assert ledger(evidence({ADAMW: 0.940}))["cifar10-adamw"].verdict == verdict.LOWER
+    assert ledger(evidence({AS_PUBLISHED: 0.940}))["cifar10-adamw"].verdict == verdict.LOWER
+    # The control: what a search found says nothing of the published point.
+    tuned = ledger(evidence({ADAMW: 0.940}))["cifar10-adamw"]
+    assert (tuned.verdict, tuned.estimate) == (verdict.REPRODUCED, pytest.approx(0))
 
 
 def test_a_value_of_a_lower_score_is_higher_where_its_number_is():
     claims = replace(OF_ERROR, claims=only("cifar10-adamw", claimed=0.049, margin=0.005).claims)
 
     def judged(mean: float) -> Judgement:
-        workload = evidence({ADAMW: mean}, default=0.05, score=ERROR)
+        workload = evidence({AS_PUBLISHED: mean}, default=0.05, score=ERROR)
         return ledger(workload, claims=claims)["cifar10-adamw"]
 
     assert judged(0.050).verdict == verdict.REPRODUCED
@@ -82,36 +86,40 @@ def test_a_value_of_a_lower_score_is_higher_where_its_number_is():
 
 def test_an_inconclusive_value_says_what_would_decide_it():
     noisy = [replace(m, test_score=0.951 + 5 * (m.test_score - 0.951)) for m in around({})]
-    hopeless = ledger(evidence(cells=noisy))["cifar10-adamw"]
+    hopeless = ledger(evidence(studies=noisy))["cifar10-adamw"]
     assert hopeless.verdict == verdict.INCONCLUSIVE
     assert "no number of runs can decide it: the claim's own single run is too noisy" in (
         str(hopeless.reason)
     )
     claims = only("cifar10-sgd", "cifar10-adam", "cifar10-adamw", "cifar10-radam", k0=5)
-    better = ledger(evidence(cells=noisy), claims=claims)["cifar10-adamw"]
+    better = ledger(evidence(studies=noisy), claims=claims)["cifar10-adamw"]
     assert better.verdict == verdict.REPRODUCED  # 1.677 x 0.00395 x sqrt(2 / 5) < 0.005
 
 
-def test_only_the_seeds_that_a_claim_names_count():
-    more = [*around({}), run(ADAMW, 77, 0.5)]
-    assert ledger(evidence(cells=more))["cifar10-adamw"].n == (5,)
-    fewer = [m for m in around({}) if m.seed != 3]
-    judgements = ledger(evidence(cells=fewer))
-    for claim in ("cifar10-adamw", "finding-cosine"):  # adding seeds until it pleases is no test
+def test_only_the_studies_that_a_value_names_count_and_all_of_an_ordering():
+    more = [*around({}), study(AS_PUBLISHED, 77, 0.5), study(ADAMW, 77, 0.951)]
+    judgements = ledger(evidence(studies=more))
+    assert judgements["cifar10-adamw"].n == (5,)
+    assert judgements["finding-cosine"].n == (6, 5)
+    fewer = [m for m in around({}) if m.study != 3]
+    judgements = ledger(evidence(studies=fewer))
+    for claim, arm in (("cifar10-adamw", AS_PUBLISHED), ("finding-cosine", ADAMW)):
         assert judgements[claim].verdict == verdict.NOT_RUN
-        assert "lacks runs of adamw / cosine" in str(judgements[claim].reason)
+        assert f"lacks studies of {arm}" in str(judgements[claim].reason)
 
 
 def test_diverged_runs_are_left_out_and_named():
-    cells = [run(m.arm, m.seed, None) if (m.arm, m.seed) == (ADAMW, 2) else m for m in around({})]
-    judgement = ledger(evidence(cells=cells))["cifar10-adamw"]
+    lost = {(AS_PUBLISHED, 2), (ADAMW, 2)}
+    studies = [study(*key, None) if (key := (m.arm, m.study)) in lost else m for m in around({})]
+    judgement = ledger(evidence(studies=studies))["cifar10-adamw"]
     assert judgement.n == (4,)
     assert str(judgement.notes[0]) == (
-        "Diverged, so that no accuracy is known: adamw / cosine / seed 2."
+        "Diverged, so that no accuracy is known: adamw / cosine, as published / study 2."
     )
-    gone = [m for m in cells if m.arm != ADAMW]
-    gone += [run(ADAMW, seed, None) for seed in range(5)]
-    judgements = ledger(evidence(cells=gone))
+    arms = (AS_PUBLISHED, ADAMW)
+    gone = [m for m in studies if m.arm not in arms]
+    gone += [study(arm, number, None) for arm in arms for number in range(5)]
+    judgements = ledger(evidence(studies=gone))
     assert judgements["cifar10-adamw"].verdict == verdict.INCONCLUSIVE
     assert "All 5 runs diverged" in str(judgements["cifar10-adamw"].reason)
     assert judgements["finding-cosine"].verdict == verdict.UNDECIDED
@@ -120,14 +128,12 @@ def test_diverged_runs_are_left_out_and_named():
 
 def test_environments_are_never_pooled_in_silence():
     alike = evidence()
-    mixed = replace(
-        alike, fingerprints={m.cell: CPU if m.seed == 0 else GPU for m in alike.metrics}
-    )
+    mixed = replace(alike, fingerprints={key: GPU if key[1] else CPU for key in alike.fingerprints})
     judgement = ledger(mixed)["cifar10-adamw"]
     notes = [str(note) for note in judgement.notes if "2 environments" in str(note)]
     assert notes[0] == (
-        "This pools runs of 2 environments: 1 with device cpu: x86_64; 4 with device cuda: NVIDIA "
-        "GeForce RTX 3080."
+        "This pools studies of 2 environments: 1 with device cpu: x86_64; 4 with device cuda: "
+        "NVIDIA GeForce RTX 3080."
     )
     finding = ledger(mixed)["finding-adamw"]
     assert any("2 environments" in str(note) for note in finding.notes)
@@ -136,16 +142,28 @@ def test_environments_are_never_pooled_in_silence():
 
 def test_the_spread_is_taken_within_environments():
     """A shift between environments is no noise; pooled over them it would hide a difference."""
-    shifted = [replace(m, test_score=m.test_score + 0.01) if m.seed >= 3 else m for m in around({})]
-    pooled = evidence(cells=shifted)
-    apart = replace(pooled, fingerprints={m.cell: CPU if m.seed >= 3 else GPU for m in shifted})
-    assert apart.spread().sd < 0.0006 < 0.005 < pooled.spread().sd
-    assert (apart.spread().df, pooled.spread().df) == (36, 48)
+    shifted = [
+        replace(m, test_score=m.test_score + 0.01) if m.study >= 3 else m for m in around({})
+    ]
+    pooled = evidence(studies=shifted)
+    places = {key: CPU if key[1] >= 3 else GPU for key in pooled.fingerprints}
+    apart = replace(pooled, fingerprints=places)
+    within, over = apart.spread(PUBLISHED), pooled.spread(PUBLISHED)
+    assert within.sd < 0.0006 < 0.005 < over.sd
+    assert (within.df, over.df) == (12, 16)
 
 
-def test_runs_on_the_holdout_split_are_noted():
-    judgement = ledger(evidence(train_split="holdout"))["cifar10-adamw"]
-    assert "Trained on the split 'holdout', not on 'full'." in map(str, judgement.notes)
+def test_the_spread_of_a_published_point_is_not_that_of_searches():
+    """Tuned arms that vary ten times as much change nothing for a value."""
+    rough = [
+        m if m.arm.tuning == PUBLISHED
+        else replace(m, test_score=0.951 + 10 * (m.test_score - 0.951))
+        for m in around({})
+    ]  # fmt: skip
+    wide = evidence(studies=rough)
+    assert ledger(wide)["cifar10-adamw"] == ledger(evidence())["cifar10-adamw"]
+    assert wide.spread(TUNED).sd == pytest.approx(10 * SD)
+    assert wide.spread(TUNED).df == 48
 
 
 def test_sentences_are_plain_text_in_json_and_mention_arms_in_memory():
@@ -165,11 +183,11 @@ def test_sentences_are_plain_text_in_json_and_mention_arms_in_memory():
 
 def test_every_mention_of_an_arm_is_one_that_can_be_linked():
     """No sentence writes an arm as bare text."""
-    cells = [run(m.arm, m.seed, None) if m.seed == 1 else m for m in around({SGD: 0.9})]
-    fewer = [m for m in around({}) if m.seed != 3]
+    studies = [m if m.study != 1 else study(m.arm, 1, None) for m in around({BASELINE: 0.9})]
+    fewer = [m for m in around({}) if m.study != 3]
     names = [str(arm) for arm in ARMS]
-    for workload in (evidence(AHEAD), evidence(cells=cells), evidence(cells=fewer)):
-        for judgement in verdicts(workload, evidence(cells=cells, workload=SMALL)).judgements:
+    for workload in (evidence(AHEAD), evidence(studies=studies), evidence(studies=fewer)):
+        for judgement in verdicts(workload, evidence(studies=studies, workload=SMALL)).judgements:
             sentences = [judgement.reason, *judgement.notes]
             sentences += [note for t in judgement.transfer for note in t.notes]
             sentences += [c.name for t in judgement.transfer for c in t.contrasts]

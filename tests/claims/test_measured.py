@@ -29,7 +29,7 @@ def test_times_are_judged_on_the_claims_device_alone():
 
 def test_costs_alone_judge_ratios_and_nothing_else():
     costs = {name: cost(1.1, device=GPU["device"]) for name in ("adam", "adamw")}
-    judged = verdicts(evidence(costs=costs, cells=[]))
+    judged = verdicts(evidence(costs=costs, studies=[]))
     by_claim = {j.claim: j for j in judged.judgements}
     assert by_claim["time-adam"].verdict == verdict.REPRODUCED
     assert by_claim["cifar10-adamw"].verdict == verdict.NOT_RUN

@@ -10,7 +10,7 @@ from tests.claims.examples import CLAIMS, CPU, GPU, OF_ERROR, POST, SMALL, aroun
 from tests.evaluation.examples import ERROR
 
 from optbench.claims.judge import judge
-from optbench.core.arm import Arm
+from optbench.core.arm import PUBLISHED, Arm
 from optbench.report.ledger import (
     FILE,
     NUMBERS,
@@ -43,9 +43,9 @@ def line(text: str, claim: str = "AdamW consistently outperforms Adam") -> str:
 
 def test_a_transfer_on_two_environments_says_so_where_it_is_read():
     alike = evidence(workload=SMALL)
-    fingerprints = {cell: CPU if cell.endswith("-0") else GPU for cell in alike.fingerprints}
+    fingerprints = {key: GPU if key[1] else CPU for key in alike.fingerprints}
     mixed = dataclasses.replace(alike, fingerprints=fingerprints)
-    words = "this pools runs of 2 environments: 6 with device cpu: x86_64; 24 with device cuda"
+    words = "this pools studies of 2 environments: 6 with device cpu: x86_64; 24 with device cuda"
     assert words in line(page(ledger(mixed)))
     assert "environments" not in line(page(ledger(alike)))  # the control
 
@@ -71,12 +71,12 @@ def test_the_table_has_a_column_for_each_number():
 
 def test_of_a_lower_score_numbers_are_in_its_unit_and_an_advantage_is_lower():
     """By hand: 0.002 under 0.049, where every other arm is."""
-    means = {Arm("adamw", "cosine"): 0.047}
-    text = page(ledger(evidence(score=ERROR, cells=around(means, 0.049)), claims=OF_ERROR))
+    means = {Arm("adamw", "cosine"): 0.047, Arm("adamw", "cosine", PUBLISHED): 0.048}
+    text = page(ledger(evidence(score=ERROR, studies=around(means, 0.049)), claims=OF_ERROR))
     cosine = cells(text, "Cosine annealing converges")[:2]
     assert cosine == ["supported", "+0.0020 lower"]
     value = cells(text, "AdamW with ResNet-18 reaches")[1]
-    assert value == f"{0.047 - 0.951:+.4f}"
+    assert value == f"{0.048 - 0.951:+.4f}"
     assert " pp" not in text
 
 
@@ -102,9 +102,7 @@ def test_an_entry_holds_the_claims_own_fields():
     assert [sgd[field] for field in fields] == [
         "score", "cifar10-resnet18", 0.942, 0.005, 1,
     ]  # fmt: skip
-    assert sgd["runs"] == {
-        "optimizers": ["sgd"], "schedules": ["cosine"], "seeds": [0, 1, 2, 3, 4],
-    }  # fmt: skip
+    assert (sgd["arm"], sgd["studies"]) == ("sgd-cosine-published", [0, 1, 2, 3, 4])
     assert every["finding-cosine"]["claimed"] is None
     assert every["finding-cosine"]["contrasts"] == [
         {"first": "adamw-cosine", "second": "adamw-step"}
@@ -118,7 +116,7 @@ def test_an_entry_tells_the_runs_that_would_decide():
             dataclasses.replace(m, test_score=mean + factor * (m.test_score - 0.951))
             for m in evidence().metrics
         ]
-        return entries(evidence(cells=noisy))["cifar10-adamw"]["judgement"]["decisive_n"]
+        return entries(evidence(studies=noisy))["cifar10-adamw"]["judgement"]["decisive_n"]
 
     assert decisive(1.0) is None  # decided
     assert decisive(5.0) == "never"
@@ -137,7 +135,8 @@ def test_claims_json_is_as_its_schema_says():
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("k0", "many"), ("runs", []), ("id", None), ("judgement", {"claim": "x"})]
+    ("key", "value"),
+    [("k0", "many"), ("studies", None), ("id", None), ("judgement", {"claim": "x"})],
 )
 def test_an_entry_that_breaks_the_schema_is_refused(key, value):
     broken = json.loads(as_json(ledger(evidence())))

@@ -3,20 +3,33 @@
 from dataclasses import replace
 
 import pytest
-from tests.claims.examples import ADAM, CPU, GPU, OF_ERROR, POST, SGD, SMALL, evidence, ledger
+from tests.claims.examples import (
+    ADAM,
+    ADAMW,
+    CPU,
+    GPU,
+    OF_ERROR,
+    POST,
+    SGD,
+    SMALL,
+    around,
+    evidence,
+    ledger,
+    study,
+)
 from tests.evaluation.examples import ACCURACY, ERROR
 
 from optbench.claims import words
 from optbench.claims.judgement import Contrasted
 from optbench.claims.questions import Question, corrected
 from optbench.claims.schema import Contrast
+from optbench.core.arm import Arm
 from optbench.core.prose import Mention, Prose
-from optbench.evaluation.verdict import Advantage, Paired
+from optbench.evaluation.verdict import Advantage
 
 CONTRASTED = Contrasted(
     name=Prose.of("a over b"), finding="undecided", estimate=0.0035, low=-0.0012, high=0.0082,
     n=(3, 3), p=0.07, p_corrected=0.21,
-    paired=Paired(difference=0.0035, low=None, high=None, n=3, correlation=0.1),
 )  # fmt: skip
 
 
@@ -25,30 +38,30 @@ CONTRASTED = Contrasted(
     [
         (
             "score", ACCURACY, {},
-            "+0.35 pp (95 % -0.12 to +0.82, n = 3 and 3, r = 0.10, p = 0.21 after Holm)",
+            "+0.35 pp (95 % -0.12 to +0.82, n = 3 and 3, p = 0.21 after Holm)",
         ),
         (
             "score", ERROR, {},
-            "+0.0035 lower (95 % -0.0012 to +0.0082, n = 3 and 3, r = 0.10, p = 0.21 after Holm)",
+            "+0.0035 lower (95 % -0.0012 to +0.0082, n = 3 and 3, p = 0.21 after Holm)",
         ),
         (
             "epochs_to_target", ACCURACY,
-            {"estimate": 2.0, "low": -1.0, "high": 5.0, "paired": None},
+            {"estimate": 2.0, "low": -1.0, "high": 5.0},
             "+2.00 epochs saved (95 % -1.00 to +5.00, n = 3 and 3, p = 0.21 after Holm)",
         ),
         (
             "epochs_to_target", ERROR,
-            {"estimate": 2.0, "low": -1.0, "high": 5.0, "paired": None},
+            {"estimate": 2.0, "low": -1.0, "high": 5.0},
             "+2.00 epochs saved (95 % -1.00 to +5.00, n = 3 and 3, p = 0.21 after Holm)",
         ),
         (
             "score", ACCURACY,
-            {"low": None, "high": None, "p_corrected": None, "paired": None, "n": (1, 3)},
-            "+0.35 pp (one run, no spread known, n = 1 and 3)",
+            {"low": None, "high": None, "p_corrected": None, "n": (1, 3)},
+            "+0.35 pp (one study, no spread known, n = 1 and 3)",
         ),
         (
-            "score", ACCURACY, {"low": None, "high": None, "p_corrected": None, "paired": None},
-            "+0.35 pp (runs show no spread, n = 3 and 3)",
+            "score", ACCURACY, {"low": None, "high": None, "p_corrected": None},
+            "+0.35 pp (studies show no spread, n = 3 and 3)",
         ),
     ],
 )  # fmt: skip
@@ -72,7 +85,8 @@ def transfer_text(claim: str, *workloads, **claims):
 def test_transfer_evidence_mentions_the_arms_of_its_own_workload():
     text = transfer_text("finding-cosine", evidence(workload=SMALL))
     assert str(text.sentence).startswith(
-        "digits-cnn undecided: adamw / cosine over adamw / step: undecided, +0.00 pp (95 % "
+        "digits-cnn undecided: adamw / cosine over adamw / step: undecided, ahead in 50% of all "
+        "pairs of studies, +0.00 pp (95 % "
     )
     (point,) = text.points
     assert {piece.workload for piece in point if isinstance(piece, Mention)} == {SMALL}
@@ -81,18 +95,22 @@ def test_transfer_evidence_mentions_the_arms_of_its_own_workload():
 def test_transfer_evidence_of_a_lower_score_is_in_its_unit():
     small = evidence({SGD: 0.06, ADAM: 0.04}, workload=SMALL, default=0.05, score=ERROR)
     text = transfer_text("advice-adam", small, claims=OF_ERROR)
-    assert "adam / cosine over sgd / cosine: agrees, +0.0200 lower" in str(text.sentence)
+    assert (
+        "adam / cosine over sgd / cosine: agrees, ahead in 100% of all pairs of studies, +0.0200 "
+        "lower"
+    ) in str(text.sentence)
 
 
 def test_a_transfer_tells_its_limits_in_one_sentence():
-    small = evidence(workload=SMALL, train_split="holdout")
-    mixed = replace(
-        small, fingerprints={m.cell: CPU if m.seed == 0 else GPU for m in small.metrics}
-    )
+    last = (Arm("adamw", "step"), 4)
+    studies = [m if (m.arm, m.study) != last else study(*last, None) for m in around({})]
+    studies += [study(arm, 5, 0.951) for arm in (last[0], ADAMW)]
+    small = evidence(workload=SMALL, studies=studies)
+    mixed = replace(small, fingerprints={key: GPU if key[1] else CPU for key in small.fingerprints})
     sentence = str(transfer_text("finding-cosine", mixed).sentence)
     assert (
-        "; note: trained on the split 'holdout', not on 'full', and this pools runs of 2 "
-        "environments: 2 with device cpu: x86_64; 8 with device cuda"
+        "; note: diverged, so that no accuracy is known: adamw / step / study 4, and this pools "
+        "studies of 2 environments: 2 with device cpu: x86_64; 10 with device cuda"
     ) in sentence
     assert sentence.count(". ") == 0
     assert sentence.endswith("RTX 3080.")
@@ -103,25 +121,60 @@ def test_a_transfer_tells_its_limits_in_one_sentence():
 def test_holms_family_is_as_large_as_the_claims_make_it():
     """By hand: of four contrasts named, two measured; 0.01 x 4 and 0.02 x 3, not x 2 and x 1."""
 
-    def question(optimizer: str, workload: str = SMALL, transfer: bool = True) -> Question:
+    def question(
+        optimizer: str, workload: str = SMALL, transfer: bool = True, source: str | None = None
+    ) -> Question:
         contrast = Contrast(first=f"{optimizer}-cosine", second="sgd-cosine")
         return Question(
             workload=workload, transfer=transfer, quantity="score", margin=0.0,
-            contrast=contrast, seeds=None,
+            contrast=contrast, source=source,
         )  # fmt: skip
 
     def answer(p: float | None) -> Advantage:
         return Advantage(
             difference=0.01, low=None, high=None, p=p, margin=0.0, first_n=5, second_n=5,
-            paired=None,
+            ahead=0.5,
         )  # fmt: skip
 
     adam, adamw = question("adam"), question("adamw")
     unmeasured = {question("radam"): None, question("kfac"): answer(None)}
-    # Other families: another workload, another role.
-    elsewhere = {question("radam", POST): None, question("radam", transfer=False): None}
+    # Other families: another workload, another role, another source.
+    elsewhere = {
+        question("radam", POST): None,
+        question("radam", transfer=False): None,
+        question("radam", source="Ma and Yarats 2019"): None,
+    }
     measured = {adam: answer(0.01), adamw: answer(0.02)}
     assert corrected({**measured, **unmeasured, **elsewhere}) == pytest.approx(
         {adam: 0.04, adamw: 0.06}
     )
     assert corrected(measured) == pytest.approx({adam: 0.02, adamw: 0.02})  # the control
+
+
+def test_claims_of_different_sources_are_families_of_their_own():
+    """By hand: the same p of 0.03, twice of one source, once of another."""
+    contrasts = [Contrast(first=f"{name}-cosine", second="sgd-cosine") for name in ("adam", "lamb")]
+
+    def question(contrast: Contrast, source: str | None) -> Question:
+        return Question(
+            workload=SMALL, transfer=False, quantity="score", margin=0.0, contrast=contrast,
+            source=source,
+        )  # fmt: skip
+
+    posts = [question(contrast, None) for contrast in contrasts]
+    other = question(contrasts[0], "Zhang et al. 2024")
+    answer = Advantage(
+        difference=0.01, low=None, high=None, p=0.03, margin=0.0, first_n=5, second_n=5, ahead=0.8
+    )
+    p_values = corrected(dict.fromkeys([*posts, other], answer))
+    assert [p_values[question] for question in (*posts, other)] == pytest.approx([0.06, 0.06, 0.03])
+    same = [*posts, replace(other, source=None, contrast=replace(contrasts[0], first="kfac-step"))]
+    control = corrected(dict.fromkeys(same, answer))
+    assert [control[question] for question in same] == pytest.approx([0.09] * 3)
+
+
+def test_what_is_ahead_is_told_before_p():
+    unit = words.advantage_unit("score", ACCURACY)
+    text = words.advantage(replace(CONTRASTED, ahead=0.625), unit)
+    assert text.startswith("ahead in 62% of all pairs of studies, +0.35 pp (95 % -0.12 to +0.82, ")
+    assert text.endswith("p = 0.21 after Holm)")

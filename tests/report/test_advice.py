@@ -1,18 +1,18 @@
-"""Advice for a budget, from the committed digits results."""
+"""Advice for a budget, from the digits studies."""
 
 import dataclasses
 from itertools import combinations, pairwise
 from statistics import fmean
 
 import pytest
+from tests.report.examples import with_result
 
-from optbench.core.arm import Arm
+from optbench.core.arm import UNTUNED, Arm
 from optbench.core.errors import UsageError
 from optbench.core.prose import Mention, Prose
 from optbench.report.advice import Advice, Allowance, advise, at_epoch
-from optbench.report.contents import Contents
 from optbench.report.headline import example
-from optbench.search.table import read_trials
+from optbench.studies.trials import choice
 
 
 def rows(advice: Advice) -> list[list[str]]:
@@ -23,9 +23,10 @@ def text(advice: Advice) -> list[str]:
     return [str(sentence) for sentence in advice.sentences]
 
 
-def test_options_are_all_arms_and_probabilities_add_up(contents):
+def test_options_are_the_tuned_arms_and_probabilities_add_up(contents):
     advice = advise(contents, Allowance())
-    assert len(rows(advice)) == len(contents.summaries)
+    assert {row[0] for row in rows(advice)} == {str(arm) for arm in contents.compared}
+    assert len(contents.compared) == len(contents.arms) - 2  # the control: two are not tuned
     assert sum(float(row[4]) for row in rows(advice)) == pytest.approx(1, abs=0.1)
     losses = [float(row[5]) for row in rows(advice)]
     assert losses == sorted(losses)
@@ -54,9 +55,10 @@ def test_fewer_epochs_take_the_last_point_by_then(contents):
     """The points of a history are at fractions of epochs, for example at 1.5 and 2."""
     for epoch in (1.0, 1.99):
         early = at_epoch(contents, epoch)
-        assert len(early) == len(contents.cells)
-        for cell, before in zip(contents.cells, early, strict=True):
-            history = contents.outcomes[cell.cell].history
+        assert len(early) == len(contents.metrics)
+        for result, before in zip(contents.results, early, strict=True):
+            assert (before.arm, before.study) == (result.arm, result.number)
+            history = result.outcome.history
             (point,) = [
                 point
                 for point, following in pairwise(history)
@@ -64,11 +66,11 @@ def test_fewer_epochs_take_the_last_point_by_then(contents):
             ]
             assert before.test_score == point.heldout_score
     assert at_epoch(contents, 1.0) != at_epoch(contents, 1.99)  # the control
-    assert at_epoch(contents, 10) == list(contents.cells)
+    assert at_epoch(contents, 10) == list(contents.metrics)
 
 
 def test_what_fewer_epochs_mean_is_said(contents):
-    history = next(iter(contents.outcomes.values())).history
+    history = contents.results[0].outcome.history
     last = max(point.epoch for point in history if point.epoch <= 1.99)
     sentence = text(advise(contents, Allowance(epochs=1.99)))[0]
     assert sentence.startswith(
@@ -79,20 +81,16 @@ def test_what_fewer_epochs_mean_is_said(contents):
         advise(contents, Allowance(epochs=0.01))
 
 
-def with_outcome(contents: Contents, cell: str, **changes: object) -> Contents:
-    outcome = dataclasses.replace(contents.outcomes[cell], **changes)
-    return dataclasses.replace(contents, outcomes={**contents.outcomes, cell: outcome})
-
-
 def test_a_run_that_had_diverged_by_then_has_no_score(contents):
-    cell, epoch = "adam-cosine-3", 4
-    outcome = contents.outcomes[cell]
+    arm, epoch = Arm("adam", "cosine"), 4
+    outcome = contents.of_arm(arm)[3].outcome
     step = round(epoch * outcome.steps_per_epoch)
     history = [point for point in outcome.history if point.step < step]
-    diverged = with_outcome(contents, cell, history=history, diverged_at_step=step)
+    results = with_result(contents.results, arm, 3, history=history, diverged_at_step=step)
+    diverged = dataclasses.replace(contents, results=results)
 
     def score(at: float) -> float | None:
-        (metrics,) = [m for m in at_epoch(diverged, at) if m.cell == cell]
+        (metrics,) = [m for m in at_epoch(diverged, at) if (m.arm, m.study) == (arm, 3)]
         return metrics.test_score
 
     assert score(epoch) is None
@@ -100,29 +98,45 @@ def test_a_run_that_had_diverged_by_then_has_no_score(contents):
     assert score(epoch - 1) is not None  # the control: it had not, then
 
 
-def test_few_trials_are_judged_by_what_the_search_found(contents):
-    trials = read_trials("digits-cnn", contents.score)
-    advice = advise(contents, Allowance(trials=2), trials)
-    assert {row[0] for row in rows(advice)} == {*contents.optimizers}
-    assert f"With 2 trials of a search take {rows(advice)[0][0]}: " in text(advice)[0]
-    scores = [t.validation_score or 0.0 for t in trials if t.optimizer == "adam"]
-    expected = fmean(max(pair) for pair in combinations(scores, 2))
-    (row,) = [row for row in rows(advice) if row[0] == "adam"]
+def test_few_trials_are_judged_by_the_pooled_trials_of_all_studies(contents):
+    """The oracle: over all pairs of an arm's trials, the test score of the better by validation."""
+    advice = advise(contents, Allowance(trials=2))
+    assert {row[0] for row in rows(advice)} == {str(arm) for arm in contents.compared}
+    assert f"With 2 trials take {rows(advice)[0][0]}: " in text(advice)[0]
+    arm = Arm("adam", "cosine")
+    pool = [trial for result in contents.of_arm(arm) for trial in result.trials]
+    assert len(pool) == 5 * 8
+    best = [choice(pair, contents.score).test_score for pair in combinations(pool, 2)]
+    expected = fmean(score or 0.0 for score in best)  # a trial that diverged has the worst
+    (row,) = [row for row in rows(advice) if row[0] == str(arm)]
     assert row[1] == f"{100 * expected:.2f}"
-    assert sum(float(row[2]) for row in rows(advice)) == pytest.approx(1, abs=0.03)
+    assert sum(float(row[2]) for row in rows(advice)) == pytest.approx(1, abs=0.1)
     memory = contents.costs["sgd"].peak_memory_bytes
-    small = advise(contents, Allowance(trials=2, memory_bytes=memory), trials)
-    assert "kfac" not in [row[0] for row in rows(small)]
-    # The control: all trials of the search are what the suite's values rest on.
-    assert advise(contents, Allowance(trials=24), trials) == advise(contents, Allowance(), trials)
+    small = advise(contents, Allowance(trials=2, memory_bytes=memory))
+    assert rows(small)
+    assert not [row for row in rows(small) if row[0].startswith("kfac")]
+    more = advise(contents, Allowance(trials=40))  # the control: the best of all, for sure
+    (row,) = [row for row in rows(more) if row[0] == str(arm)]
+    assert row[1] == f"{100 * choice(pool, contents.score).test_score:.2f}"
 
 
 def test_unequal_spreads_are_told(contents):
-    (rough,) = [s for s in text(advise(contents, Allowance(epochs=3))) if "rough" in s]
-    assert "one sd, " in rough
-    flat = [dataclasses.replace(c, test_score=0.9 + 0.001 * (c.seed % 2)) for c in contents.cells]
-    equal = advise(dataclasses.replace(contents, cells=flat), Allowance())
-    assert not [s for s in text(equal) if "rough" in s]  # the control
+    def spread(rough: float) -> list[str]:
+        """Of arms with one spread but for adam / step's, which is so many times as large."""
+        metrics = [
+            dataclasses.replace(
+                study,
+                test_score=0.9
+                + 0.001 * (study.study % 2) * (rough if study.arm == Arm("adam", "step") else 1),
+            )
+            for study in contents.metrics
+        ]
+        return text(advise(dataclasses.replace(contents, metrics=metrics), Allowance()))
+
+    (sentence,) = [s for s in spread(9.0) if "rough" in s]
+    assert "one sd, " in sentence
+    equal = spread(1.0)
+    assert not [s for s in equal if "rough" in s]  # the control
 
 
 def test_what_was_never_run_says_so(never):
@@ -136,31 +150,42 @@ def test_the_pages_example_is_a_smaller_budget(contents):
     assert 0 < len(named) < len(contents.optimizers)
 
 
-def test_one_seed_gives_no_advice(contents):
-    lone = [cell for cell in contents.cells if cell.seed == 0]
-    advice = advise(dataclasses.replace(contents, cells=lone), Allowance())
+def test_untuned_arms_spread_as_they_like(contents):
+    """They are no options, so that their spread is none of the options'."""
+    rough = [
+        dataclasses.replace(study, test_score=0.5 + 0.1 * study.study)
+        if study.tuning == UNTUNED
+        else study
+        for study in contents.metrics
+    ]
+    changed = dataclasses.replace(contents, metrics=rough)
+    assert advise(changed, Allowance()) == advise(contents, Allowance())
+
+
+def test_one_study_gives_no_advice(contents):
+    lone = [study for study in contents.metrics if study.study == 0]
+    advice = advise(dataclasses.replace(contents, metrics=lone), Allowance())
     assert "no spread is known" in text(advice)[-1]
     assert "no spread is known" not in text(advise(contents, Allowance()))[-1]  # the control
 
 
-def test_an_option_of_which_every_run_diverged_is_named(contents):
-    cells = [
-        dataclasses.replace(cell, test_score=None, diverged_at_step=3)
-        if cell.arm == Arm("adam", "step")
-        else cell
-        for cell in contents.cells
+def test_an_option_of_which_every_study_diverged_is_named(contents):
+    metrics = [
+        dataclasses.replace(study, test_score=None, diverged_at_step=3)
+        if study.arm == Arm("adam", "step")
+        else study
+        for study in contents.metrics
     ]
-    advice = advise(dataclasses.replace(contents, cells=cells), Allowance())
-    assert "Not compared, since all of its runs diverged: adam / step." in text(advice)
+    advice = advise(dataclasses.replace(contents, metrics=metrics), Allowance())
+    assert "Not compared, since all of its studies diverged: adam / step." in text(advice)
     assert not [row for row in rows(advice) if row[0] == "adam / step"]
     assert "diverged" not in " ".join(text(advise(contents, Allowance())))  # the control
 
 
 def test_what_was_not_measured_is_refused(contents):
-    trials = read_trials("digits-cnn", contents.score)
-    with pytest.raises(UsageError, match="trials: got 25: must be at most 24"):
-        advise(contents, Allowance(trials=25), trials)
+    with pytest.raises(UsageError, match="trials: got 41: must be at most 40"):
+        advise(contents, Allowance(trials=41))
     with pytest.raises(UsageError, match="epochs: got 11: must be at most 10"):
         advise(contents, Allowance(epochs=11))
     with pytest.raises(UsageError, match="scored after 10 epochs alone: ask for one of the two"):
-        advise(contents, Allowance(epochs=5, trials=2), trials)
+        advise(contents, Allowance(epochs=5, trials=2))

@@ -1,4 +1,4 @@
-"""The digits runs with the score turned round: all that a reader sees follows the score."""
+"""The digits studies with the score turned round: all that a reader sees follows the score."""
 
 import dataclasses
 import re
@@ -96,12 +96,13 @@ def test_the_curves_show_the_target_and_the_late_scores(error):
     low, high = learning_curves(error).axes[0].get_ylim()
     late = [
         point.heldout_score
-        for outcome in error.outcomes.values()
-        for point in outcome.history[len(outcome.history) // 2 :]
+        for arm in error.compared
+        for history in error.histories(arm)
+        for point in history[len(history) // 2 :]
     ]
     assert low < min(*late, error.room.target)
     assert high > max(*late, error.room.target)
-    early = [outcome.history[0].heldout_score for outcome in error.outcomes.values()]
+    early = [result.outcome.history[0].heldout_score for result in error.results]
     assert max(early) > high  # the control: the beginning is cut off
 
 

@@ -1,4 +1,4 @@
-"""From the committed digits results: the same bytes each time, and the right numbers."""
+"""From digits studies: the same bytes each time, and the right numbers."""
 
 import csv
 import dataclasses
@@ -7,14 +7,17 @@ import re
 import shutil
 import statistics
 import subprocess
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from tests.report.conftest import renamed
 
 from optbench.core import records
-from optbench.core.arm import Arm
+from optbench.core.arm import UNTUNED, Arm
 from optbench.core.errors import UsageError
+from optbench.core.records import Outcome
+from optbench.evaluation.evaluate import Result
 from optbench.evaluation.summary import ONE_NETWORK
 from optbench.report import inputs, style, tables
 from optbench.report.contents import Contents
@@ -29,7 +32,7 @@ def test_rendering_twice_gives_the_same_bytes(contents, tmp_path):
     for name in ("first", "second"):
         render_report(contents, tmp_path / name)
     files = [p.relative_to(tmp_path / "first") for p in (tmp_path / "first").rglob("*.*")]
-    assert len(files) == 25
+    assert len(files) == 31
     for file in files:
         assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes()
 
@@ -39,10 +42,10 @@ ARTEFACTS = ("results.md", "results.csv", "results.tex", "report.html", "claims.
              "inputs.sha256")  # fmt: skip
 
 
-def test_the_committed_reports_are_not_stale(every, tmp_path):
+def test_the_committed_reports_are_not_stale(committed, tmp_path):
     drawn = {}
-    for name, contents in every.items():
-        if not contents.cells:
+    for name, contents in committed.items():
+        if not contents.metrics:
             continue
         render_report(contents, tmp_path / name)
         drawn[name] = [
@@ -50,14 +53,14 @@ def test_the_committed_reports_are_not_stale(every, tmp_path):
         ]
         for file in (*ARTEFACTS, *drawn[name]):
             assert (tmp_path / name / file).read_text() == Path("reports", name, file).read_text()
-    assert len(drawn["digits-cnn"]) == 6
+    assert len(drawn["digits-cnn"]) == 8
 
 
-def test_the_committed_index_is_not_stale(every, contents, tmp_path):
-    for name, workload in every.items():
-        if workload.cells:
+def test_the_committed_index_is_not_stale(committed, tmp_path):
+    for name, workload in committed.items():
+        if workload.metrics:
             shutil.copytree(f"reports/{name}", tmp_path / name)
-    render_index([*every.values()], contents.claims, tmp_path)
+    render_index([*committed.values()], committed["digits-cnn"].claims, tmp_path)
     names = ("index.html", "claims.json", "claims.md", "claims.schema.json", "inputs.sha256")
     for name in (*names, "figures/performance_profile.svg"):
         assert (tmp_path / name).read_text() == Path("reports", name).read_text()
@@ -69,8 +72,8 @@ def test_the_indexs_artefacts_carry_the_digest_of_theirs():
         assert digest.encode() in Path("reports", name).read_bytes(), name
 
 
-def test_links_of_the_committed_markdown_lead_somewhere(every):
-    pages = [f"{name}/{page}.md" for name, contents in every.items() if contents.cells
+def test_links_of_the_committed_markdown_lead_somewhere(committed):
+    pages = [f"{name}/{page}.md" for name, contents in committed.items() if contents.metrics
              for page in ("claims", "results")]  # fmt: skip
     count = 0
     for path in (Path("reports", page) for page in (*pages, "claims.md")):
@@ -85,14 +88,14 @@ def test_links_of_the_committed_markdown_lead_somewhere(every):
 
 
 def test_another_target_is_another_digest(contents):
-    scores = "reports/digits-cnn/cells.csv"
+    scores = "reports/digits-cnn/studies.csv"
     assert scores in contents.inputs
     other = {**contents.inputs, scores: "0" * 64}
     changed = dataclasses.replace(contents, inputs=other)
     assert inputs.digest([changed]) != inputs.digest([contents])
 
 
-def test_every_artefact_carries_the_digest_of_its_inputs(contents, tmp_path):
+def test_every_artefact_carries_the_digest_of_its_inputs(contents, in_project, tmp_path):
     render_report(contents, tmp_path)
     listed = (tmp_path / "inputs.sha256").read_bytes()
     digest = hashlib.sha256(listed).hexdigest()
@@ -102,21 +105,20 @@ def test_every_artefact_carries_the_digest_of_its_inputs(contents, tmp_path):
     subprocess.run(["sha256sum", "--check", "--strict", "--quiet"], input=listed, check=True)
     other = dict(contents.inputs)
     other["claims.yaml"] = "0" * 64
-    changed = inputs.digest([dataclasses.replace(contents, inputs=other)])
-    assert changed != digest  # the control
+    assert inputs.digest([dataclasses.replace(contents, inputs=other)]) != digest  # the control
 
 
 def cells_of(table: tables.Table) -> list[list[str]]:
     return [list(row.cells) for row in table.rows]
 
 
-def test_the_tables_mean_is_the_mean_of_its_cells(contents):
+def test_the_tables_mean_is_the_mean_of_its_studies(contents, in_project):
     rows = cells_of(tables.results(contents))
     (row,) = [row for row in rows if row[:2] == ["adam", "cosine"]]
     accuracies = []
-    for seed in contents.seeds:
+    for number in contents.numbers:
         predictions = records.read(
-            Path("results/digits-cnn/suite") / f"adam-cosine-{seed}"
+            Path("results/digits-cnn/suite") / f"adam-cosine-{number}"
         ).predictions
         pairs = zip(predictions["actual"], predictions["predicted"], strict=True)
         accuracies.append(statistics.fmean(a == p for a, p in pairs))
@@ -127,7 +129,7 @@ def test_the_tables_mean_is_the_mean_of_its_cells(contents):
 def test_every_format_holds_the_same_rows(contents):
     table = tables.results(contents)
     expected = cells_of(table)
-    assert table.headers[2:5] == ("accuracy %", "sd pp", "95 % interval")
+    assert table.headers[2:6] == ("accuracy %", "sd pp", "95 % interval", "95 % of studies")
     in_csv = list(csv.reader(tables.csv_text(contents).splitlines()))
     assert in_csv[0][:-1] == list(table.headers)
     assert [row[:-1] for row in in_csv[1:]] == expected
@@ -140,13 +142,15 @@ def test_every_format_holds_the_same_rows(contents):
 
 
 def test_epochs_to_target_have_one_decimal(contents):
-    for table, column in ((tables.results(contents), 6), (tables.targets(contents), 2)):
+    for table, column in ((tables.results(contents), 7), (tables.targets(contents), 2)):
         times = [row[column].split(" ")[0] for row in cells_of(table)]
         assert all(re.fullmatch(r"\d+\.\d|-", time) for time in times)
         assert len({*times}) > 1
     (row,) = [row for row in cells_of(tables.results(contents)) if row[:2] == ["sgd", "step"]]
-    epochs = [cell.epochs_to_target for cell in contents.cells if cell.arm == Arm("sgd", "step")]
-    assert row[6] == f"{statistics.median(epochs):.1f}"
+    epochs = [s.epochs_to_target for s in contents.metrics if s.arm == Arm("sgd", "step")]
+    reached = [epoch for epoch in epochs if epoch is not None]
+    assert 0 < len(reached) < 5
+    assert row[7] == f"{statistics.median(reached):.1f} ({len(reached)} of 5)"
 
 
 def test_a_figure_has_no_date(contents, tmp_path):
@@ -155,28 +159,35 @@ def test_a_figure_has_no_date(contents, tmp_path):
         assert "dc:date" not in svg.read_text()
 
 
-def diverged(contents: Contents, seeds: set[int], points: int) -> Contents:
-    """The same contents, where runs of some seeds diverged, in every arm, after some points."""
-    outcomes = {
-        name: dataclasses.replace(outcome, history=outcome.history[:points], diverged_at_step=9)
-        if outcome.run.seed in seeds
-        else outcome
-        for name, outcome in contents.outcomes.items()
-    }
-    return dataclasses.replace(contents, outcomes=outcomes)
+def changed(contents: Contents, change: Callable[[Result], Outcome]) -> Contents:
+    """The same contents with other outcomes."""
+    results = [dataclasses.replace(r, outcome=change(r)) for r in contents.results]
+    return dataclasses.replace(contents, results=results)
 
 
-def test_a_diverged_seed_leaves_the_curve_of_the_others_whole(contents):
+def diverged(contents: Contents, numbers: set[int], points: int) -> Contents:
+    """The same contents, where some studies' runs diverged, in every arm, after some points."""
+
+    def change(result: Result) -> Outcome:
+        if result.number not in numbers:
+            return result.outcome
+        history = result.outcome.history[:points]
+        return dataclasses.replace(result.outcome, history=history, diverged_at_step=9)
+
+    return changed(contents, change)
+
+
+def test_a_diverged_study_leaves_the_curve_of_the_others_whole(contents):
     figure = learning_curves(diverged(contents, {0}, 2))
     lines = [line for line in figure.axes[0].lines if line.get_label() == "adam"]
-    histories = [contents.outcomes[f"adam-cosine-{seed}"].history for seed in contents.seeds[1:]]
+    histories = [r.outcome.history for r in contents.of_arm(Arm("adam", "cosine")) if r.number]
     assert list(lines[0].get_xdata()) == [point.epoch for point in histories[0]]
     last = statistics.fmean(100 * history[-1].heldout_score for history in histories)
     assert lines[0].get_ydata()[-1] == pytest.approx(last)
 
 
-def test_a_suite_in_which_every_run_diverged_is_still_drawn(contents):
-    figure = learning_curves(diverged(contents, {*contents.seeds}, 0))
+def test_a_suite_in_which_every_study_diverged_is_still_drawn(contents):
+    figure = learning_curves(diverged(contents, {*contents.numbers}, 0))
     assert all(len(line.get_xdata()) == 0 for line in figure.axes[0].lines[:1])
     low, high = figure.axes[0].get_ylim()
     assert low < 100 * contents.room.target < high
@@ -184,24 +195,20 @@ def test_a_suite_in_which_every_run_diverged_is_still_drawn(contents):
 
 def test_the_schedules_shapes_are_those_of_the_results(contents):
     """As if params.yaml had changed since."""
-    outcomes = {
-        name: dataclasses.replace(
-            outcome,
-            run=dataclasses.replace(
-                outcome.run, schedule_args={**outcome.run.schedule_args, "gamma": 0.5}
-            ),
-        )
-        if outcome.run.schedule == "step"
-        else outcome
-        for name, outcome in contents.outcomes.items()
-    }
+
+    def change(result: Result) -> Outcome:
+        run = result.outcome.run
+        if run.schedule != "step":
+            return result.outcome
+        args = {**run.schedule_args, "gamma": 0.5}
+        return dataclasses.replace(result.outcome, run=dataclasses.replace(run, schedule_args=args))
 
     def last(drawn: Contents) -> float:
         lines = schedule_shapes(drawn).axes[0].lines
         assert [line.get_label() for line in lines] == [*contents.schedules]
         return lines[2].get_ydata()[-1]
 
-    assert last(dataclasses.replace(contents, outcomes=outcomes)) == pytest.approx(0.25)
+    assert last(changed(contents, change)) == pytest.approx(0.25)
     assert last(contents) == pytest.approx(0.01)  # the control
 
 
@@ -212,10 +219,10 @@ def test_every_optimizer_has_a_colour_of_its_own():
 
 def test_the_profile_says_what_it_is_over_and_what_it_leaves_out(contents):
     missing = Arm("ngd", "warmup_cosine")
-    cells = [cell for cell in contents.cells if cell.arm != missing or cell.seed < 4]
-    lacking = renamed(contents, "other", cells=cells)
+    metrics = [s for s in contents.metrics if s.arm != missing or s.study < 4]
+    lacking = renamed(contents, "other", metrics=metrics)
     title = performance_profile([contents, lacking]).get_suptitle()
-    assert "14 targets (digits-cnn 10, other 4); 86 left out, not run by all" in title
+    assert "9 targets (digits-cnn 5, other 4); 31 left out, not run by all" in title
 
 
 def forest(contents: Contents):
@@ -236,8 +243,9 @@ def test_the_forest_keeps_named_contrasts_apart_from_the_rest(contents):
     assert "kfac - sgd / step" in rows[1]
     assert not set(rows[0]) & set(rows[1])
     beside = [[text.get_text() for text in axes.texts] for axes in (named, rest)]
-    assert all(re.fullmatch(r"n = 10, 10; p = [\de.-]+", text) for text in beside[0])
-    assert set(beside[1]) == {"n = 10, 10"}
+    assert all(re.fullmatch(r"n = 5, 5; ahead \d+%; p = [\de.-]+", text) for text in beside[0])
+    assert all(re.fullmatch(r"n = 5, 5; ahead \d+%", text) for text in beside[1])
+    assert beside[1]
 
 
 def test_the_forests_p_is_the_ledgers(contents):
@@ -263,45 +271,63 @@ def test_the_forest_shows_a_claims_own_contrast_before_transfer_on_the_same_arms
     entries = {entry.id: entry.judgement for entry in ledger.entries}
     (contrast,) = entries["finding-cosine"].contrasts
     arms = Arm("adamw", "cosine"), Arm("adamw", "step")
-    tested = named_contrasts(claimed, ledger.verdicts)[arms]
-    assert tested.seeds == (0, 1, 2, 3, 4)
-    assert tested.p == contrast.p_corrected
-    texts = [text.get_text() for text in forest(claimed)[0].texts]
-    assert any(text.startswith("n = 5, 5; ") for text in texts)
+    assert named_contrasts(claimed, ledger.verdicts)[arms].p == contrast.p_corrected
+    own, transferred = (
+        {str(contrast.name): contrast.p_corrected for contrast in contrasts}
+        for contrasts in (
+            entries["cifar10-order"].contrasts,
+            entries["imagenet-order"].transfer[0].contrasts,
+        )
+    )
+    assert own.keys() == transferred.keys()
+    assert own != transferred  # the control: they are of families of other sizes
+    for (first, second), tested in named_contrasts(claimed, ledger.verdicts).items():
+        assert tested.p == own.get(f"{first} over {second}", tested.p)
+
+
+def with_arms(contents: Contents, arms: Sequence[Arm]) -> Contents:
+    """The same contents, whose suite has some of the arms alone."""
+    suite = dataclasses.replace(
+        contents.room.suite, arms=tuple(arm.key for arm in arms), repeated=(), fresh=()
+    )
+    return dataclasses.replace(
+        contents,
+        room=dataclasses.replace(contents.room, suite=suite),
+        results=[result for result in contents.results if result.arm in arms],
+        repeats={},
+        fresh=[],
+        metrics=[study for study in contents.metrics if study.arm in arms],
+        summaries=[summary for summary in contents.summaries if summary.arm in arms],
+    )
 
 
 def test_without_the_baseline_there_is_no_difference_from_it(contents):
-    others = tuple(name for name in contents.optimizers if name != "sgd")
-    arms = tuple(arm for arm in contents.room.suite.arms if not arm.startswith("sgd-"))
-    suite = dataclasses.replace(contents.room.suite, optimizers=others, arms=arms)
-    room = dataclasses.replace(contents.room, suite=suite)
-    cells = [cell for cell in contents.cells if cell.optimizer in others]
-    without = dataclasses.replace(contents, room=room, cells=cells)
+    without = with_arms(contents, [arm for arm in contents.arms if arm.optimizer != "sgd"])
     assert not labels(forest(without)[1])
     assert labels(forest(contents)[1])  # the control
 
 
-def test_arms_outside_of_the_grid_have_their_place_everywhere(contents, tmp_path):
-    suite = dataclasses.replace(
-        contents.room.suite, optimizers=("sgd",), schedules=("cosine",), arms=("adam-step",)
-    )
+def test_a_suite_of_few_arms_has_its_place_everywhere(contents, tmp_path):
     arms = [Arm("sgd", "cosine"), Arm("adam", "step")]
-    few = dataclasses.replace(
-        contents,
-        room=dataclasses.replace(contents.room, suite=suite),
-        runs=[run for run in contents.runs if run.arm in arms],
-        outcomes={name: o for name, o in contents.outcomes.items() if o.run.arm in arms},
-        cells=[cell for cell in contents.cells if cell.arm in arms],
-        summaries=[summary for summary in contents.summaries if summary.arm in arms],
-    )
+    few = with_arms(contents, arms)
     assert few.arms == tuple(arms)
     panels = learning_curves(few).axes
     assert [panel.get_title() for panel in panels] == ["cosine", "step"]
     assert [panel.get_legend_handles_labels()[1] for panel in panels] == [["sgd"], ["adam"]]
     render_report(few, tmp_path)
     page = (tmp_path / "report.html").read_text()
-    assert re.findall(r'id="cells-([\w-]+)"', page) == ["sgd-cosine", "adam-step"]
+    assert re.findall(r'id="studies-([\w-]+)"', page) == ["sgd-cosine", "adam-step"]
     assert len(tables.results(few).rows) == 2
+
+
+def test_a_suite_of_fixed_points_has_no_tuning_to_show(contents, tmp_path):
+    fixed = with_arms(contents, [arm for arm in contents.arms if arm.tuning == UNTUNED])
+    assert fixed.compared == fixed.arms
+    assert not tables.tuning(fixed).rows
+    render_report(fixed, tmp_path)
+    assert 'id="tuning"' not in (tmp_path / "report.html").read_text()
+    drawn = {path.stem for path in tmp_path.glob("figures/*.svg")}
+    assert not drawn & {"expected_scores", "trial_scores"}
 
 
 TEX = r"""\documentclass[10pt,a4paper]{article}
@@ -332,7 +358,7 @@ def test_latex_sets_the_table_within_the_text(contents, tmp_path, one_network):
 def test_the_index_refuses_other_files_than_those_of_the_report(contents, tmp_path):
     """A digit of the scores was changed after the report, and DVC was told not to look."""
     render_report(contents, tmp_path / "digits-cnn")
-    for name in ("reports/digits-cnn/cells.csv", "costs/digits-cnn/sgd.json"):
+    for name in ("reports/digits-cnn/studies.csv", "costs/digits-cnn/sgd.json"):
         other = {**contents.inputs, name: "0" * 64}
         changed = dataclasses.replace(contents, inputs=other)
         with pytest.raises(UsageError, match=rf"{name} is not the one that .*: run `dvc repro wor"):

@@ -1,96 +1,94 @@
-"""The single run in words, beside the runs that are not itself; and how long it trained."""
+"""The single run in words, and where it lies among its arm's trials; and how long it trained."""
 
 import dataclasses
 import json
 from pathlib import Path
 
 import pytest
-from tests.evaluation.examples import ACCURACY, ADAM, ERROR, SGD, runs
+from tests.evaluation.examples import ACCURACY, ERROR, SGD, metrics, outcome, planned, trial
 
-from optbench.core.prose import Prose
 from optbench.core.records import Point
-from optbench.core.run import Run
-from optbench.evaluation.evaluate import rank, without
-from optbench.evaluation.summary import summarise
-from optbench.params.load import load_params, load_room
-from optbench.params.plan import cells
+from optbench.evaluation.evaluate import Result
+from optbench.evaluation.metrics import Metrics
 from optbench.params.schema import Override
-from optbench.report.single_run import run_against_suite, training_s, unlike_cells
+from optbench.report.single_run import (
+    Standing,
+    run_in_words,
+    source_of_values,
+    standing_of,
+    training_s,
+)
 
 NONE = Override()
-CELLS = [*runs(SGD, 0.95, 0.90, 0.91), *runs(ADAM, 0.92, 0.92, 0.92)]
-RUN = CELLS[0]
+RUN = dataclasses.replace(metrics(SGD, 0, 0.90), study=None, seed=0)
 
 
-@pytest.fixture(scope="module")
-def plan() -> list[Run]:
-    """Three seeds of sgd and of adam under cosine, sgd's seed 0 first."""
-    return [
-        run
-        for run in cells(load_room("digits-cnn", load_params()))
-        if run.optimizer in ("sgd", "adam") and run.schedule == "cosine" and run.seed < 3
+def result(number: int, test: float | None, *trials) -> Result:
+    """A study that chose a run of this test score."""
+    return Result(arm=SGD, number=number, trials=trials, outcome=outcome(test_score=test))
+
+
+STUDIES = [
+    result(0, 0.92, trial(1, 0.9, 0.92, lr=0.01), trial(2, 0.8, 0.90, lr=0.1)),
+    result(1, 0.88, trial(1, 0.7, 0.88, study=1), trial(2, None, None, study=1)),
+]
+
+
+def words(run: Metrics, score=ACCURACY, override=NONE, results=STUDIES) -> str:
+    return run_in_words(run, standing_of(run, results, score), override, score)
+
+
+def test_where_a_run_lies_by_hand():
+    """Above 0.88 and the trial that diverged, level with 0.90: 2.5 of 4; of choices, 1 of 2."""
+    assert standing_of(RUN, STUDIES, ACCURACY) == Standing(
+        above_trials=0.625, trials=4, above_studies=0.5, studies=2
+    )
+    lines = words(RUN).splitlines()
+    assert lines == [
+        "sgd / cosine / seed 0: test accuracy 90.00 %",
+        "better than 62% of the 4 trials of sgd / cosine, and than 50% of what its 2 studies chose",
     ]
 
 
-def words(run, others, score=ACCURACY, withheld=None) -> str:
-    return run_against_suite(run, others, NONE, score=score, withheld=withheld)
+def test_where_less_is_better_the_lower_is_ahead():
+    """The diverged trial is below all whichever way is better: 0.92, it, and half of 0.90."""
+    standing = standing_of(RUN, STUDIES, ERROR)
+    assert (standing.above_trials, standing.above_studies) == (0.625, 0.5)
+    better = dataclasses.replace(RUN, test_score=0.85)
+    assert standing_of(better, STUDIES, ERROR).above_trials == 1.0
+    assert standing_of(better, STUDIES, ACCURACY).above_trials == 0.25  # the control
 
 
-def test_a_run_is_not_held_against_itself(plan):
-    others = summarise(without(CELLS, plan, plan[0]), score=ACCURACY)
-    assert [(s.optimizer, s.n) for s in others] == [("sgd", 2), ("adam", 3)]
-    text = words(RUN, others)
-    assert (
-        "rank 1 beside the 2 means of the suite's other runs; best adam / cosine, 92.00 %" in text
-    )
-    assert "this run +3.00 pp" in text
-    # The control: with another value it is another run, and the suite's own counts; the value that
-    # it has anyway changes nothing.
-    assert without(CELLS, plan, Override(lr=0.5).apply(plan[0])) == CELLS
-    same = Override(lr=plan[0].optimizer_args["lr"]).apply(plan[0])
-    assert len(without(CELLS, plan, same)) == len(CELLS) - 1
+def test_a_run_is_never_ranked_beside_studies():
+    """Its values are the best of all trials, each study's of its own alone."""
+    assert "rank" not in words(RUN)
+    assert "%" in words(RUN)
 
 
-def test_a_run_with_more_threads_than_its_cell_is_not_held_against_it(plan):
-    wider = dataclasses.replace(plan[0].settings, threads=7)
-    run = dataclasses.replace(plan[0], settings=wider)
-    assert len(without(CELLS, plan, run)) == len(CELLS) - 1
-    note = unlike_cells(run, plan)
-    assert note is not None
-    assert note.startswith("It trained with 7 threads, the suite's runs with 1: ")
-    assert unlike_cells(plan[0], plan) is None
-    longer = dataclasses.replace(wider, batch_size=7)
-    assert without(CELLS, plan, dataclasses.replace(run, settings=longer)) == CELLS
+def test_an_arm_without_studies_says_nothing_of_where_a_run_lies():
+    assert standing_of(RUN, [], ACCURACY) == Standing()
+    assert words(RUN, results=[]).endswith("no study of sgd / cosine says where that lies")
 
 
-def test_an_arm_of_this_run_alone_is_not_there(plan):
-    assert summarise(without([RUN], plan, plan[0]), score=ACCURACY) == []
-    assert "rank" not in words(RUN, [])
-
-
-def test_where_nothing_is_ranked_the_run_has_no_rank():
-    others = summarise(CELLS, score=ACCURACY)
-    assert rank(RUN, others, ACCURACY) == 1
-    text = words(RUN, others, withheld=Prose.of("the baseline misses its band"))
-    assert text.endswith("No rank is given: the baseline misses its band.")
-    assert "best" not in text
-
-
-def test_where_less_is_better_the_best_is_the_lowest():
-    """By hand: means 0.92 (sgd) and 0.92; the run's 0.95 is worse than both."""
-    others = summarise(CELLS[1:], score=ERROR)
-    text = words(RUN, others, score=ERROR)
-    assert text.splitlines()[0].endswith("test mean squared error 0.9500")
-    assert "rank 3 beside the 2 means of the suite's other runs; best sgd / cosine, 0.9050" in text
-    assert "this run +0.0450, 95 % interval" in text
-    assert "rank 1 " in words(RUN, summarise(CELLS[1:], score=ACCURACY))  # the control
+def test_the_interval_of_one_network_is_told():
+    known = dataclasses.replace(RUN, test_score_low=0.88, test_score_high=0.92)
+    assert "test accuracy 90.00 % (88.00 to 92.00, one network)" in words(known)
 
 
 def test_overrides_and_divergence_are_told():
-    changed = run_against_suite(RUN, [], Override(lr=0.5), score=ACCURACY, withheld=None)
-    assert changed.startswith("sgd / cosine / seed 0 with lr 0.5: test accuracy 95.00 %")
+    changed = words(RUN, override=Override(lr=0.5))
+    assert changed.startswith("sgd / cosine / seed 0 with lr 0.5: test accuracy 90.00 %")
     diverged = dataclasses.replace(RUN, test_score=None, diverged_at_step=7)
-    assert words(diverged, []) == "sgd / cosine / seed 0: diverged at step 7"
+    assert words(diverged) == "sgd / cosine / seed 0: diverged at step 7"
+
+
+def test_values_of_the_best_trial_of_all_are_named_so():
+    best = planned(args={"lr": 0.01, "weight_decay": 0.001, "momentum": 0.9})
+    said = "its values: best of 4 trials, by validation"
+    assert source_of_values(best, STUDIES, ACCURACY) == said
+    other = planned(args={"lr": 0.1, "weight_decay": 0.001, "momentum": 0.9})
+    assert source_of_values(other, STUDIES, ACCURACY) is None  # the control
+    assert source_of_values(best, [], ACCURACY) is None
 
 
 HISTORY = [

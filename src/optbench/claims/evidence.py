@@ -69,10 +69,17 @@ class Evidence:
             return [-time for time in epochs]
         return [self.score.gain(value) for value in self.scores(arm)]
 
-    def spread(self) -> Spread | None:
-        """The sd of the score over studies, within each arm and environment, pooled over all."""
+    def chosen(self, tuning: str) -> list[Metrics]:
+        """The studies whose values were chosen in this way, see `core.arm`."""
+        return [study for study in self.metrics if study.tuning == tuning]
+
+    def spread(self, tuning: str) -> Spread | None:
+        """The sd of the score over studies, within each arm and environment, pooled over arms.
+
+        Of one `tuning` alone: studies that search vary more than runs of a fixed point.
+        """
         groups: dict[object, list[float]] = {}
-        for run in self.metrics:
+        for run in self.chosen(tuning):
             if run.test_score is not None:
                 environment = tuple(sorted(self.environment(run).items()))
                 groups.setdefault((run.arm, environment), []).append(run.test_score)

@@ -90,13 +90,13 @@ def value(bench: Bench, claim: ValueClaim) -> Judgement:
         return Judgement(
             claim=claim.id, verdict=verdict.INCONCLUSIVE, reason=Prose.of(reason), notes=remarks
         )
-    spread = evidence.spread()
+    spread = evidence.spread(arm.tuning)
     result = verdict.judge_value(
         scores, claimed=claim.claimed, margin=claim.margin, k0=claim.k0, spread=spread
     )
     if spread is not None:
         remarks.append(Prose.of(words.spread_note(spread, scores, evidence.score)))
-        remarks += pooled_environments(evidence, evidence.metrics, what="The sd")
+        remarks += pooled_environments(evidence, evidence.chosen(arm.tuning), what="The sd")
     return Judgement(
         claim=claim.id,
         verdict=result.verdict,

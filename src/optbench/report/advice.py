@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from optbench.core.arm import Arm
+from optbench.core.arm import TUNED, Arm
 from optbench.core.errors import UsageError
 from optbench.core.prose import Prose
 from optbench.core.records import Outcome, Point
@@ -61,7 +61,7 @@ def advise(contents: Contents, allowance: Allowance) -> Advice:
         return by_search(contents, allowance, fitting)
     studies = at_epoch(contents, allowance.epochs)
     allowed = [study for study in studies if study.optimizer in fitting]
-    spread = replace(contents.evidence, metrics=allowed).spread()
+    spread = replace(contents.evidence, metrics=allowed).spread(TUNED)
     choice = choose(allowed, allowed=fitting, spread=spread, score=contents.score)
     if choice is None:
         return no_advice("no tuned option has two studies, so no spread is known")

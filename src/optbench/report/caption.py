@@ -191,7 +191,7 @@ def evidence_of_tuning(contents: Contents) -> list[str | Prose]:
         tail = [Prose.of(" All but: ", Prose.join(", ", outside), ".")] if outside else []
         sentences.append(
             Prose.of(
-                f"A second search confirms: of {counted(len(confirmed), 'fresh study')}, with "
+                f"A second search: of {counted(len(confirmed), 'fresh study')}, with "
                 f"points and seeds that no other has, {held} fell into the 95 % interval that the "
                 "arm's studies predict.", *tail,
             )
@@ -209,31 +209,31 @@ def evidence_of_tuning(contents: Contents) -> list[str | Prose]:
         )
     )  # fmt: skip
     if (seeds := control.over_seeds) is not None:
+        beats = ": an optimizer beats itself" if seeds.low > LEVEL else ""
         sentences.append(
             f"By the usual rule, one search a side and five seeds of what it found, "
-            f"{seeds.called:.0%} of the same comparisons are called different (95 % interval "
-            f"{seeds.low:.0%} to {seeds.high:.0%}, {control.winners} searches): an optimizer "
-            f"beats itself; sd over seeds {amount(score, seeds.sd, 3)}."
+            f"{seeds.called:.0%} of comparisons are called different (95 % interval "
+            f"{seeds.low:.0%} to {seeds.high:.0%}, {control.winners} searches){beats}; sd over "
+            f"seeds {amount(score, seeds.sd, 3)}."
         )
     return sentences
 
 
 def power(contents: Contents) -> list[str]:
     """What the studies can show at the spread that they have."""
-    spread, score = contents.evidence.spread(), contents.score
+    spread, score = contents.evidence.spread(contents.compared[0].tuning), contents.score
     if spread is None:
         return ["No spread over studies is known, so nothing can be said of power."]
-    arms = len(contents.summaries)
     head = (
-        f"The sd over studies, pooled over {arms} arms, is {amount(score, spread.sd, 3)} (df "
-        f"{spread.df})."
+        f"The sd over studies, pooled over {counted(len(contents.compared), 'arm')}, is "
+        f"{amount(score, spread.sd, 3)} (df {spread.df})."
     )
     return [" ".join([head, *reproducible(contents, spread)]), detectable(contents, spread)]
 
 
 def reproducible(contents: Contents, spread: Spread) -> list[str]:
     """The chance that an exact claim of a value, of a score like this, is found reproduced."""
-    k, arms, score = len(contents.numbers), len(contents.summaries), contents.score
+    k, arms, score = len(contents.numbers), len(contents.compared), contents.score
     scores = contents.claims.scores
     margins = {
         claim.margin

@@ -11,7 +11,7 @@ from tabulate import tabulate
 from optbench.claims import words
 from optbench.claims.judge import Verdicts, judge
 from optbench.claims.judgement import Judgement, Sentence
-from optbench.claims.schema import Claim, Claims, Contrast
+from optbench.claims.schema import Claim, Claims, Contrast, EquivalenceClaim
 from optbench.core.prose import Prose
 from optbench.core.score import Score
 from optbench.evaluation import verdict
@@ -178,19 +178,26 @@ def row(claim: Claim, judgement: Judgement, claims: Claims) -> Row:
             words.transferred(transfer, quantity=quantity, score=claims.scores[transfer.workload])
             for transfer in judgement.transfer
         ],
-        numbers=numbers(judgement, quantity, score),
+        numbers=numbers(claim, judgement, score),
         place=claim.place,
         source=claim.source,
     )
 
 
-def numbers(judgement: Judgement, quantity: str, score: Score | None) -> Sequence[str]:
+def unit_of(claim: Claim, judgement: Judgement, score: Score | None) -> words.Unit:
+    """That of a judgement's estimate: of two arms, the first's advantage."""
+    quantity = vars(claim)["quantity"]
+    is_advantage = bool(judgement.contrasts) or isinstance(claim, EquivalenceClaim)
+    if is_advantage and score is not None:
+        return words.advantage_unit(quantity, score)
+    return words.unit_of(quantity, score)
+
+
+def numbers(claim: Claim, judgement: Judgement, score: Score | None) -> Sequence[str]:
     """The cells of `NUMBERS`, each a dash where there is nothing to tell."""
     estimate = interval = NOTHING
     if judgement.estimate is not None:
-        unit = words.unit_of(quantity, score)
-        if judgement.contrasts and score is not None:
-            unit = words.advantage_unit(quantity, score)
+        unit = unit_of(claim, judgement, score)
         estimate = unit.text(judgement.estimate)
         if judgement.low is not None and judgement.high is not None:
             level = 95 if judgement.contrasts else 90

@@ -20,6 +20,7 @@ from optbench.report.style import FAINT, LINES, colour
 from optbench.studies.trials import Trial, choice
 
 SHADES = "Greys"
+LEVELS = 16  # of them in the key: from 50 on Matplotlib draws an image
 COLUMNS = 5
 OUT_OF_VIEW = 0.3  # the share of all trials, the worst, that may lie beyond the axis
 
@@ -103,7 +104,7 @@ def trial_scores(contents: Contents) -> Figure:
     figure.supylabel(axis_label(score, "validation"), size=9)
     second = sorted({name for optimizer in trials for name in list(spaces[optimizer])[1:2]})
     if second:
-        shades = ScalarMappable(Normalize(0, 1), SHADES)
+        shades = ScalarMappable(Normalize(0, 1), colormaps[SHADES].resampled(LEVELS))
         bar = figure.colorbar(
             shades, ax=list(panels), shrink=min(0.7, 1.4 / rows), pad=0.01, aspect=25
         )
