@@ -19,7 +19,7 @@ from optbench.core.duration import duration
 from optbench.core.errors import UsageError
 from optbench.core.run import WORKLOADS, Run
 from optbench.cost.estimate import estimate_s, peak_memory_bytes
-from optbench.evaluation.evaluate import read_results
+from optbench.evaluation.evaluate import ResultError, read_results
 from optbench.evaluation.power import detectable_difference
 from optbench.evaluation.verdict import FEWEST_STUDIES, pooled_spread
 from optbench.params.load import Room, load_params, load_room, require_plain
@@ -103,7 +103,12 @@ def prospect(room: Room, count: int, trials: int) -> list[str]:
     if count < FEWEST_STUDIES:
         sentences.append(f"below {FEWEST_STUDIES} studies a side no ordering is called")
         return sentences
-    results = read_results(arms, room.suite.studies, room.score)
+    try:
+        results = read_results(arms, room.suite.studies, room.score)
+    except ResultError as error:
+        first, *_ = str(error).splitlines()
+        sentences.append(f"what they would find is not known: {first}")
+        return sentences
     scores: dict[Arm, list[float]] = {}
     for result in results:
         if result.outcome.test_score is not None:

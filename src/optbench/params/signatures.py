@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
-from pydantic import AfterValidator, BaseModel, ConfigDict, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, create_model
 
 from optbench.core.errors import UsageError
 from optbench.core.registry import PACKAGE, source
@@ -138,7 +138,7 @@ def untuned(optimizer: str) -> dict[str, Any]:
     """An optimizer's arguments as its authors leave them: the defaults, and those of `UNTUNED`.
 
     Raises:
-        UsageError: its file says no values.
+        UsageError: its file says no values, or some that it does not take.
     """
     values = constant("optimizers", optimizer, "UNTUNED")
     if values is None:
@@ -146,7 +146,11 @@ def untuned(optimizer: str) -> dict[str, Any]:
             f"{source('optimizers', optimizer)} names no values of its authors: write UNTUNED = "
             '{"lr": ...}, or take its untuned arm out'
         )
-    return arguments("optimizers", optimizer)(**values).model_dump()
+    try:
+        return arguments("optimizers", optimizer)(**values).model_dump()
+    except (TypeError, ValidationError) as error:
+        told = " ".join(str(error).split())
+        raise UsageError(f"{source('optimizers', optimizer)}: UNTUNED: {told}") from error
 
 
 @cache
