@@ -75,7 +75,7 @@ def lacking(document: dict[str, Any], *optimizers: str) -> dict[str, Any]:
 def with_suite(document: dict[str, Any], *arms: str, **changes: Any) -> dict[str, Any]:
     """A room with these arms alone, and a suite that is changed."""
     suite = {**document["suite"], "arms": [*arms], "repeated": [], "fresh": [], **changes}
-    return {**document, "suite": suite}
+    return {**copy.deepcopy(document), "suite": suite}
 
 
 def dump(document: object) -> str:
