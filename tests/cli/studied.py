@@ -1,6 +1,6 @@
 """Studies as their stages leave them, where none was carried out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.cli.recorded import record
@@ -16,14 +16,14 @@ from optbench.studies.trials import FILE, Trial, choice, trial_of
 
 LOCK = Path("workloads/digits-cnn/dvc.lock")
 IMAGES = 1000
-# By study and number, the validation score of each trial; None: it diverged.
-Scores = Mapping[tuple[Study, int], Sequence[float | None]]
+# Of a study of that number, the validation score of each trial; None: it diverged.
+Scores = Sequence[tuple[Study, int, Sequence[float | None]]]
 
 
 def carried_out(scores: Scores, score: Score, root: Path, *, test: float = 0.75) -> None:
     """Leaves studies below a root, with the lock file that records them."""
     folders = []
-    for (study, number), validation in scores.items():
+    for study, number, validation in scores:
         folder = Path(f"results/digits-cnn/suite/{study.name(number)}")
         leave(root / folder, study, number, validation, score, test=test)
         folders.append(folder)

@@ -57,13 +57,12 @@ def place(study: Study, *, at_an_end: bool) -> Place:
 
 def leave(project: Project, winner: Callable[[Study], Place | None]) -> dict[str, dict]:
     """Leaves studies, in each arm of which that trial is the best; gives its values."""
-    scores, values = {}, {}
+    scores, values = [], {}
     for study in studies(project):
         chosen = winner(study) if study.space else None
         for number in NUMBERS:
-            scores[study, number] = [
-                0.9 if (number, index) == chosen else 0.5 for index in range(study.trials)
-            ]
+            row = [0.9 if (number, index) == chosen else 0.5 for index in range(study.trials)]
+            scores.append((study, number, row))
         if chosen:
             number, index = chosen
             values[study.arm.key] = study.values(trials(study, number)[index])

@@ -156,7 +156,7 @@ def test_a_difference_is_found_by_the_spread_of_the_studies_that_there_are(plann
     for study in studies(room):
         for number, test in enumerate(scores[study.arm.optimizer]):
             validation = [0.5] * study.trials
-            carried_out({(study, number): validation}, room.score, planned, test=test)
+            carried_out([(study, number, validation)], room.score, planned, test=test)
     sd = statistics.fmean(map(statistics.variance, scores.values())) ** 0.5
     for count in (5, 10):
         said = plan.prospect(room, count, 8)[1]
