@@ -133,7 +133,9 @@ def test_hours_are_those_of_all_trials_of_all_studies_of_tuned_arms():
     times = [estimate_s(study.run) for study in studies(room) if study.space]
     for count, trials in ((3, 8), (3, 16), (4, 100)):
         (hours, _) = plan.prospect(room, count, trials)
-        assert hours.startswith(f"digits-cnn: {count} studies of {trials} trials of 2 tuned arms: a")
+        assert hours.startswith(
+            f"digits-cnn: {count} studies of {trials} trials of 2 tuned arms: a"
+        )
         assert f": about {plan.duration(count * trials * sum(times))} on one machine" in hours
     shutil.rmtree("costs")
     assert plan.prospect(room, 3, 8)[0].endswith("how long is not known, since not all steps were "

@@ -55,7 +55,9 @@ def unsearched(document: dict[str, Any]) -> dict[str, Any]:
     """A room without a search: its tuned arms are as published, and nothing is its control."""
     document = copy.deepcopy(document)
     for name in ("arms", "repeated", "fresh"):
-        arms = [key if key.count("-") == 2 else f"{key}-published" for key in document["suite"][name]]
+        arms = [
+            key if key.count("-") == 2 else f"{key}-published" for key in document["suite"][name]
+        ]
         document["suite"][name] = arms
     return document | {"search": None, "control": None}
 

@@ -1,7 +1,7 @@
 """A room's plan: runs with every hyper-parameter, which read back as they were written."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest

@@ -133,7 +133,11 @@ BAD_VALUES = [
     ("suite/repeated", ["sgd-step", "sgd-step"], "suite.repeated: 'sgd-step' stands twice: remove"),
     ("suite/fresh", ["sgd-step", "sgd-step"], "suite.fresh: 'sgd-step' stands twice: remove one"),
     ("suite/study", [0], "suite.study: unknown key 'study': did you mean 'studies'?"),
-    ("suite/seeds", [0], "suite.seeds: unknown key 'seeds': known: arms, fresh, repeated, studies, th"),
+    (
+        "suite/seeds",
+        [0],
+        "suite.seeds: unknown key 'seeds': known: arms, fresh, repeated, studies, th",
+    ),
     ("optimizers", {}, "optimizers.sgd is missing: add its hyper-parameters, for example"),
     ("optimizers/sdg", {"lr": 0.1}, "optimizers.sdg: unknown optimizer 'sdg': did you mean 'sgd'"),
     ("optimizers/sgd", {}, "optimizers.sgd.lr is missing: add it"),
@@ -159,7 +163,11 @@ BAD_VALUES = [
     ("control", 3, "control: got 3: must be"),
     ("control/studies", 19, "control.studies: got 19: must be greater than or equal to 20"),
     ("control/repeated", -1, "control.repeated: got -1: must be greater than or equal to 0"),
-    ("control/repeated", 101, "control.repeated: got 101: must be at most 100, the number of contr"),
+    (
+        "control/repeated",
+        101,
+        "control.repeated: got 101: must be at most 100, the number of contr",
+    ),
     ("control/arm", "sgd", "control.arm: 'sgd' names no arm, as in 'adamw-cosine'"),
     ("control/arm", "sgd-cosin", "control.arm: unknown schedule 'cosin': did you mean 'cosine'?"),
     (
@@ -272,13 +280,17 @@ def test_a_search_without_a_validation_set_that_is_held_out_for_good_is_refused(
 def test_a_tuned_arm_needs_a_space():
     document = with_suite(GOOD[ROOM], "adamw-cosine") | {"search": None, "control": None}
     message = refusal(ROOM, document)
-    assert "suite.arms: adamw-cosine has no space to be tuned in: write `search`, or name" in message
+    assert (
+        "suite.arms: adamw-cosine has no space to be tuned in: write `search`, or name" in message
+    )
     assert "adamw-cosine-published for the values of its row, or adamw-cosine-untuned" in message
     for key in ("adamw-cosine-published", "adamw-cosine-untuned"):
         assert load(ROOM, with_suite(document, key)).suite.arms == (key,)  # the control
     document["control"] = GOOD[ROOM]["control"]
     message = refusal(ROOM, with_suite(document, "adamw-cosine-published"))
-    assert "control.arm: sgd-warmup_cosine has no space to be tuned in: write `search`, or" in message
+    assert (
+        "control.arm: sgd-warmup_cosine has no space to be tuned in: write `search`, or" in message
+    )
 
 
 PLAIN = "def build(model, param_groups, *, lr: float, clip: float = 1.0): ...\n"
@@ -287,7 +299,10 @@ PLAIN = "def build(model, param_groups, *, lr: float, clip: float = 1.0): ...\n"
 @pytest.mark.parametrize(
     ("declared", "message"),
     [
-        ("", 'names no values of its authors: write UNTUNED = {"lr": ...}, or take its untuned arm'),
+        (
+            "",
+            'names no values of its authors: write UNTUNED = {"lr": ...}, or take its untuned arm',
+        ),
         ('UNTUNED = {"lr": 0}\n', "plain.py: UNTUNED: 1 validation error"),
         ('UNTUNED = {"momentum": 0.9}\n', "plain.py: UNTUNED: 2 validation errors"),
         ("UNTUNED = 3\n", "plain.py: UNTUNED: "),

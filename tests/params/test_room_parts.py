@@ -50,8 +50,9 @@ def with_arms(*arms: str, optimizer: str = "plain") -> dict:
 def test_a_schedule_that_moves_momentum_needs_an_optimizer_that_has_it(add_part):
     add_part("optimizers", "plain", PLAIN)
     message = refusal(ROOM, with_arms("plain-cosine", "plain-one_cycle"))
-    assert "suite.arms: plain / one_cycle, as published cannot run: one_cycle moves momentum, and pl" in (
-        message
+    assert (
+        "suite.arms: plain / one_cycle, as published cannot run: one_cycle moves momentum, and pl"
+        in (message)
     )
     assert "plain / cosine" not in message
     for name in ("momentum: float = 0.9", "betas: tuple[float, float, float] = (0.9, 0.9, 0.9)"):
@@ -69,8 +70,9 @@ def test_an_optimizer_refuses_schedules_by_name(add_part):
 def test_schedule_free_refuses_a_schedule_that_moves_beta1():
     arms = ("schedule_free-one_cycle", "schedule_free-cosine", "schedule_free-step")
     message = refusal(ROOM, with_arms(*arms, optimizer="schedule_free"))
-    assert "suite.arms: schedule_free / one_cycle, as published cannot run: schedule_free finds its" in (
-        message
+    assert (
+        "suite.arms: schedule_free / one_cycle, as published cannot run: schedule_free finds its"
+        in (message)
     )
     assert "cosine" not in message
     load(ROOM, with_arms(*arms[1:], optimizer="schedule_free"))  # the control

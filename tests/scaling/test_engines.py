@@ -71,7 +71,7 @@ def study_files(files: dict[str, bytes]) -> dict[str, bytes]:
 
 
 def trainer_of(project: Project, run: str = f"{WORKLOAD}/{STUDY}") -> int:
-    """The process that carries the study out, or trains another run; of several devices the first one's."""
+    """The process that carries the study out, or trains a run; of several devices the first."""
     holder = project.folder / f"scratch/locks/{run}.holder"
     return int(holder.read_text().split()[1])
 

@@ -284,7 +284,9 @@ def check_control(
         return []
     if arm.tuning != TUNED:
         tuned = replace(arm, tuning=TUNED).key
-        checker.add(f"control.arm: got '{control.arm}': must be an arm that is tuned: write {tuned}")
+        checker.add(
+            f"control.arm: got '{control.arm}': must be an arm that is tuned: write {tuned}"
+        )
     if search is None:
         checker.add(
             f"control.arm: {control.arm} has no space to be tuned in: write `search`, or leave "

@@ -181,9 +181,7 @@ def _room(checker: Checker, raw: Args, params: Params, name: str) -> Room | None
         return None
     score: Score = load_score(settings.task).SCORE
     rules.check_target(checker, document.target, score)
-    arms = rules.check_suite(
-        checker, suite, rows, params.schedules, devices=settings.devices
-    )
+    arms = rules.check_suite(checker, suite, rows, params.schedules, devices=settings.devices)
     rules.check_points(checker, arms, search, settings)
     if search is not None:
         rules.check_search(checker, search, settings, rows)

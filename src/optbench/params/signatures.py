@@ -7,7 +7,7 @@ which takes longer than a person waits for a spelling error.
 """
 
 import ast
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from itertools import pairwise
 from typing import Annotated, Any, Literal
@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, cre
 from optbench.core.errors import UsageError
 from optbench.core.registry import PACKAGE, source
 from optbench.params.annotations import UnreadableError, annotation, assignments, literal
+from optbench.params.messages import sentence
 
 # The function that makes a file a part of its kind.
 ENTRY = {
@@ -146,11 +147,15 @@ def untuned(optimizer: str) -> dict[str, Any]:
             f"{source('optimizers', optimizer)} names no values of its authors: write UNTUNED = "
             '{"lr": ...}, or take its untuned arm out'
         )
+    file, shape = source("optimizers", optimizer), arguments("optimizers", optimizer)
+    if not isinstance(values, Mapping):
+        raise UsageError(f"{file}: UNTUNED: got {values!r}: must map names to values")
     try:
-        return arguments("optimizers", optimizer)(**values).model_dump()
-    except (TypeError, ValidationError) as error:
-        told = " ".join(str(error).split())
-        raise UsageError(f"{source('optimizers', optimizer)}: UNTUNED: {told}") from error
+        return shape(**values).model_dump()
+    except ValidationError as error:
+        known = tuple(shape.model_fields)
+        told = "; ".join(sentence(("UNTUNED",), wrong, known) for wrong in error.errors())
+        raise UsageError(f"{file}: {told}") from error
 
 
 @cache
