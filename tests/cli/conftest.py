@@ -9,7 +9,7 @@ FILES = (
     "params.yaml", "claims.yaml", "dvc.yaml", "data/dvc.yaml", "reports/dvc.yaml", "Makefile",
     "pyproject.toml", ".gitignore", ".dvcignore", ".dvc/config",
 )  # fmt: skip
-WRITTEN = ("plan", "trials*", "lr_*", "dvc.lock")  # by stages, in rooms
+WRITTEN = ("plan", "trials.csv", "repeats.csv", "dvc.lock")  # by stages, in rooms
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ COMMANDS = {
     "repro data/dvc.yaml": (PROJECT, ROOM, OTHER),
     "plan": (PROJECT, ROOM, OTHER),
     "advise digits-cnn": (PROJECT, ROOM),
-    "tune": (PROJECT, ROOM, OTHER),
+    "best": (PROJECT, ROOM, OTHER),
     "readme": (PROJECT,),
     "paper": (PROJECT,),
     "new workload digits-long --like digits-cnn": (PROJECT, ROOM),
@@ -55,7 +55,7 @@ def test_who_reads_params_refuses_aliases_of_aliases(bare: Project, monkeypatch,
 def test_control_a_few_aliases_are_read(bare: Project, monkeypatch, capsys):
     monkeypatch.chdir(bare.folder)
     monkeypatch.setattr(plan, "changed_stages", lambda _: {})
-    monkeypatch.setattr(plan, "pending_runs", lambda *_: {})
+    monkeypatch.setattr(plan, "pending_work", lambda *_: {})
     room = Path(ROOM)
     text = room.read_text().replace("  adam: {", "  adam: &row {", 1)
     room.write_text(text.replace("  ngd: {", "  ngd: {<<: *row, ", 1))

@@ -1,15 +1,25 @@
-"""`optbench plan`: which of the stages that DVC calls changed will train, and for how long."""
+"""`optbench plan`: which of the stages that DVC calls changed will train, and for how long.
+
+And what studies would take, and find.
+"""
 
 import json
-from contextlib import chdir
+import shutil
+import statistics
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.conftest import ROOT, digits_room
+from tests.cli.studied import carried_out
+from tests.conftest import ROOT, Project, digits_room
 
 from optbench.cli import plan
 from optbench.cost.estimate import estimate_s
-from optbench.params.plan import cells, single_run
+from optbench.evaluation.power import detectable_difference
+from optbench.params.code import digests
+from optbench.params.load import Room
+from optbench.params.plan import single_run, studies, write_plan
+from optbench.studies.points import SEEDS
 
 FILE = "workloads/digits-cnn/dvc.yaml"
 CHANGED = [{"changed deps": {"workloads/digits-cnn/plan/suite/sgd-cosine.json": "modified"}}]
@@ -17,26 +27,37 @@ DATA = [{"changed deps": {"data/raw/digits": "deleted"}}]
 
 
 @pytest.fixture(autouse=True)
-def in_root(monkeypatch):
-    monkeypatch.chdir(ROOT)
+def planned(monkeypatch, tmp_path) -> Path:
+    """A folder with the plan of digits-cnn and its costs; it is the working directory."""
+    shutil.copytree(ROOT / "costs/digits-cnn", tmp_path / "costs/digits-cnn")
+    monkeypatch.chdir(tmp_path)
+    write_plan(*digits_room(), dict.fromkeys(digests(), "0" * 64))
+    return tmp_path
 
 
-def pending(changed: dict) -> set[str]:
-    return set(plan.pending_runs(digits_room()[0], changed))
+def pending(changed: dict) -> dict[str, plan.Work]:
+    return plan.pending_work(digits_room()[0], changed)
 
 
-def test_cells_of_the_grid_and_by_name_and_the_single_run_train():
-    changed = {f"{FILE}:{stage}": CHANGED for stage in (
-        "train@sgd-cosine-0", "train-arm@kfac-step-3", "run", "cost@sgd", "evaluate", "report",
-    )}  # fmt: skip
-    assert pending(changed) == {"sgd-cosine-0", "kfac-step-3", "run"}
+def works(*stages: str) -> dict[str, plan.Work]:
+    """What is to be done where these stages have changed."""
+    return pending({f"{FILE}:{stage}": CHANGED for stage in stages})
+
+
+def test_studies_those_that_confirm_repeated_winners_and_the_single_run_train():
+    arm, fixed = "kfac-warmup_cosine", "adam-warmup_cosine-untuned"
+    found = works(f"study@{arm}-3", f"study@{fixed}-0", f"fresh@{arm}", f"repeat@{arm}", "run",
+                  "cost@sgd", "evaluate", "report")  # fmt: skip
+    assert {stage: work.count for stage, work in found.items()} == {
+        f"study@{arm}-3": 8, f"study@{fixed}-0": 1, f"fresh@{arm}": 8, f"repeat@{arm}": SEEDS,
+        "run": 1,
+    }  # fmt: skip
 
 
 def test_other_workloads_stages_do_not_count():
-    assert pending({"workloads/other/dvc.yaml:train@sgd-cosine-0": CHANGED}) == set()
-    assert (
-        pending({"validate": CHANGED, "workloads/digits-cnn/search/dvc.yaml:run": CHANGED}) == set()
-    )
+    other, control = "workloads/other/dvc.yaml", "workloads/digits-cnn/control/dvc.yaml"
+    changed = {f"{other}:study@sgd-cosine-0": CHANGED, f"{control}:run": CHANGED}
+    assert pending({"validate": CHANGED, **changed, f"{FILE}:study@sgd-cosine-999": CHANGED}) == {}
 
 
 @pytest.mark.parametrize(
@@ -54,45 +75,113 @@ def test_what_makes_a_stage_run(change, trains):
     assert plan.must_run(change) == trains
 
 
-def test_the_sentence_sums_what_steps_took():
+def test_the_sentence_sums_what_the_steps_of_all_trials_take():
     room = digits_room()[0]
-    runs = {run.cell: run for run in cells(room)[:2]} | {"run": single_run("digits-cnn")}
-    total = len(cells(room))
-    sentence = plan.outlook(room, runs)
-    assert sentence.startswith(f"digits-cnn: the single run and 2 of {total} cells will train: ab")
-    seconds = sum(estimate_s(run) for run in runs.values())
-    assert plan.duration(seconds) in sentence
+    found = works("study@sgd-cosine-0", "study@adam-step-1", "repeat@kfac-warmup_cosine", "run")
+    sentence = plan.outlook(room, found)
+    head = "digits-cnn: the single run and 2 studies will train, and 1 winner again: about "
+    assert sentence.startswith(head)
+    by_arm = {study.arm.key: estimate_s(study.run) for study in studies(room)}
+    seconds = 8 * by_arm["sgd-cosine"] + 8 * by_arm["adam-step"]
+    seconds += 5 * by_arm["kfac-warmup_cosine"] + estimate_s(single_run("digits-cnn"))
+    assert f"about {plan.duration(seconds)}," in sentence
     peaks = [
-        json.loads((ROOT / f"costs/digits-cnn/{run.optimizer}.json").read_text())
-        for run in runs.values()
+        json.loads((ROOT / f"costs/digits-cnn/{name}.json").read_text())
+        for name in ("sgd", "adam", "kfac")
     ]
     megabytes = max(cost["peak_memory_bytes"] for cost in peaks) / 1e6
     assert f"up to {megabytes:.0f} MB of tensors" in sentence
     assert plan.outlook(room, {}) == "digits-cnn: nothing will train"
 
 
-def test_where_no_step_was_measured_it_says_so(tmp_path):
-    room = digits_room()[0]
-    runs = {run.cell: run for run in cells(room)[:1]}
-    with chdir(tmp_path):  # no costs there
-        sentence = plan.outlook(room, runs)
-    assert "no single run and 1 of " in sentence
+def test_where_no_step_was_measured_it_says_so(planned):
+    shutil.rmtree(planned / "costs")
+    sentence = plan.outlook(digits_room()[0], works("study@sgd-cosine-0"))
+    assert "no single run and 1 study will train; " in sentence
     cost = "dvc repro workloads/digits-cnn/dvc.yaml:cost"
     assert sentence.endswith(f"how long is not known before `{cost}` has measured a step")
 
 
-def test_where_a_cost_cannot_be_it_is_named_and_nothing_is_held_up(tmp_path):
-    room = digits_room()[0]
-    runs = {run.cell: run for run in cells(room)[:1]}
+def test_where_a_cost_cannot_be_it_is_named_and_nothing_is_held_up():
+    room, found = digits_room()[0], works("study@sgd-cosine-0")
     path = Path("costs/digits-cnn/sgd.json")
     cost = json.loads((ROOT / path).read_text())
-    with chdir(tmp_path):
-        path.parent.mkdir(parents=True)
-        path.write_text(json.dumps(cost | {"step_time_s": -1.0}))
-        sentence = plan.outlook(room, runs)
-        assert "1 of " in sentence
-        assert "how long is not known: costs/digits-cnn/sgd.json has what cannot be" in sentence
-        path.write_text("{")
-        assert "sgd.json is no cost of a step" in plan.outlook(room, runs)
-        path.write_text(json.dumps(cost))  # the control
-        assert ": about " in plan.outlook(room, runs)
+    path.write_text(json.dumps(cost | {"step_time_s": -1.0}))
+    sentence = plan.outlook(room, found)
+    assert "1 study will train; " in sentence
+    assert "how long is not known: costs/digits-cnn/sgd.json has what cannot be" in sentence
+    path.write_text("{")
+    assert "sgd.json is no cost of a step" in plan.outlook(room, found)
+    path.write_text(json.dumps(cost))  # the control
+    assert ": about " in plan.outlook(room, found)
+
+
+# What studies would take, and find
+
+
+def of_two_arms(*keys: str, numbers: tuple[int, ...] = (0, 1, 2)) -> Room:
+    """The room with fewer arms and studies."""
+    room = digits_room()[0]
+    return replace(room, suite=replace(room.suite, arms=keys, studies=numbers))
+
+
+ARMS = ("sgd-cosine", "adam-cosine", "adam-warmup_cosine-untuned")
+
+
+def test_hours_are_those_of_all_trials_of_all_studies_of_tuned_arms():
+    room = of_two_arms(*ARMS)
+    times = [estimate_s(study.run) for study in studies(room) if study.space]
+    for count, trials in ((3, 8), (3, 16), (4, 100)):
+        (hours, _) = plan.prospect(room, count, trials)
+        assert hours.startswith(
+            f"digits-cnn: {count} studies of {trials} trials of 2 tuned arms: a"
+        )
+        assert f": about {plan.duration(count * trials * sum(times))} on one machine" in hours
+    shutil.rmtree("costs")
+    assert plan.prospect(room, 3, 8)[0].endswith("how long is not known, since not all steps were "
+                                                 "measured")  # fmt: skip
+
+
+def test_below_five_studies_no_ordering_is_called():
+    room = of_two_arms(*ARMS)
+    said = [plan.prospect(room, count, 8)[1] for count in (1, 4, 5)]
+    assert said[:2] == ["below 5 studies a side no ordering is called"] * 2
+    assert "below" not in said[2]
+
+
+def test_a_difference_is_found_by_the_spread_of_the_studies_that_there_are(planned):
+    room = of_two_arms(*ARMS)
+    said = plan.prospect(room, 5, 8)[1]
+    assert said.startswith("what they would find is not known: digits-cnn/sgd-cosine-0: no valid")
+    assert len(said.splitlines()) == 1
+    scores = {"sgd": (0.9, 0.92, 0.94), "adam": (0.8, 0.81, 0.85)}
+    for study in studies(room):
+        for number, test in enumerate(scores[study.arm.optimizer]):
+            validation = [0.5] * study.trials
+            carried_out([(study, number, validation)], room.score, planned, test=test)
+    sd = statistics.fmean(map(statistics.variance, scores.values())) ** 0.5
+    for count in (5, 10):
+        said = plan.prospect(room, count, 8)[1]
+        smallest = 100 * detectable_difference(k=count, s=sd)
+        assert f"a true difference of {smallest:.2f} pp between two arms would be found" in said
+        assert f"(sd over studies {100 * sd:.3f} pp, from studies of 8 trials)" in said
+    alone = of_two_arms(*ARMS, numbers=(0,))  # the control: one study has no spread
+    assert "no two studies say how they spread" in plan.prospect(alone, 5, 8)[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("digits-cnn", "optbench plan: name --studies too"),
+        ("--trials 8", "optbench plan: name --studies too"),
+        ("digits-cnn --studies 0", "--studies and --trials must be 1 or more"),
+        ("digits-cnn --studies 5 --trials 0", "--studies and --trials must be 1 or more"),
+        ("digits-cnn --studies 5 --trials -1", "--studies and --trials must be 1 or more"),
+        ("digits-cnn --studies x", "argument --studies: invalid int value: 'x'"),
+    ],
+)
+def test_what_cannot_be_planned_is_refused(bare: Project, arguments, message):
+    done = bare.run("optbench", "plan", *arguments.split(), check=False)
+    assert done.returncode == 1
+    assert message in done.stdout
+    assert "Traceback" not in done.stdout

@@ -16,11 +16,11 @@ ROOM = "workloads/digits-cnn"
     [
         ("dvc.yaml", ROOM, f"{ROOM}/dvc.yaml"),
         ("run", ROOM, f"{ROOM}/dvc.yaml:run"),
-        ("train@sgd-cosine-0", ROOM, f"{ROOM}/dvc.yaml:train@sgd-cosine-0"),
-        ("search/dvc.yaml", ROOM, f"{ROOM}/search/dvc.yaml"),
-        ("search/dvc.yaml:collect", ROOM, f"{ROOM}/search/dvc.yaml:collect"),
+        ("study@sgd-cosine-0", ROOM, f"{ROOM}/dvc.yaml:study@sgd-cosine-0"),
+        ("control/dvc.yaml", ROOM, f"{ROOM}/control/dvc.yaml"),
+        ("control/dvc.yaml:control", ROOM, f"{ROOM}/control/dvc.yaml:control"),
         ("../../data/dvc.yaml:download@digits", ROOM, "data/dvc.yaml:download@digits"),
-        ("../dvc.yaml:run", f"{ROOM}/search", f"{ROOM}/dvc.yaml:run"),
+        ("../dvc.yaml:run", f"{ROOM}/control", f"{ROOM}/dvc.yaml:run"),
         ("../../results/digits-cnn/run", ROOM, "results/digits-cnn/run"),
         ("digits-cnn/dvc.yaml", "workloads", f"{ROOM}/dvc.yaml"),
         ("validate", "src", "validate"),  # no stages there: those of the root
@@ -45,7 +45,7 @@ def test_control_dvc_takes_the_same_stage_for_it(bare: Project, monkeypatch):
             return [str(Path(s.path).relative_to(bare.folder)) + ":" + s.name
                     for s in repo.stage.collect(target)]  # fmt: skip
 
-    for target in ("run", "dvc.yaml:run", "train@sgd-cosine-0", "search/dvc.yaml:collect"):
+    for target in ("run", "dvc.yaml:run", "study@sgd-cosine-0", "control/dvc.yaml:control"):
         monkeypatch.chdir(bare.folder)
         from_root = from_here(target, room)
         assert stages(from_root, bare.folder) == stages(target, room) != []
@@ -54,7 +54,7 @@ def test_control_dvc_takes_the_same_stage_for_it(bare: Project, monkeypatch):
 def test_an_unknown_target_is_told_by_its_path_from_the_root(bare: Project):
     bare.run("git", "init", "-q")
     here = Project(bare.folder / ROOM)
-    done = here.run("optbench", "repro", "trian@sgd-cosine-0", check=False)
+    done = here.run("optbench", "repro", "sutdy@sgd-cosine-0", check=False)
     assert done.returncode == 1
-    assert "trian@sgd-cosine-0" in done.stdout
+    assert "sutdy@sgd-cosine-0" in done.stdout
     assert "Traceback" not in done.stdout

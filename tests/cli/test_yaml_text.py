@@ -6,8 +6,9 @@ from difflib import ndiff
 import pytest
 import yaml
 from dvc.utils.serialize import parse_yaml
+from tests.conftest import ROOT
 
-from optbench.cli.yaml_text import in_line, with_entry, with_item, with_value
+from optbench.cli.yaml_text import in_line, with_block, with_entry, with_item, with_value
 from optbench.core.errors import UsageError
 
 TEXT = textwrap.dedent(
@@ -120,3 +121,72 @@ def test_what_would_change_other_places_is_refused():
     shared = "a: &both {x: 1}\nb: *both\n"
     with pytest.raises(UsageError, match="add by hand"):
         with_entry(shared, ["a"], "new", 1)
+
+
+# A mapping at the top level, written anew
+
+ROOMS = sorted((ROOT / "workloads").glob("*/params.yaml"))
+BLOCK = """\
+head: 1  # of the file
+
+# Of the best.
+best: {}
+
+# Below it.
+last:
+- x
+"""
+ENTRIES = {
+    "sgd-cosine": "{lr: 1.0e-05, weight_decay: 0.1}  # best of 80 trials",
+    "adam-step": "{lr: 0.1}  # best of 8 trials",
+}
+WRITTEN = BLOCK.replace("best: {}\n", "best:\n" + "".join(
+    f"  {name}: {value}\n" for name, value in ENTRIES.items()
+))  # fmt: skip
+
+
+def test_a_block_is_written_an_entry_a_line_with_its_mark_and_read_back():
+    after = with_block(BLOCK, "best", ENTRIES)
+    assert after == WRITTEN
+    expected = {"sgd-cosine": {"lr": 1e-05, "weight_decay": 0.1}, "adam-step": {"lr": 0.1}}
+    for values in (yaml.safe_load(after), parse_yaml(after, "params.yaml")):
+        assert values["best"] == expected
+
+
+def test_a_block_that_is_written_again_is_the_same_and_none_is_as_before():
+    assert with_block(WRITTEN, "best", ENTRIES) == WRITTEN
+    assert with_block(WRITTEN, "best", {}) == BLOCK
+    assert with_block(BLOCK, "best", {}) == BLOCK
+    fewer = with_block(WRITTEN, "best", {"sgd-cosine": "{lr: 0.2}"})
+    assert fewer == BLOCK.replace("best: {}", "best:\n  sgd-cosine: {lr: 0.2}")
+
+
+@pytest.mark.parametrize(
+    "old",
+    ["best: {a: {lr: 1}}", "best:\n  a: {lr: 1}\n  b:\n    lr: 1\n    momentum: 0.9",
+     "best:\n  # Of these:\n  a: {}", 'best: {a: {lr: 1},\n  b: {lr: 2}}', '"best": {}'],
+)  # fmt: skip
+def test_a_block_takes_the_place_of_any_that_there_was(old):
+    assert with_block(BLOCK.replace("best: {}", old), "best", ENTRIES) == WRITTEN
+
+
+@pytest.mark.parametrize("path", ROOMS, ids=[path.parent.name for path in ROOMS])
+def test_in_the_projects_own_rooms_comments_elsewhere_stay_to_the_byte(path):
+    before = path.read_text()
+    after = with_block(before, "best", ENTRIES)
+    written = yaml.safe_load(before)["best"]
+    old = with_block(after, "best", {})
+    if not written:
+        assert old == before
+    head, _, rest = after.partition("best:\n" + "".join(
+        f"  {name}: {value}\n" for name, value in ENTRIES.items()))  # fmt: skip
+    assert before.startswith(head)
+    assert before.endswith(rest)
+    assert len(head) > 1000
+    assert "search:" in rest or "search" not in yaml.safe_load(before)
+
+
+@pytest.mark.parametrize("text", ["head: 1\n", "best:\n", "best: [a]\n", "- best\n", "a: [\n"])
+def test_a_block_that_is_not_there_is_refused(text):
+    with pytest.raises(UsageError, match="best is not there, or not as it was: take the file back"):
+        with_block(text, "best", ENTRIES)

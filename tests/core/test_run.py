@@ -32,7 +32,7 @@ def test_null_overrides_change_nothing():
 
 def test_names():
     assert RUN.arm == Arm("adam", "step")
-    assert (RUN.cell, RUN.name) == ("adam-step-3", "adam / step / seed 3")
+    assert RUN.name == "adam / step / seed 3"
 
 
 def test_a_budget_is_counted_in_steps():

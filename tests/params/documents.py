@@ -1,7 +1,6 @@
 """The project's params.yaml and a room's, in a folder of their own, and what is said of them."""
 
 import copy
-import re
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,7 @@ from optbench.params.messages import ParamsError
 NAME = "digits-cnn"
 PARAMS = Path("params.yaml")
 ROOM = Path(f"workloads/{NAME}/params.yaml")
-# The room has its grid, and no further arms.
-ARMS = re.compile(r"^  arms:\n(  - .*\n)+", re.MULTILINE)
-TEXTS = {
-    path: ARMS.sub("  arms: []\n", (ROOT / path).read_text(encoding="utf-8"))
-    for path in (PARAMS, ROOM)
-}
+TEXTS = {path: (ROOT / path).read_text(encoding="utf-8") for path in (PARAMS, ROOM)}
 GOOD: dict[Path, dict[str, Any]] = {path: yaml.safe_load(text) for path, text in TEXTS.items()}
 # In which DVC has names that both must agree with.
 LISTS = (Path("data/dvc.yaml"), Path("reports/dvc.yaml"))
@@ -55,6 +49,35 @@ def without(path: Path, place: str) -> dict[str, Any]:
         inner = inner[key]
     del inner[last]
     return document
+
+
+def unsearched(document: dict[str, Any]) -> dict[str, Any]:
+    """A room without a search: its tuned arms are as published, and nothing is its control."""
+    document = copy.deepcopy(document)
+    for name in ("arms", "repeated", "fresh"):
+        arms = [
+            key if key.count("-") == 2 else f"{key}-published" for key in document["suite"][name]
+        ]
+        document["suite"][name] = arms
+    return document | {"search": None, "control": None}
+
+
+def lacking(document: dict[str, Any], *optimizers: str) -> dict[str, Any]:
+    """A room without some optimizers: neither rows, nor spaces, nor arms."""
+    document = copy.deepcopy(document)
+    for name in ("arms", "repeated", "fresh"):
+        arms = [key for key in document["suite"][name] if key.partition("-")[0] not in optimizers]
+        document["suite"][name] = arms
+    for rows in (document["optimizers"], (document["search"] or {}).get("space", {})):
+        for optimizer in optimizers:
+            rows.pop(optimizer, None)
+    return document
+
+
+def with_suite(document: dict[str, Any], *arms: str, **changes: Any) -> dict[str, Any]:
+    """A room with these arms alone, and a suite that is changed."""
+    suite = {**document["suite"], "arms": [*arms], "repeated": [], "fresh": [], **changes}
+    return {**copy.deepcopy(document), "suite": suite}
 
 
 def dump(document: object) -> str:

@@ -147,8 +147,19 @@ def test_each_parts_file_is_its_own_and_the_loop_is_everybodys(package):
     score = package / "tasks/image_classification/score.py"
     # Images that stay in their files are scored by the same file.
     assert edited(score, addition) == {"tasks/image_classification", "tasks/image_stream"}
-    assert {"training", "cost", "search"} <= edited(package / "training/loop.py", addition)
+    assert {"training", "cost", "study"} <= edited(package / "training/loop.py", addition)
     assert "optimizers/sgd" not in edited(package / "training/loop.py", addition)
+
+
+@pytest.mark.parametrize("name", ["studies/points", "studies/trials", "core/space", "core/study"])
+def test_which_points_a_study_tries_and_chooses_is_in_its_digest(package, name):
+    changed = edited(package / f"{name}.py", addition)
+    assert "study" in changed
+    assert "training" not in changed
+
+
+def test_control_who_carries_studies_out_is_not(package):
+    assert "study" not in edited(package / "studies/carry_out.py", addition)
 
 
 STRINGS = '''"""A module."""
@@ -292,8 +303,8 @@ def test_a_run_names_the_parts_that_it_depends_on():
     names = {"training", "dataset", "network", "optimizer", "schedule", "task"}
     assert set(digits_run("adam").code) == names
     every = code.digests()
-    assert code.code_of(digits_run("adam", "step"), "search", every) == {
-        "search": every["search"], "dataset": every["datasets/digits"],
+    assert code.code_of(digits_run("adam", "step"), "study", every) == {
+        "study": every["study"], "dataset": every["datasets/digits"],
         "network": every["models/cnn"], "optimizer": every["optimizers/adam"],
         "schedule": every["schedules/step"], "task": every["tasks/image_classification"],
     }  # fmt: skip

@@ -90,7 +90,7 @@ def test_any_bytes(file, content):
 @FILES
 @IN_A_FOLDER
 @given(
-    start=st.integers(0, 3000),
+    start=st.integers(0, 7000),
     length=st.integers(0, 40),
     text=st.text(alphabet="[]{}:,-&*!|>'\"#%@ \n\tabc019.e", max_size=12),
 )

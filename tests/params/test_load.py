@@ -5,7 +5,18 @@ the way out.
 import math
 
 import pytest
-from tests.params.documents import PARAMS, ROOM, changed, dump, load, refusal, without
+from tests.params.documents import (
+    GOOD,
+    PARAMS,
+    ROOM,
+    changed,
+    dump,
+    lacking,
+    load,
+    refusal,
+    unsearched,
+    without,
+)
 
 from optbench.core.arm import Arm
 from optbench.core.errors import UsageError
@@ -159,12 +170,12 @@ def single(document: dict):
 def test_the_single_run_is_the_rooms_with_what_is_overridden():
     document = changed(PARAMS, "seed", 3)
     plain = single(document)
-    document["override"] |= {"lr": 0.5, "steps": 70, "train_split": "holdout"}
+    document["override"] |= {"lr": 0.5, "steps": 70, "train_split": "full"}
     run = single(document)
     assert (run.arm, run.seed) == (Arm("sgd", "one_cycle"), 3)
     assert run.optimizer_args == {**plain.optimizer_args, "lr": 0.5}
     assert run.settings.budget == Budget(steps=70)
-    assert run.settings.train_split == "holdout"
+    assert (plain.settings.train_split, run.settings.train_split) == ("holdout", "full")
     assert run.settings.batch_size == plain.settings.batch_size
     assert (plain.settings, plain.schedule_args, plain.code) == (
         load_room("digits-cnn", load_params()).settings, run.schedule_args, run.code,
@@ -193,7 +204,7 @@ def test_a_budget_that_warm_up_eats_up_is_named():
 
 def test_an_override_that_the_optimizer_does_not_take_is_named(add_part, house):
     add_part("optimizers", "plain", "def build(model, param_groups, *, lr: float): ...\n")
-    room = changed(ROOM, "optimizers/plain", {"lr": 0.1}) | {"search": None}
+    room = unsearched(changed(ROOM, "optimizers/plain", {"lr": 0.1}))
     (house / ROOM).write_text(dump(room))
     document = changed(PARAMS, "optimizer", "plain")
     document["schedule"] = "cosine"
@@ -204,9 +215,7 @@ def test_an_override_that_the_optimizer_does_not_take_is_named(add_part, house):
 
 
 def test_an_optimizer_without_a_row_in_the_room_is_named(house):
-    room = without(ROOM, "optimizers/ngd") | {"search": None}
-    room["suite"]["optimizers"].remove("ngd")
-    (house / ROOM).write_text(dump(room))
+    (house / ROOM).write_text(dump(lacking(GOOD[ROOM], "ngd")))
     message = refused(changed(PARAMS, "optimizer", "ngd"))
     assert "optimizers.ngd is missing: add its hyper-parameters" in message
     assert "(in workloads/digits-cnn/params.yaml)" in message

@@ -1,16 +1,28 @@
 """A room's plan: runs with every hyper-parameter, which read back as they were written."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
-from tests.params.documents import GOOD, PARAMS, ROOM, changed, dump, load, without
+from tests.params.documents import (
+    GOOD,
+    PARAMS,
+    ROOM,
+    changed,
+    dump,
+    lacking,
+    load,
+    unsearched,
+    with_suite,
+    without,
+)
 
 from optbench.core.arm import Arm
 from optbench.core.errors import UsageError
-from optbench.core.run import Budget, from_dict, read_json, read_plan
+from optbench.core.run import Budget, from_dict, read_json
+from optbench.core.study import from_plan, planned, read_study
 from optbench.params import plan, signatures
 from optbench.params.code import digests
 from optbench.params.load import Params, Room, load_params, load_room
@@ -33,14 +45,19 @@ def contents() -> dict[str, bytes]:
     return {str(f.relative_to(PLAN)): f.read_bytes() for f in PLAN.rglob("*") if f.is_file()}
 
 
-def test_every_arm_cost_and_search_has_a_file_and_the_single_run():
+def changes(before: dict[str, bytes]) -> set[str]:
+    """The files of the plan that are others than before."""
+    return {name for name, content in contents().items() if content != before.get(name)}
+
+
+def test_every_arm_and_cost_has_a_file_and_the_control_and_the_single_run():
     room, params = loaded()
     plan.write_plan(room, params, CODE)
-    optimizers = set(room.optimizers)
     assert set(contents()) == {
         "run.json",
+        "control.json",
         *(f"suite/{arm.key}.json" for arm in room.suite.every_arm),
-        *(f"{kind}/{name}.json" for kind in ("cost", "search") for name in optimizers),
+        *(f"cost/{name}.json" for name in room.optimizers),
     }
 
 
@@ -49,21 +66,25 @@ def test_the_same_room_gives_the_same_bytes():
     first = contents()
     plan.write_plan(*loaded(), CODE)
     assert contents() == first
-    room, params = loaded(changed(ROOM, "optimizers/sgd/lr", 0.777))  # the control
+    room, params = loaded(changed(ROOM, "optimizers/sgd/momentum", 0.8))  # the control
     plan.write_plan(room, params, CODE)
-    second = contents()
-    assert {name for name in first if first[name] != second[name]} == {
-        "run.json",
-        *(f"suite/sgd-{schedule}.json" for schedule in ("cosine", "one_cycle", "step")),
+    assert changes(first) == {
+        "run.json", "control.json", "cost/sgd.json",
+        *(f"cost/{name}.json" for name in room.optimizers),  # beside SGD's steps
+        *(f"suite/{arm.key}.json" for arm in room.suite.every_arm
+          if arm.optimizer == "sgd" and arm.tuning == "tuned"),
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", signatures.names("optimizers"))
-def test_a_planned_run_holds_every_hyper_parameter(name):
-    plan.write_plan(*loaded(changed(ROOM, "suite/arms", [f"{name}-linear"])), CODE)
-    run = json.loads((PLAN / f"suite/{name}-linear.json").read_text())
+def test_a_planned_run_holds_every_hyper_parameter_but_for_what_is_searched(name):
+    document = with_suite(GOOD[ROOM], f"{name}-linear", f"{name}-linear-published")
+    plan.write_plan(*loaded(document), CODE)
+    run = json.loads((PLAN / f"suite/{name}-linear-published.json").read_text())["run"]
     fields = signatures.arguments("optimizers", name).model_fields
     assert list(run["optimizer_args"]) == list(fields)
+    tuned = json.loads((PLAN / f"suite/{name}-linear.json").read_text())
+    assert {*tuned["run"]["optimizer_args"]} == {*fields} - {*tuned["space"]}
     assert set(run["schedule_args"]) == set(signatures.arguments("schedules", "linear")
                                             .model_fields)  # fmt: skip
     task = set(signatures.arguments("tasks", "image_classification").model_fields)
@@ -74,55 +95,122 @@ def test_a_planned_run_holds_every_hyper_parameter(name):
 
 
 def test_what_a_room_leaves_out_is_in_its_plan():
-    document = changed(ROOM, "settings/task_args", {"crop_padding": 2})
+    document = unsearched(changed(ROOM, "settings/task_args", {"crop_padding": 2}))
     document["settings"]["network_args"] = {}
     document["optimizers"]["adam"] = {"lr": 1}
-    document["search"] = None
     plan.write_plan(*loaded(document), CODE)
-    run = read_plan(PLAN / "suite/adam-step.json")
+    run = read_study(PLAN / "suite/adam-step-published.json").run
     assert run.optimizer_args == {
         "lr": 1.0, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0,
     }  # fmt: skip
-    assert run.settings.task_args == {"crop_padding": 2, "flip": False, "label_smoothing": 0.0}
+    defaults = signatures.arguments("tasks", "image_classification")().model_dump()
+    assert run.settings.task_args == {**defaults, "crop_padding": 2}
     assert run.settings.network_args == {"width": 16}
 
 
-def test_the_cells_read_back_in_the_suites_order():
-    document = changed(ROOM, "suite/arms", ["ngd-step"])
-    document["suite"] |= {"optimizers": ["sgd"], "schedules": ["step", "cosine"], "seeds": [7, 3]}
-    document["exceptions"] = {"sgd-step": {"lr": 0.5}}
+def test_studies_read_back_in_the_suites_order_whatever_their_numbers():
+    keys = ("ngd-step", "sgd-step", "adam-step-untuned", "sgd-cosine-published")
+    document = with_suite(GOOD[ROOM], *keys, studies=[7, 3])
     room, params = loaded(document)
     plan.write_plan(room, params, CODE)
-    cells = plan.cells(room)
-    assert [run.cell for run in cells] == [
-        "sgd-step-7", "sgd-step-3", "sgd-cosine-7", "sgd-cosine-3", "ngd-step-7", "ngd-step-3",
-    ]  # fmt: skip
-    assert cells == [
-        plan.resolve(room, params, arm, seed=seed, code=CODE)
-        for arm in room.suite.every_arm
-        for seed in room.suite.seeds
-    ]
-    lr = GOOD[ROOM]["optimizers"]["sgd"]["lr"]
-    assert [run.optimizer_args["lr"] for run in cells[:4]] == [0.5, 0.5, lr, lr]
-    assert {run.settings for run in map(_hashable, cells)} == {_hashable(cells[0]).settings}
+    studies = plan.studies(room)
+    assert [study.arm.key for study in studies] == [*keys]
+    assert studies == [plan.plan_study(room, params, arm, CODE) for arm in room.suite.every_arm]
+    before = contents()
+    plan.write_plan(*loaded(with_suite(document, *keys, studies=[5])), CODE)
+    assert contents() == before
+    document["search"]["trials"] += 1  # the control
+    plan.write_plan(*loaded(document), CODE)
+    assert changes(before) == {"control.json", "suite/ngd-step.json", "suite/sgd-step.json"}
 
 
-def test_cells_may_have_threads_of_their_own_and_all_else_has_the_settings():
+@pytest.mark.parametrize(
+    ("tuning", "split", "trials"),
+    [("", "holdout", 8), ("-untuned", "holdout", 1), ("-published", "full", 1)],
+)
+def test_a_point_as_published_alone_is_trained_on_all_data(tuning, split, trials):
+    room, params = loaded(with_suite(GOOD[ROOM], f"adamw-cosine{tuning}"))
+    plan.write_plan(room, params, CODE)
+    (study,) = plan.studies(room)
+    assert (study.run.settings.train_split, study.trials) == (split, trials)
+    assert room.settings.train_split == "holdout"
+    assert bool(study.space) == (trials > 1)
+
+
+def test_where_nothing_is_held_out_an_untuned_arm_holds_out_all_the_same():
+    """Its score stands beside those of arms that are tuned."""
+    document = unsearched(changed(ROOM, "settings/train_split", "full"))
+    document = with_suite(document, "adamw-cosine-untuned", "adamw-cosine-published")
+    room, params = loaded(document)
+    plan.write_plan(room, params, CODE)
+    splits = [study.run.settings.train_split for study in plan.studies(room)]
+    assert splits == ["holdout", "full"]
+
+
+def test_values_are_the_spaces_the_authors_or_the_rows():
+    keys = ("kfac-step", "adamw-step-untuned", "adamw-step-published")
+    room, params = loaded(with_suite(GOOD[ROOM], *keys))
+    plan.write_plan(room, params, CODE)
+    kfac, untuned, published = plan.studies(room)
+    assert kfac.space == {"lr": (0.00562, 1.78), "damping": (0.000949, 0.949)}
+    row = room.optimizers["kfac"]
+    assert kfac.run.optimizer_args == {k: v for k, v in row.items() if k not in kfac.space}
+    assert untuned.run.optimizer_args == signatures.untuned("adamw")
+    assert published.run.optimizer_args == room.optimizers["adamw"]
+    assert untuned.run.optimizer_args != published.run.optimizer_args
+
+
+def test_the_best_of_the_trials_changes_the_single_run_alone():
+    plan.write_plan(*loaded(), CODE)
+    before = contents()
+    best = {"sgd-one_cycle": {"lr": 0.123, "weight_decay": 0.0}, "adam-step": {"lr": 0.05}}
+    plan.write_plan(*loaded(changed(ROOM, "best", best)), CODE)
+    assert changes(before) == {"run.json"}
+    assert plan.single_run("digits-cnn").optimizer_args["lr"] == 0.123
+    del best["sgd-one_cycle"]  # the controls: another arm's, and what is not searched
+    plan.write_plan(*loaded(changed(ROOM, "best", best)), CODE)
+    assert contents() == before
+    plan.write_plan(*loaded(changed(ROOM, "optimizers/kfac/kl_clip", 0.123)), CODE)
+    assert "suite/kfac-step.json" in changes(before)
+
+
+def test_a_searched_value_of_a_row_makes_no_study_stale():
+    plan.write_plan(*loaded(), CODE)
+    before = contents()
+    plan.write_plan(*loaded(changed(ROOM, "optimizers/kfac/lr", 0.123)), CODE)
+    assert contents() == before
+    document = with_suite(changed(ROOM, "optimizers/kfac/lr", 0.123), "kfac-step-published")
+    plan.write_plan(*loaded(document), CODE)  # the control
+    assert plan.studies(loaded(document)[0])[0].run.optimizer_args["lr"] == 0.123
+
+
+def test_studies_may_have_threads_of_their_own_and_all_else_has_the_settings():
     document = changed(ROOM, "settings/threads", 3)
     room, params = loaded(document)
     plan.write_plan(room, params, CODE)
-    assert {run.settings.threads for run in plan.cells(room)} == {3}  # the control
+    assert {study.run.settings.threads for study in plan.studies(room)} == {3}  # the control
     document["suite"]["threads"] = 2
     room, params = loaded(document)
     plan.write_plan(room, params, CODE)
-    assert {run.settings.threads for run in plan.cells(room)} == {2}
+    assert {study.run.settings.threads for study in plan.studies(room)} == {2}
+    assert read_json(PLAN / "control.json")["study"]["run"]["settings"]["threads"] == 2
     assert plan.single_run("digits-cnn").settings.threads == 3
     cost = json.loads((PLAN / "cost/sgd.json").read_text())
     assert cost["run"]["settings"]["threads"] == 3
 
 
-def _hashable(run):
-    return replace(run, settings=json.dumps(asdict(run.settings)))
+def test_the_control_is_of_an_arms_own_study_whether_it_is_in_the_suite_or_not():
+    control = {"arm": "adamw-wsd", "studies": 20, "repeated": 5}
+    room, params = loaded(changed(ROOM, "control", control))
+    plan.write_plan(room, params, CODE)
+    written = read_json(PLAN / "control.json")
+    assert {name: written[name] for name in control} == control
+    arm = Arm("adamw", "wsd")
+    assert arm not in room.suite.every_arm
+    assert from_plan(written["study"]) == plan.plan_study(room, params, arm, CODE)
+    (PLAN / "control.json").unlink()
+    plan.write_plan(*loaded(without(ROOM, "control")), CODE)
+    assert not (PLAN / "control.json").exists()
 
 
 def test_the_single_run_reads_back_with_its_overrides():
@@ -133,7 +221,7 @@ def test_the_single_run_reads_back_with_its_overrides():
     run = plan.single_run("digits-cnn")
     assert run == plan.single(room, params, CODE)
     assert (run.seed, run.optimizer_args["lr"], run.settings.budget) == (4, 0.5, Budget(steps=70))
-    assert plan.cells(room)[0].settings.budget == Budget(epochs=10)  # the suite's are as before
+    assert {study.run.settings.budget for study in plan.studies(room)} == {Budget(epochs=10)}
 
 
 @pytest.mark.parametrize(
@@ -167,12 +255,12 @@ def test_runs_go_through_json_and_back():
 def test_code_is_named_by_the_parts_that_a_stage_depends_on():
     plan.write_plan(*loaded(), CODE)
     parts = {"dataset", "network", "optimizer", "schedule", "task"}
-    assert read_plan(PLAN / "suite/adam-step.json").code == {
-        "training": CODE["training"], "dataset": CODE["datasets/digits"],
+    assert read_study(PLAN / "suite/adam-step.json").run.code == {
+        "study": CODE["study"], "dataset": CODE["datasets/digits"],
         "network": CODE["models/cnn"], "optimizer": CODE["optimizers/adam"],
         "schedule": CODE["schedules/step"], "task": CODE["tasks/image_classification"],
     }  # fmt: skip
-    assert set(read_json(PLAN / "search/adam.json")["run"]["code"]) == {"search", *parts}
+    assert set(plan.single_run("digits-cnn").code) == {"training", *parts}
     pair = read_json(PLAN / "cost/adam.json")
     assert set(pair["run"]["code"]) == {"cost", *parts} - {"schedule"}
     assert pair["reference"]["code"]["optimizer"] == CODE["optimizers/sgd"]
@@ -194,9 +282,8 @@ def test_costs_are_those_of_steps_that_change_nothing_whatever_the_rates():
 
 def test_costs_without_the_references_row_and_without_decay(add_part):
     add_part("optimizers", "plain", "def build(model, groups, *, lr: float): ...\n")
-    document = without(ROOM, "optimizers/sgd") | {"search": None}
+    document = unsearched(lacking(GOOD[ROOM], "sgd"))
     document["optimizers"]["plain"] = {"lr": 0.1}
-    document["suite"] |= {"optimizers": ["plain", "adam"], "schedules": ["cosine"]}
     project = changed(PARAMS, "optimizer", "adam")
     plan.write_plan(*loaded(document, project), {**CODE, "optimizers/plain": "0"})
     pair = read_json(PLAN / "cost/plain.json")
@@ -205,42 +292,15 @@ def test_costs_without_the_references_row_and_without_decay(add_part):
     assert pair["reference"]["optimizer_args"] == {"lr": plan.PROBE, **defaults}
 
 
-def test_a_search_holds_out_the_validation_split_under_its_own_budget():
-    document = changed(ROOM, "search/budget", {"steps": 50})
-    document["search"] |= {"threads": 2, "seed": 5, "trials": 7}
-    room, params = loaded(document)
-    plan.write_plan(room, params, CODE)
-    searched = read_json(PLAN / "search/kfac.json")
-    assert (searched["trials"], searched["space"]) == (
-        7,
-        {"lr": [0.001, 0.316], "damping": [0.001, 1.0]},
-    )
-    run = from_dict(searched["run"])
-    assert (run.settings.train_split, run.settings.budget) == ("holdout", Budget(steps=50))
-    assert (run.settings.threads, run.seed, run.arm) == (2, 5, Arm("kfac", "cosine"))
-    others = {k: v for k, v in room.optimizers["kfac"].items() if k not in ("lr", "damping")}
-    assert run.optimizer_args == others
-
-
-def test_a_winner_in_its_row_makes_no_search_stale():
-    plan.write_plan(*loaded(), CODE)
-    before = contents()
-    plan.write_plan(*loaded(changed(ROOM, "optimizers/kfac/lr", 0.123)), CODE)
-    assert contents()["search/kfac.json"] == before["search/kfac.json"]
-    assert contents()["suite/kfac-step.json"] != before["suite/kfac-step.json"]
-    plan.write_plan(*loaded(changed(ROOM, "optimizers/kfac/kl_clip", 0.123)), CODE)  # the control
-    assert contents()["search/kfac.json"] != before["search/kfac.json"]
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ("", "cannot be read"),
         ("{", "cannot be read"),
-        ("[]", "is no run"),
-        ("{}", "is no run"),
-        ('{"settings": 3}', "is no run"),
-        ("null", "is no run"),
+        ("[]", "is no study"),
+        ("{}", "is no study"),
+        ('{"arm": "sgd", "run": 3}', "is no study"),
+        ("null", "is no study"),
     ],
 )
 def test_a_damaged_plan_is_named_with_the_way_out(content, message):
@@ -248,7 +308,10 @@ def test_a_damaged_plan_is_named_with_the_way_out(content, message):
     plan.write_plan(room, params, CODE)
     (PLAN / "suite/sgd-cosine.json").write_text(content)
     with pytest.raises(UsageError, match=rf"suite/sgd-cosine\.json {message} .*`dvc repro` makes"):
-        plan.cells(room)
+        plan.studies(room)
+    with pytest.raises(UsageError, match=rf"suite/sgd-cosine\.json {message}"):
+        planned("digits-cnn", "sgd-cosine")
+    assert planned("digits-cnn", "adam-cosine").arm == Arm("adam", "cosine")  # the control
 
 
 def test_a_plan_with_a_key_too_many_or_too_few_is_named():
@@ -269,8 +332,7 @@ def test_a_plan_with_a_key_too_many_or_too_few_is_named():
 
 
 def test_a_room_that_is_not_the_chosen_one_may_be_without_a_single_run(monkeypatch):
-    document = without(ROOM, "optimizers/ngd") | {"search": None}
-    document["suite"]["optimizers"].remove("ngd")
+    document = lacking(GOOD[ROOM], "ngd")
     project = changed(PARAMS, "optimizer", "ngd")
     room, params = loaded(document, project)
     with pytest.raises(ParamsError, match=r"optimizers\.ngd is missing"):

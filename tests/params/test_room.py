@@ -4,12 +4,23 @@ import math
 
 import pytest
 from tests.conftest import ROOT as PROJECT
-from tests.params.documents import GOOD, ROOM, changed, load, refusal, without
+from tests.params.documents import (
+    GOOD,
+    ROOM,
+    changed,
+    lacking,
+    load,
+    refusal,
+    unsearched,
+    with_suite,
+    without,
+)
 
+from optbench.core.arm import Arm
 from optbench.core.run import Budget, Settings
+from optbench.core.space import decades
 from optbench.params.load import load_params, load_room, rooms
-from optbench.params.schema import Override, Suite
-from optbench.params.search import Search
+from optbench.params.schema import Control, Override, Search, Suite
 
 
 def test_a_good_room_is_typed_and_its_defaults_are_filled_in():
@@ -20,7 +31,8 @@ def test_a_good_room_is_typed_and_its_defaults_are_filled_in():
     assert [type(value) for value in room.optimizers["adam"]["betas"]] == [float, float]
     assert type(room.optimizers["adam"]["lr"]) is float
     assert room.optimizers["kfac"]["fisher"] == "mc"
-    assert len(room.suite.every_arm) * len(room.suite.seeds) == 6 * 3 * 10
+    assert len(room.suite.every_arm) == len({*room.suite.arms}) >= 6 * 3
+    assert room.suite.threads is None
     assert room.settings.budget == Budget(epochs=10)
     assert room.score.name == "accuracy"
 
@@ -30,7 +42,7 @@ def test_what_is_read_is_of_the_dataclasses_themselves():
     room, params = load(ROOM, GOOD[ROOM]), load_params()
     for value, shape in [(room.settings, Settings), (room.settings.budget, Budget),
                          (room.suite, Suite), (room.search, Search),
-                         (params.override, Override)]:  # fmt: skip
+                         (room.control, Control), (params.override, Override)]:  # fmt: skip
         assert type(value) is shape
 
 
@@ -42,6 +54,18 @@ def test_every_room_of_the_project_is_valid(monkeypatch):
         room = load_room(name, params)
         assert room.name == name
         assert room.suite.every_arm
+
+
+def test_all_spaces_of_a_room_have_one_number_of_dimensions_and_of_decades(monkeypatch):
+    monkeypatch.chdir(PROJECT)
+    searched = [room for name in rooms() if (room := load_room(name, load_params())).search]
+    assert len(searched) >= 3
+    for room in searched:
+        spaces = room.search.space
+        assert {*spaces} == {*room.optimizers}
+        assert len({len(space) for space in spaces.values()}) == 1, room.name
+        sizes = [decades(space) for space in spaces.values()]
+        assert max(sizes) - min(sizes) < 0.01, room.name
 
 
 BAD_VALUES = [
@@ -80,30 +104,40 @@ BAD_VALUES = [
     ),
     ("settings/devices", 2, "optimizers.ngd: ngd trains on one device alone, since"),
     ("settings/precision", "fp16", "settings.precision: got 'fp16': must be 'fp32' or 'bf16'"),
-    ("suite/seeds", [0, 0], "suite.seeds: 0 stands twice"),
-    ("suite/seeds", [-1], "suite.seeds: got -1: a seed must be from 0 to 2147483647"),
-    ("suite/optimizers", ["sgd", "adam", "sgd"], "suite.optimizers: 'sgd' stands twice"),
-    ("suite/optimizers", ["sdg"], "suite: unknown optimizer 'sdg': did you mean 'sgd'?"),
-    ("suite/optimizers", "sgd", "must be a valid array"),
-    ("suite/optimizers", [["sgd"]], "suite.optimizers.0: got ['sgd']"),
-    (
-        "suite/optimizers",
-        [],
-        "suite.optimizers: got none: name some, or no list but arms",
-    ),
-    (
-        "suite/schedules",
-        [],
-        "suite.schedules: got none: name some, or no list but arms",
-    ),
-    ("suite/schedules", ["cosin"], "suite: unknown schedule 'cosin': did you mean 'cosine'?"),
+    ("suite/studies", [0, 0], "suite.studies: 0 stands twice: remove one of the two"),
+    ("suite/studies", [-1], "suite.studies: got -1: must be from 0 to 999"),
+    ("suite/studies", [0, 1000], "suite.studies: got 1000: must be from 0 to 999"),
+    ("suite/studies", [0.5], "suite.studies.0: got 0.5: must be a valid integer"),
+    ("suite/studies", 5, "suite.studies: got 5: must be a valid array"),
+    ("suite/studies", [], "suite.repeated: there is no study whose winner could be: name suite.st"),
+    ("suite/threads", 0, "suite.threads: got 0: must be greater than 0"),
+    ("suite/arms", "sgd-cosine", "must be a valid array"),
+    ("suite/arms", [["sgd-cosine"]], "suite.arms.0: got ['sgd-cosine']"),
     ("suite/arms", ["sgd-cosine", "sgd-cosine"], "suite.arms: 'sgd-cosine' stands twice"),
-    ("suite/arms", ["sgd"], "suite.arms: 'sgd' names no optimizer and schedule, as in 'adamw-cos"),
-    ("suite/arms", ["sgd cosine"], "suite.arms: 'sgd cosine' names no optimizer and schedule"),
-    ("suite/arms", ["sgd-cosine-0"], "suite.arms: 'sgd-cosine-0' names no optimizer and schedule"),
+    ("suite/arms", ["sgd"], "suite.arms: 'sgd' names no arm, as in 'adamw-cosine', 'adamw-cosine-"),
+    ("suite/arms", ["sgd cosine"], "suite.arms: 'sgd cosine' names no arm, as in 'adamw-cosine'"),
+    ("suite/arms", ["sgd-cosine-0"], "suite.arms: 'sgd-cosine-0' names no arm, as in"),
+    ("suite/arms", ["sgd-cosine-tuned"], "suite.arms: 'sgd-cosine-tuned' names no arm, as in"),
     ("suite/arms", ["sdg-cosine"], "suite.arms: unknown optimizer 'sdg': did you mean 'sgd'?"),
     ("suite/arms", ["sgd-cosin"], "suite.arms: unknown schedule 'cosin': did you mean 'cosine'?"),
-    ("suite/seed", [0], "suite.seed: unknown key 'seed': did you mean 'seeds'?"),
+    (
+        "suite/repeated",
+        ["sgd-wsd"],
+        "suite.repeated: unknown arm 'sgd-wsd': did you mean 'sgd-step'? known: adam-cosine, ",
+    ),
+    (
+        "suite/fresh",
+        ["adamw-cosine-untuned"],
+        "suite.fresh: unknown arm 'adamw-cosine-untuned': did you mean 'adamw-warmup_cosine-untuned'",
+    ),
+    ("suite/repeated", ["sgd-step", "sgd-step"], "suite.repeated: 'sgd-step' stands twice: remove"),
+    ("suite/fresh", ["sgd-step", "sgd-step"], "suite.fresh: 'sgd-step' stands twice: remove one"),
+    ("suite/study", [0], "suite.study: unknown key 'study': did you mean 'studies'?"),
+    (
+        "suite/seeds",
+        [0],
+        "suite.seeds: unknown key 'seeds': known: arms, fresh, repeated, studies, th",
+    ),
     ("optimizers", {}, "optimizers.sgd is missing: add its hyper-parameters, for example"),
     ("optimizers/sdg", {"lr": 0.1}, "optimizers.sdg: unknown optimizer 'sdg': did you mean 'sgd'"),
     ("optimizers/sgd", {}, "optimizers.sgd.lr is missing: add it"),
@@ -118,20 +152,38 @@ BAD_VALUES = [
     ("optimizers/adam/eps", [1e-8, 1e-8], "optimizers.adam.eps: got [1e-08, 1e-08]: must be a v"),
     ("optimizers/kfac/fisher", "exact", "optimizers.kfac.fisher: got 'exact': must be 'mc', 'type"),
     ("optimizers/kfac/t_cov", 1.5, "optimizers.kfac.t_cov: got 1.5: must be a valid integer"),
-    ("exceptions", {"sdg-step": {"lr": 1.0}}, "exceptions.sdg-step: unknown optimizer 'sdg': did"),
-    ("exceptions", {"sgd-stp": {"lr": 1.0}}, "exceptions.sgd-stp: unknown schedule 'stp': did you"),
-    ("exceptions", {"sgd": {"lr": 1.0}}, "exceptions.sgd: unknown schedule ''"),
-    ("exceptions", {"sgd-step": {"lr": 0}}, "exceptions.sgd-step.lr: got 0: must be greater than"),
-    ("exceptions", {"sgd-step": {"l": 1.0}}, "exceptions.sgd-step.l: unknown key 'l': did you me"),
-    ("exceptions", {"sgd-step": 0.1}, "exceptions.sgd-step: got 0.1: must be"),
-    ("exceptions", {"sgd-step": {"momentum": 0}}, "exceptions.sgd-step.nesterov: got True with mo"),
+    ("best", {"sdg-step": {"lr": 1.0}}, "best.sdg-step: unknown optimizer 'sdg': did you mean"),
+    ("best", {"sgd-stp": {"lr": 1.0}}, "best.sgd-stp: unknown schedule 'stp': did you mean 'step'"),
+    ("best", {"sgd-step-untuned": {"lr": 1.0}}, "unknown schedule 'step-untuned'"),
+    ("best", {"sgd": {"lr": 1.0}}, "best.sgd: unknown schedule ''"),
+    ("best", {"sgd-step": {"lr": 0}}, "best.sgd-step.lr: got 0: must be greater than 0"),
+    ("best", {"sgd-step": {"l": 1.0}}, "best.sgd-step.l: unknown key 'l': did you mean 'lr'?"),
+    ("best", {"sgd-step": 0.1}, "best.sgd-step: got 0.1: must be"),
+    ("best", {"sgd-step": {"momentum": 0}}, "best.sgd-step.nesterov: got True with momentum 0.0"),
+    ("control", 3, "control: got 3: must be"),
+    ("control/studies", 19, "control.studies: got 19: must be greater than or equal to 20"),
+    ("control/repeated", -1, "control.repeated: got -1: must be greater than or equal to 0"),
+    (
+        "control/repeated",
+        101,
+        "control.repeated: got 101: must be at most 100, the number of contr",
+    ),
+    ("control/arm", "sgd", "control.arm: 'sgd' names no arm, as in 'adamw-cosine'"),
+    ("control/arm", "sgd-cosin", "control.arm: unknown schedule 'cosin': did you mean 'cosine'?"),
+    (
+        "control/arm",
+        "sgd-cosine-untuned",
+        "control.arm: got 'sgd-cosine-untuned': must be an arm that is tuned: write sgd-cosine",
+    ),
+    (
+        "control/arm",
+        "sgd-cosine-published",
+        "control.arm: got 'sgd-cosine-published': must be an arm that is tuned: write sgd-cosine",
+    ),
     ("search", 3, "search: got 3: must be"),
     ("search/space", {"sgd": 3}, "search.space.sgd: got 3: must be"),
     ("search/trials", 0, "search.trials: got 0: must be greater than 0"),
-    ("search/budget", {"epochs": 0}, "search.budget.epochs: got 0: must be greater than 0"),
-    ("search/budget", {"epochs": 1, "steps": 1}, "search.budget: must name epochs or steps, one"),
-    ("search/seed", -1, "search.seed: got -1: must be greater than or equal to 0"),
-    ("search/schedule", "cosin", "unknown schedule 'cosin': did you mean 'cosine'?"),
+    ("search/budget", {"epochs": 1}, "search.budget: unknown key 'budget': known: space, trials"),
     ("search/space/sgd/lr", [0.1, 0.01], "got [0.1, 0.01]: must be [low, high], 0 < low < high"),
     ("search/space/sgd/lr", [0.1, 0.1], "got [0.1, 0.1]: must be [low, high], 0 < low < high"),
     ("search/space/sgd/lr", [0, 0.1], "search.space.sgd.lr.0: got 0: must be greater than 0"),
@@ -161,11 +213,12 @@ def test_a_bad_value_is_named(place, value, message):
     ("place", "value"),
     [
         ("target", 0), ("target", 1), ("settings/device", "cuda:99"), ("settings/threads", 1024),
-        ("settings/budget", {"steps": 1}), ("settings/batch_size", 1442), ("suite/seeds", []),
+        ("settings/budget", {"steps": 1}), ("settings/batch_size", 1442), ("suite/studies", [999, 0]),
         ("settings/network_args", {}), ("optimizers/adam/betas", [0, 0]),
         ("optimizers/sgd", {"lr": 1e-9, "momentum": 0, "nesterov": False}),
-        ("exceptions", {"sgd-step": {"lr": 0.005}, "adam-one_cycle": {}}),
-        ("suite/arms", ["sgd-cosine", "adam-step"]), ("search", None),
+        ("best", {"sgd-step": {"lr": 0.005}, "adam-one_cycle": {}}),
+        ("suite/threads", 1024), ("suite/repeated", []), ("suite/fresh", []),
+        ("control", None), ("control/studies", 40), ("control/repeated", 100),
         ("search/space/sgd", {"lr": [1e-3, 0.316], "momentum": [5e-4, 0.5]}),
         ("search/space/kfac", {"lr": [1e-3, 0.316], "fallback_lr": [1e-3, 1.0]}),
     ],
@@ -180,7 +233,12 @@ def test_control_what_is_just_inside_is_taken(place, value):
 @pytest.mark.parametrize("key", GOOD[ROOM])
 def test_a_missing_key_is_named(key):
     document = without(ROOM, key)
-    if key == "search":
+    if key == "control":
+        assert load(ROOM, document).control is None
+    elif key == "search":
+        assert "has no space to be tuned in" in refusal(ROOM, document)
+        document = unsearched(GOOD[ROOM])
+        del document["search"]
         assert load(ROOM, document).search is None
     else:
         assert f"{key} is missing: add it" in refusal(ROOM, document)
@@ -200,15 +258,66 @@ def test_an_optimizer_of_the_suite_without_a_row_or_a_space_is_named():
 
 
 def test_a_search_on_several_devices_is_refused():
-    document = changed(ROOM, "settings/devices", 2)
-    for rows in (document["optimizers"], document["search"]["space"]):
-        del rows["ngd"]
-    document["suite"]["optimizers"].remove("ngd")
-    document["suite"]["arms"] = []
-    message = "search: trials train on one device, and settings.devices is 2"
+    document = lacking(changed(ROOM, "settings/devices", 2), "ngd")
+    document["suite"]["repeated"] = []
+    message = "search: trials train on one device, and settings.devices is 2: leave search empty"
     assert message in refusal(ROOM, document)
-    del document["search"]
+    document = unsearched(document)
     assert load(ROOM, document).settings.devices == 2  # the control
+    document["suite"]["repeated"] = ["sgd-cosine-published"]
+    message = "suite.repeated: winners train on one device, and settings.devices is 2: name none"
+    assert message in refusal(ROOM, document)
+
+
+def test_a_search_without_a_validation_set_that_is_held_out_for_good_is_refused():
+    document = changed(ROOM, "settings/train_split", "full")
+    message = refusal(ROOM, document)
+    assert "settings.train_split: got 'full': trials are chosen on a validation set" in message
+    assert "write holdout, or leave search empty" in message
+    assert load(ROOM, unsearched(document)).settings.train_split == "full"  # the control
+
+
+def test_a_tuned_arm_needs_a_space():
+    document = with_suite(GOOD[ROOM], "adamw-cosine") | {"search": None, "control": None}
+    message = refusal(ROOM, document)
+    assert (
+        "suite.arms: adamw-cosine has no space to be tuned in: write `search`, or name" in message
+    )
+    assert "adamw-cosine-published for the values of its row, or adamw-cosine-untuned" in message
+    for key in ("adamw-cosine-published", "adamw-cosine-untuned"):
+        assert load(ROOM, with_suite(document, key)).suite.arms == (key,)  # the control
+    document["control"] = GOOD[ROOM]["control"]
+    message = refusal(ROOM, with_suite(document, "adamw-cosine-published"))
+    assert (
+        "control.arm: sgd-warmup_cosine has no space to be tuned in: write `search`, or" in message
+    )
+
+
+PLAIN = "def build(model, param_groups, *, lr: float, clip: float = 1.0): ...\n"
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        (
+            "",
+            'names no values of its authors: write UNTUNED = {"lr": ...}, or take its untuned arm',
+        ),
+        ('UNTUNED = {"lr": 0}\n', "plain.py: UNTUNED: 1 validation error"),
+        ('UNTUNED = {"momentum": 0.9}\n', "plain.py: UNTUNED: 2 validation errors"),
+        ("UNTUNED = 3\n", "plain.py: UNTUNED: "),
+    ],
+)
+def test_an_untuned_arm_needs_its_authors_values(add_part, declared, message):
+    document = unsearched(changed(ROOM, "optimizers/plain", {"lr": 0.1}))
+    document = with_suite(document, "plain-cosine-untuned")
+    add_part("optimizers", "plain", declared + PLAIN)
+    refused = refusal(ROOM, document)
+    assert "suite.arms: plain-cosine-untuned: " in refused
+    assert message in refused
+    add_part("optimizers", "plain", 'UNTUNED = {"lr": 0.5}\n' + PLAIN)  # the control
+    arm = Arm("plain", "cosine", "untuned")
+    assert load(ROOM, document).study_args(arm) == {"lr": 0.5, "clip": 1.0}
 
 
 def test_what_each_device_takes_must_come_out_even():
@@ -236,19 +345,32 @@ def test_all_problems_are_named_at_once():
     assert message.count("optimizers.sgd.lr") == 1
 
 
-def test_a_bad_row_is_told_once_where_it_has_exceptions_too():
-    document = changed(ROOM, "exceptions", {"sgd-step": {"lr": 0.1}})
+def test_a_bad_row_is_told_once_where_an_arm_has_a_best_trial_too():
+    document = changed(ROOM, "best", {"sgd-step": {"lr": 0.1}})
     document["optimizers"]["sgd"]["momentum"] = 7
     message = refusal(ROOM, document)
     assert "optimizers.sgd.momentum: got 7" in message
-    assert "exceptions" not in message
+    assert "best" not in message
 
 
-def test_exceptions_are_typed_and_hold_under_their_schedule_alone():
-    room = load(ROOM, changed(ROOM, "exceptions", {"adam-step": {"lr": 1, "betas": [0, 0.99]}}))
+def test_the_best_trial_is_typed_and_holds_in_the_single_run_of_its_arm_alone():
+    room = load(ROOM, changed(ROOM, "best", {"adam-step": {"lr": 1, "betas": [0, 0.99]}}))
     changes = {"lr": 1.0, "betas": (0.0, 0.99)}
-    assert room.exceptions == {"adam-step": changes}
-    assert type(room.exceptions["adam-step"]["betas"][0]) is float
+    assert room.best == {"adam-step": changes}
+    assert type(room.best["adam-step"]["betas"][0]) is float
     row = room.optimizers["adam"]
-    assert room.optimizer_args("adam", "step") == {**row, **changes}
-    assert room.optimizer_args("adam", "cosine") == row  # the control
+    assert room.single_args(Arm("adam", "step")) == {**row, **changes}
+    assert room.single_args(Arm("adam", "cosine")) == row  # the controls
+    assert room.study_args(Arm("adam", "step", "published")) == row
+
+
+def test_a_study_searches_where_its_arm_is_tuned_and_has_one_trial_where_it_is_not():
+    room = load(ROOM, GOOD[ROOM])
+    tuned, untuned = Arm("adamw", "step"), Arm("adamw", "step", "untuned")
+    published = Arm("adamw", "step", "published")
+    assert {*room.space(tuned)} == {"lr", "weight_decay"}
+    assert not {"lr", "weight_decay"} & {*room.study_args(tuned)}
+    assert room.space(untuned) == room.space(published) == {}
+    assert [room.trials(arm) for arm in (tuned, untuned, published)] == [8, 1, 1]
+    values = [room.study_args(arm)["lr"] for arm in (untuned, published)]
+    assert values == [0.001, GOOD[ROOM]["optimizers"]["adamw"]["lr"]]

@@ -1,31 +1,32 @@
 """What a room names must go together: arms, schedules, data, networks and tasks."""
 
-import copy
-
 import pytest
-from tests.params.documents import GOOD, PARAMS, ROOM, changed, dump, load, refusal, without
+from tests.params.documents import (
+    GOOD,
+    PARAMS,
+    ROOM,
+    changed,
+    dump,
+    lacking,
+    load,
+    refusal,
+    unsearched,
+    with_suite,
+    without,
+)
 
 from optbench.core.arm import Arm
 from optbench.params.load import Room, load_params, load_room
 from optbench.params.messages import ParamsError
 
 
-def test_arms_stand_beside_the_grid_each_once():
-    document = changed(ROOM, "suite/arms", ["sgd-step", "adam-cosine"])
-    document["suite"] |= {"optimizers": ["sgd"], "schedules": ["cosine", "step"]}
+def test_arms_are_those_that_are_named_in_their_order():
+    keys = ("sgd-step", "adam-cosine-untuned", "adam-cosine", "kfac-step-published")
+    document = with_suite(GOOD[ROOM], *keys)
     assert load(ROOM, document).suite.every_arm == (
-        Arm("sgd", "cosine"), Arm("sgd", "step"), Arm("adam", "cosine"),
+        Arm("sgd", "step"), Arm("adam", "cosine", "untuned"), Arm("adam", "cosine"),
+        Arm("kfac", "step", "published"),
     )  # fmt: skip
-    document["suite"] |= {"optimizers": [], "schedules": []}
-    assert load(ROOM, document).suite.every_arm == (Arm("sgd", "step"), Arm("adam", "cosine"))
-
-
-def test_a_suite_of_nothing_at_all_is_refused():
-    document = changed(ROOM, "suite/optimizers", [])
-    document["suite"]["schedules"] = []
-    message = refusal(ROOM, document)
-    assert "suite.optimizers: got none" in message
-    assert "suite.schedules: got none" in message
 
 
 def test_a_schedule_that_the_project_does_not_have_is_named(house):
@@ -41,16 +42,17 @@ REFUSING = 'REFUSES = {"step": "it is schedule-free"}\n' + PLAIN
 
 
 def with_arms(*arms: str, optimizer: str = "plain") -> dict:
-    """The room with an optimizer that takes nothing but lr, and arms beside its grid."""
-    document = changed(ROOM, f"optimizers/{optimizer}", {"lr": 0.1})
-    return {**document, "search": None, "suite": {**document["suite"], "arms": list(arms)}}
+    """The room with an optimizer that takes nothing but lr, and arms as published alone."""
+    document = unsearched(changed(ROOM, f"optimizers/{optimizer}", {"lr": 0.1}))
+    return with_suite(document, *(f"{arm}-published" for arm in arms))
 
 
 def test_a_schedule_that_moves_momentum_needs_an_optimizer_that_has_it(add_part):
     add_part("optimizers", "plain", PLAIN)
     message = refusal(ROOM, with_arms("plain-cosine", "plain-one_cycle"))
-    assert "suite.arms: plain / one_cycle cannot run: one_cycle moves momentum, and plain has" in (
-        message
+    assert (
+        "suite.arms: plain / one_cycle, as published cannot run: one_cycle moves momentum, and pl"
+        in (message)
     )
     assert "plain / cosine" not in message
     for name in ("momentum: float = 0.9", "betas: tuple[float, float, float] = (0.9, 0.9, 0.9)"):
@@ -61,29 +63,26 @@ def test_a_schedule_that_moves_momentum_needs_an_optimizer_that_has_it(add_part)
 def test_an_optimizer_refuses_schedules_by_name(add_part):
     add_part("optimizers", "free", REFUSING)
     message = refusal(ROOM, with_arms("free-cosine", "free-step", optimizer="free"))
-    assert "suite.arms: free / step cannot run: it is schedule-free" in message
+    assert "suite.arms: free / step, as published cannot run: it is schedule-free" in message
     load(ROOM, with_arms("free-cosine", optimizer="free"))  # the control
 
 
 def test_schedule_free_refuses_a_schedule_that_moves_beta1():
     arms = ("schedule_free-one_cycle", "schedule_free-cosine", "schedule_free-step")
     message = refusal(ROOM, with_arms(*arms, optimizer="schedule_free"))
-    assert "suite.arms: schedule_free / one_cycle cannot run: schedule_free finds its averag" in (
-        message
+    assert (
+        "suite.arms: schedule_free / one_cycle, as published cannot run: schedule_free finds its"
+        in (message)
     )
     assert "cosine" not in message
     load(ROOM, with_arms(*arms[1:], optimizer="schedule_free"))  # the control
     load(ROOM, with_arms("nadam-one_cycle", optimizer="nadam"))
 
 
-def test_what_cannot_run_is_not_searched_either(add_part):
-    add_part("optimizers", "free", REFUSING)
-    document = with_arms("free-cosine", optimizer="free")
-    space = {name: {"lr": [0.1, 1.0]} for name in document["optimizers"]}
-    document["search"] = {**GOOD[ROOM]["search"], "space": space, "schedule": "step"}
-    message = refusal(ROOM, document)
-    assert "search.schedule: free / step cannot run: it is schedule-free" in message
-    load(ROOM, {**document, "search": {**document["search"], "schedule": "cosine"}})
+def test_what_cannot_run_is_no_control_either():
+    message = refusal(ROOM, changed(ROOM, "control/arm", "schedule_free-one_cycle"))
+    assert "control.arm: schedule_free / one_cycle cannot run: schedule_free finds" in message
+    load(ROOM, changed(ROOM, "control/arm", "schedule_free-cosine"))
 
 
 def both(room: dict, params: dict) -> Room:
@@ -108,7 +107,7 @@ def both(room: dict, params: dict) -> Room:
 def test_warm_up_must_leave_steps_to_the_schedule(schedule, fraction, budget, steps):
     params = changed(PARAMS, f"schedules/{schedule}/warmup_fraction", fraction)
     params["schedules"]["step"]["stepping"] = "epoch"
-    room = {**changed(ROOM, "settings/budget", budget), "search": None}
+    room = changed(ROOM, "settings/budget", budget)
     if steps is None:
         both(room, params)
         return
@@ -117,12 +116,13 @@ def test_warm_up_must_leave_steps_to_the_schedule(schedule, fraction, budget, st
         both(room, params)
 
 
-def test_a_search_that_warm_up_eats_up_is_refused():
-    params = changed(PARAMS, "schedules/cosine/warmup_fraction", 0.97)
-    room = changed(ROOM, "search/budget", {"steps": 10})
-    with pytest.raises(ParamsError, match=r"warmup_fraction .* none of the search's 10 steps"):
+def test_a_control_that_warm_up_eats_up_is_refused():
+    params = changed(PARAMS, "schedules/wsd/warmup_fraction", 0.97)
+    room = changed(ROOM, "settings/budget", {"steps": 10})
+    both(room, params)  # the control: no arm has that schedule
+    room["control"]["arm"] = "sgd-wsd"
+    with pytest.raises(ParamsError, match=r"schedules\.wsd\.warmup_fraction .* none of this work"):
         both(room, params)
-    both(changed(ROOM, "search/budget", {"steps": 100}), params)  # the control
 
 
 def test_a_network_must_not_be_deeper_than_its_data_allow(add_part):
@@ -163,7 +163,7 @@ def regression(add_part, **changes) -> dict:
     """The room with a task whose outputs are Gaussian, and without what cannot train on it."""
     add_part("tasks", "regression/task", "def build(settings, root, *, seed, device): ...\n")
     add_part("tasks", "regression/score", REGRESSION)
-    document = copy.deepcopy(GOOD[ROOM]) | {"search": None} | changes
+    document = unsearched(GOOD[ROOM]) | changes
     document["settings"] |= {"task": "regression", "task_args": {}}
     document["settings"]["network_args"] = {"channels": 1, "classes": 1, "sides": [8, 8]}
     return document
@@ -177,8 +177,7 @@ def test_an_optimizer_that_does_not_know_the_likelihood_is_refused(add_part):
             message
         )
         assert "those of regression are gaussian: take it out of this room" in message
-        document["suite"]["optimizers"].remove(name)
-        del document["optimizers"][name]
+        document = lacking(document, name)
     assert "sgd" not in message
     assert load(ROOM, document).score.name == "mean squared error"
 
@@ -194,19 +193,16 @@ def build(*, width: int = 16): ...
 def test_an_optimizer_that_does_not_know_the_networks_layers_is_refused(add_part):
     add_part("models", "gpt", TRANSFORMER)
     document = changed(ROOM, "settings/network", "gpt")
-    document["exceptions"] = {"ngd-step": {"damping": 1.0}}
+    document["best"] = {"ngd-step": {"damping": 1.0}}
     message = refusal(ROOM, document)
-    for where in ("optimizers.ngd", "exceptions.ngd-step"):
+    for where in ("optimizers.ngd", "best.ngd-step"):
         assert (
             f"{where}: ngd needs the Jacobian of every layer and knows that of BatchNorm1d, "
             "BatchNorm2d, Conv2d, Linear alone, and gpt has Embedding, LayerNorm: take it out of "
             "this room"
         ) in message
     assert "kfac" not in message
-    document |= {"exceptions": {}, "search": None}
-    document["suite"]["optimizers"].remove("ngd")
-    del document["optimizers"]["ngd"]
-    load(ROOM, document)
+    load(ROOM, lacking(document | {"best": {}}, "ngd"))
 
 
 @pytest.mark.parametrize("layers", ['LAYERS = ("Conv2d", "Linear")', ""])
@@ -217,10 +213,7 @@ def test_control_known_layers_or_none_declared_are_taken(layers, add_part):
 
 
 def test_a_target_must_be_possible_for_the_score(add_part):
-    document = regression(add_part, target=-0.1)
-    for name in ("kfac", "ngd"):
-        document["suite"]["optimizers"].remove(name)
-        del document["optimizers"][name]
+    document = lacking(regression(add_part, target=-0.1), "kfac", "ngd")
     message = refusal(ROOM, document)
     assert "target: got -0.1: mean squared error must be at least 0, as it is stored" in message
     assert load(ROOM, {**document, "target": 9}).target == 9.0  # the control

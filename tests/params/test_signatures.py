@@ -186,3 +186,16 @@ def test_the_form_of_weight_decay_is_declared():
 def test_an_optimizer_without_weight_decay_declares_no_form(add_part):
     assert taken(add_part, "lr: float", {"lr": 0.1}) == {"lr": 0.1}
     assert signatures.decay_form("new") is None
+
+
+def test_untuned_values_are_the_defaults_and_those_of_the_authors(add_part):
+    declared = 'UNTUNED = {"lr": 0.5}\n'
+    assert taken(add_part, "lr: float", {"lr": 0.1}) == {"lr": 0.1}
+    build = (
+        "def build(model, param_groups, *, lr: float, betas: tuple[float, float] = (0.9, 0.99)):"
+    )
+    add_part("optimizers", "new", f"{declared}{build} ...\n")
+    assert signatures.untuned("new") == {"lr": 0.5, "betas": (0.9, 0.99)}
+    add_part("optimizers", "new", f"{build} ...\n")
+    with pytest.raises(UsageError, match=r"optimizers/new\.py names no values of its authors"):
+        signatures.untuned("new")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from benchmarks import trivial
 from tests.conftest import Project
-from tests.scaling.digits import CELLS, ROOM, WORKLOAD, copy_of, tree
+from tests.scaling.digits import ROOM, STUDIES, WORKLOAD, copy_of, tree
 from tests.scaling.trivial import TrivialPipeline
 
 
@@ -39,19 +39,19 @@ def here(monkeypatch, capfd) -> Callable[..., tuple[object, str]]:
 
 @pytest.fixture(scope="session")
 def lengthened(reproduced: Path, tmp_path_factory) -> tuple[Path, dict[str, bytes]]:
-    """The small pipeline whose cells take longer, and what a serial run of CELLS makes of it."""
+    """The small pipeline whose studies take longer, and what a serial run makes of STUDIES."""
     folder = tmp_path_factory.mktemp("lengthened")
     project = copy_of(reproduced, folder / "planned")
     project.set("settings.budget", {"epochs": 6}, WORKLOAD)
     project.run("dvc", "repro", f"{ROOM}:validate")
     serial = copy_of(project.folder, folder / "serial")
-    serial.run("dvc", "repro", *CELLS)
+    serial.run("dvc", "repro", *STUDIES)
     return project.folder, tree(serial)
 
 
 @pytest.fixture
 def longer(lengthened, tmp_path: Path) -> Project:
-    """Its cells train long enough to be interrupted; `expected` holds what must come of them."""
+    """Its studies train long enough to be interrupted; `expected` holds what must come of them."""
     folder, serial = lengthened
     project = copy_of(folder, tmp_path / "clone")
     project.expected = serial

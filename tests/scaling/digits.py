@@ -7,8 +7,13 @@ from tests.conftest import Project
 
 WORKLOAD = "digits-cnn"
 ROOM = f"workloads/{WORKLOAD}/dvc.yaml"
-CELLS = tuple(f"{ROOM}:train@{optimizer}-cosine-0" for optimizer in ("sgd", "adam"))
+STUDIES = tuple(f"{ROOM}:study@{optimizer}-cosine-0" for optimizer in ("sgd", "adam"))
 PRODUCED = ("results", "reports", "models", "dvc.lock", "data/dvc.lock", "workloads")
+
+
+def kept(study: str) -> str:
+    """Where checkpoints of a study's trials are, as a pattern; one of `*`: of any study."""
+    return f"scratch/studies/{WORKLOAD}/{study}/*/checkpoints/*/*.checkpoint"
 
 
 def copy_of(project: Path, folder: Path) -> Project:

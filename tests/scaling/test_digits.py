@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.conftest import ENVIRONMENT, Project
 from tests.faults.sites import wait_until
-from tests.scaling.digits import CELLS, ROOM, WORKLOAD, copy_of, log_of, tree, untrain
+from tests.scaling.digits import ROOM, STUDIES, WORKLOAD, copy_of, kept, log_of, tree, untrain
 from tests.scaling.trivial import optbench, start
 
 from optbench.supervision.keeper import VARIABLE
@@ -51,20 +51,20 @@ def test_locks_results_and_reports_are_those_of_a_serial_run(untrained, tmp_path
 
 @pytest.mark.slow
 def test_interrupted_trainings_keep_their_step_and_go_on_to_the_same_bits(longer):
-    process = start(longer, "--jobs", "2", *CELLS, **{VARIABLE: "0"})
-    checkpoints = longer.folder / f"scratch/checkpoints/{WORKLOAD}/suite"
-    wait_until(lambda: len(list(checkpoints.glob("*/*/*.checkpoint"))) >= 2, 120)
+    process = start(longer, "--jobs", "2", *STUDIES, **{VARIABLE: "0"})
+    checkpoints = kept("*")
+    wait_until(lambda: len(list(longer.folder.glob(checkpoints))) >= 2, 120)
     process.send_signal(signal.SIGINT)
     begin = time.monotonic()
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 128 + signal.SIGINT, output
     assert time.monotonic() - begin < 10
-    assert list(checkpoints.glob("*/*/*.checkpoint"))
-    longer.run(*optbench("--jobs", "2", *CELLS))
-    resumed = [cell for cell in CELLS if "goes on after step" in log_of(longer, cell)]
+    assert list(longer.folder.glob(checkpoints))
+    longer.run(*optbench("--jobs", "2", *STUDIES))
+    resumed = [study for study in STUDIES if "goes on after step" in log_of(longer, study)]
     assert resumed
-    for cell in resumed:
-        assert first_point(longer, cell)["since_step"] > 0
+    for study in resumed:
+        assert first_point(longer, study)["since_step"] > 0
     assert tree(longer) == longer.expected
 
 

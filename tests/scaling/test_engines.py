@@ -15,7 +15,7 @@ import pytest
 from distributed import Client, LocalCluster
 from tests.conftest import ENVIRONMENT, ROOT, Project
 from tests.faults.sites import is_running, wait_until
-from tests.scaling.digits import CELLS, ROOM, WORKLOAD, copy_of, log_of, tree
+from tests.scaling.digits import ROOM, STUDIES, WORKLOAD, copy_of, kept, log_of, tree
 from tests.scaling.trivial import CELL as TRIVIAL_CELL
 from tests.scaling.trivial import TrivialPipeline, began, optbench, slow, start
 
@@ -28,8 +28,8 @@ from optbench.scaling.resources import Machine, Need
 from optbench.supervision.keeper import VARIABLE
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:dvc")
-STAGE = CELLS[0]
-CELL = f"{WORKLOAD}/suite/{STAGE.partition('@')[2]}"
+STAGE = STUDIES[0]
+STUDY = STAGE.partition("@")[2]
 SUBMITIT = str(Path(__file__).with_name("submitit_engine.py"))
 EXECUTORS = ["local", pytest.param("slurm", marks=pytest.mark.slurm)]
 
@@ -62,13 +62,16 @@ def cluster(tmp_path: Path) -> Iterator[dict[str, str]]:
         process.wait()
 
 
-def cell_files(files: dict[str, bytes]) -> dict[str, bytes]:
-    """Those of the cell."""
-    return {name: content for name, content in files.items() if f"results/{CELL}/" in name}
+def study_files(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Those of the study."""
+    folder = f"results/{WORKLOAD}/suite/{STUDY}/"
+    found = {name: content for name, content in files.items() if folder in name}
+    assert any(name.endswith("trials.csv") for name in found)
+    return found
 
 
-def trainer_of(project: Project, run: str = CELL) -> int:
-    """The process that trains the cell, or another run; of several devices the first one's."""
+def trainer_of(project: Project, run: str = f"{WORKLOAD}/{STUDY}") -> int:
+    """The process that carries the study out, or trains a run; of several devices the first."""
     holder = project.folder / f"scratch/locks/{run}.holder"
     return int(holder.read_text().split()[1])
 
@@ -79,8 +82,8 @@ def parent_of(pid: int) -> int:
 
 def kill_the_worker_of_a_training(project: Project, process: subprocess.Popen) -> str:
     """Kills it once there is a checkpoint; gives what the command then prints to its end."""
-    kept = f"scratch/checkpoints/{CELL}/*/*.checkpoint"
-    wait_until(lambda: process.poll() is not None or any(project.folder.glob(kept)), 120)
+    there = kept(STUDY)
+    wait_until(lambda: process.poll() is not None or any(project.folder.glob(there)), 120)
     assert process.poll() is None, process.communicate()[0]
     trainer = trainer_of(project)
     os.kill(parent_of(trainer), signal.SIGKILL)
@@ -91,10 +94,10 @@ def kill_the_worker_of_a_training(project: Project, process: subprocess.Popen) -
     return output
 
 
-def test_dask_gives_the_cell_of_a_killed_worker_to_another_that_goes_on(longer, cluster):
+def test_dask_gives_the_study_of_a_killed_worker_to_another_that_goes_on(longer, cluster):
     process = start(longer, "--jobs", "2", "--engine", "dask", STAGE, **cluster, **{VARIABLE: "0"})
     kill_the_worker_of_a_training(longer, process)
-    assert cell_files(tree(longer)) == cell_files(longer.expected)
+    assert study_files(tree(longer)) == study_files(longer.expected)
     assert longer.run("dvc", "status", STAGE).stdout.count("changed") == 0
 
 
@@ -143,11 +146,11 @@ def start_submitit(project: Project, executor: str, *targets: str) -> subprocess
 
 @pytest.mark.slow
 @pytest.mark.parametrize("executor", EXECUTORS)
-def test_submitit_tries_the_cell_of_a_killed_worker_again_and_it_goes_on(longer, executor):
+def test_submitit_tries_the_study_of_a_killed_worker_again_and_it_goes_on(longer, executor):
     process = start_submitit(longer, executor, STAGE)
     output = kill_the_worker_of_a_training(longer, process)
     assert "lost its worker" in output
-    assert cell_files(tree(longer)) == cell_files(longer.expected)
+    assert study_files(tree(longer)) == study_files(longer.expected)
     assert longer.run("dvc", "status", STAGE).stdout.count("changed") == 0
 
 
@@ -184,8 +187,8 @@ def test_slurms_notice_to_every_process_of_two_devices_keeps_the_step(longer, tm
     single, run = f"{ROOM}:run", f"{WORKLOAD}/run"
     uninterrupted.run("dvc", "repro", single)
     process = start_submitit(longer, "local", single)
-    kept = f"scratch/checkpoints/{run}/*/*.checkpoint"
-    wait_until(lambda: process.poll() is not None or any(longer.folder.glob(kept)), 120)
+    there = f"scratch/checkpoints/{run}/*/*.checkpoint"
+    wait_until(lambda: process.poll() is not None or any(longer.folder.glob(there)), 120)
     assert process.poll() is None, process.communicate()[0]
     launcher = parent_of(trainer_of(longer, run))
     trainers = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
@@ -208,7 +211,7 @@ def test_slurms_notice_to_every_process_of_two_devices_keeps_the_step(longer, tm
 @pytest.mark.slurm
 def test_slurms_notice_of_preemption_keeps_the_step_and_queues_the_job_again(longer):
     process = start_submitit(longer, "slurm", STAGE)
-    wait_until(lambda: any(longer.folder.glob(f"scratch/checkpoints/{CELL}/*/*.checkpoint")), 120)
+    wait_until(lambda: any(longer.folder.glob(kept(STUDY))), 120)
     mine = subprocess.run(
         ["squeue", "--me", "-ho", "%i"], capture_output=True, text=True, check=True
     )
@@ -217,7 +220,7 @@ def test_slurms_notice_of_preemption_keeps_the_step_and_queues_the_job_again(lon
     assert process.returncode == 0, output
     log = log_of(longer, STAGE)
     assert re.search(r"stopped after step (\d+)(?s:.*)goes on after step \1 ", log), log
-    assert cell_files(tree(longer)) == cell_files(longer.expected)
+    assert study_files(tree(longer)) == study_files(longer.expected)
 
 
 @pytest.mark.parametrize("variable", ["GPUS_PER_TASK", "GPUS_PER_NODE", "GPUS"])
@@ -258,7 +261,7 @@ def test_slurm_is_asked_for_the_threads_of_all_devices_of_each_job(tmp_path, mon
     engine = slurm.Engine(jobs=2, needs={*needs}, sender="test")
     for need in needs:
         job = Job(
-            stage="train", command=("true",), folder=str(tmp_path), environment={}, log="log",
+            stage="study", command=("true",), folder=str(tmp_path), environment={}, log="log",
             sender="test", cores=need.cores,
         )  # fmt: skip
         engine._submit(job)

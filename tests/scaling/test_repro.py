@@ -186,8 +186,8 @@ def test_each_job_has_a_gpu_of_its_own(tmp_path, here, monkeypatch):
 SEVERAL = "settings: {{threads: 1, devices: {devices}, device: auto}}\n"
 
 
-def in_a_room(folder: Path, *, cells: int, devices: int, stage: str = "train") -> TrivialPipeline:
-    """Trivial cells in a room, that tell the GPUs they have."""
+def in_a_room(folder: Path, *, cells: int, devices: int) -> TrivialPipeline:
+    """Trivial cells in a room, as its studies, that tell the GPUs they have."""
     command = (
         f"{together(2).removesuffix(CELL)} echo $CUDA_VISIBLE_DEVICES > results/${{item.cell}}"
     )
@@ -196,7 +196,7 @@ def in_a_room(folder: Path, *, cells: int, devices: int, stage: str = "train") -
     room.mkdir(parents=True)
     (room / "params.yaml").write_text(SEVERAL.format(devices=devices))
     file = pipeline.folder / "dvc.yaml"
-    text = file.read_text().replace("  train:\n", f"  {stage}:\n    wdir: ../..\n")
+    text = file.read_text().replace("  train:\n", "  study:\n    wdir: ../..\n")
     (room / "dvc.yaml").write_text(text.partition("  report:")[0])
     file.unlink()
     return pipeline
@@ -236,7 +236,7 @@ def test_jobs_on_more_devices_than_are_here_are_refused_before_anything_runs(
     assert here(pipeline, "--jobs", "2", "--oversubscribe", ROOM_FILE)[0] == 0  # the control
 
 
-def test_a_single_run_with_an_override_has_its_gpus_beside_cells_of_one(
+def test_a_single_run_with_an_override_has_its_gpus_beside_studies_of_one(
     tmp_path, here, monkeypatch
 ):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7,0,2")

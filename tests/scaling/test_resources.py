@@ -16,7 +16,7 @@ def test_jobs_times_threads_beyond_the_cores_are_refused_with_the_way_out():
     machine.require_room(jobs=2, needs=[Need(threads=2)])
     message = (
         r"with 2 threads each \(workloads/<name>/params.yaml: settings.threads, or those of "
-        r"suite or search\) they need 6 cores, and here are 4: take --jobs 2, or --oversubscribe"
+        r"suite\) they need 6 cores, and here are 4: take --jobs 2, or --oversubscribe"
     )
     with pytest.raises(UsageError, match=message):
         machine.require_room(jobs=3, needs=[Need(threads=2)])
@@ -79,7 +79,7 @@ def test_control_jobs_beyond_the_gpus_share_them():
 def test_a_stage_that_runs_alone_needs_room_for_itself_alone():
     needs = {
         "workloads/a/dvc.yaml:run": Need(devices=4, gpu=True),
-        "workloads/a/dvc.yaml:train@sgd-cosine-0": Need(gpu=True),
+        "workloads/a/dvc.yaml:study@sgd-cosine-0": Need(gpu=True),
         "workloads/a/dvc.yaml:cost@sgd": Need(threads=99),  # refuses by itself, where it is stale
     }
     require_room(FOUR_GPUS, needs, jobs=4)
@@ -90,8 +90,7 @@ def test_a_stage_that_runs_alone_needs_room_for_itself_alone():
 
 ROOMS = {
     "small": "settings: {threads: 1, device: auto}\n",
-    "large": "settings: {threads: 2, device: cpu}\nsearch: {threads: 3}\n",
-    "unsearched": "settings: {threads: 2, device: cpu}\nsearch: null\n",
+    "large": "settings: {threads: 2, device: cpu}\nsuite: {threads: null}\n",
     "first": "settings: {threads: 2, device: 'cuda:1'}\n",
     "several": "settings: {threads: 3, devices: 4, device: cuda}\nsuite: {threads: 2}\n",
 }
@@ -119,28 +118,30 @@ def need_of(stage: str) -> Need:
 
 @pytest.mark.usefixtures("rooms")
 def test_a_stage_needs_what_its_room_says():
-    train = "dvc.yaml:train@sgd-cosine-0"
-    assert need_of(f"workloads/small/{train}") == Need(threads=1, gpu=True)
-    assert need_of(f"workloads/large/{train}") == Need(threads=2)
-    assert need_of(f"workloads/first/{train}") == Need(threads=2, gpu=True)
+    study = "dvc.yaml:study@sgd-cosine-0"
+    assert need_of(f"workloads/small/{study}") == Need(threads=1, gpu=True)
+    assert need_of(f"workloads/large/{study}") == Need(threads=2)
+    assert need_of(f"workloads/first/{study}") == Need(threads=2, gpu=True)
     others = ("score@large", "data/dvc.yaml:download@digits", "workloads/large/dvc.yaml:evaluate")
     assert needs_of(others) == dict.fromkeys(others, Need())
 
 
 @pytest.mark.usefixtures("rooms")
-def test_a_search_has_threads_of_its_own_and_one_device():
-    assert need_of("workloads/large/search/dvc.yaml:search@sgd").threads == 3
-    assert need_of("workloads/large/dvc.yaml:train@sgd-cosine-0").threads == 2
-    assert need_of("workloads/unsearched/search/dvc.yaml:search@sgd").threads == 2
-    assert need_of("workloads/several/search/dvc.yaml:search@sgd").devices == 1
+@pytest.mark.parametrize(
+    "stage",
+    ["dvc.yaml:study@sgd-cosine-untuned-3", "dvc.yaml:repeat@sgd-cosine",
+     "dvc.yaml:fresh@sgd-cosine", "control/dvc.yaml:control"],
+)  # fmt: skip
+def test_studies_have_threads_of_their_own_and_so_has_all_that_is_of_studies(stage):
+    need = Need(threads=2, devices=4, gpu=True)
+    assert (need.cores, need.gpus) == (8, 4)
+    assert need_of(f"workloads/several/{stage}") == need
+    assert need_of(f"workloads/large/{stage}") == Need(threads=2)
 
 
 @pytest.mark.usefixtures("rooms")
-def test_cells_have_threads_of_their_own_and_the_single_run_the_settings_and_costs_one_device():
+def test_the_single_run_has_the_settings_and_costs_one_device():
     file = "workloads/several/dvc.yaml"
-    cell = Need(threads=2, devices=4, gpu=True)
-    assert (cell.cores, cell.gpus) == (8, 4)
-    assert need_of(f"{file}:train@sgd-cosine-0") == need_of(f"{file}:train-arm@sgd-step-0") == cell
     assert need_of(f"{file}:run") == Need(threads=3, devices=4, gpu=True)
     assert need_of(f"{file}:cost@sgd") == Need(threads=3, gpu=True)
 
@@ -150,7 +151,7 @@ def test_an_override_counts_for_the_single_run_alone():
     Path("params.yaml").write_text("override: {devices: 2, device: cpu, lr: 0.1, epochs: null}\n")
     file = "workloads/several/dvc.yaml"
     assert need_of(f"{file}:run") == Need(threads=3, devices=2)
-    assert need_of(f"{file}:train@sgd-cosine-0").devices == 4
+    assert need_of(f"{file}:study@sgd-cosine-0").devices == 4
     assert need_of(f"{file}:cost@sgd").devices == 1
     Path("params.yaml").write_text("override: {devices: null}\n")
     assert need_of(f"{file}:run").devices == 4
@@ -159,7 +160,7 @@ def test_an_override_counts_for_the_single_run_alone():
 def test_this_project_s_rooms_are_understood(monkeypatch):
     monkeypatch.chdir(ROOT)
     file = "workloads/cifar10-resnet9/dvc.yaml"
-    assert need_of(f"{file}:train@sgd-cosine-0") == Need(threads=1, gpu=True)
+    assert need_of(f"{file}:study@sgd-cosine-0") == Need(threads=1, gpu=True)
     assert need_of(f"{file}:run") == Need(threads=2, gpu=True)
 
 
@@ -170,8 +171,8 @@ def test_a_room_that_is_not_valid_is_left_to_the_pipeline(text):
     Path("params.yaml").write_text(text)
     stages = [
         f"workloads/{file}:{stage}"
-        for file in ("large/dvc.yaml", "large/search/dvc.yaml", "missing/dvc.yaml")
-        for stage in ("train@sgd-cosine-0", "run", "search@sgd")
+        for file in ("large/dvc.yaml", "large/control/dvc.yaml", "missing/dvc.yaml")
+        for stage in ("study@sgd-cosine-0", "run", "control")
     ]
     assert {*needs_of(stages).values()} == {Need()}
 

@@ -11,7 +11,7 @@ from optbench.scaling.tail import TAIL_BYTES, Progress, last_line, read_progress
 from optbench.supervision.progress import VARIABLE, PointProgress, log_of
 from optbench.tasks.image_classification.score import SCORE
 
-NAME = "digits-cnn/suite/sgd-cosine-0"
+NAME = "digits-cnn/sgd-cosine-0/1"
 LINE = {"since_step": 8, "step": 12, "steps": 40, "heldout": "accuracy 91.25 %", "time_s": 2.0}
 
 

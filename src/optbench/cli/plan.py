@@ -19,7 +19,7 @@ from optbench.core.duration import duration
 from optbench.core.errors import UsageError
 from optbench.core.run import WORKLOADS, Run
 from optbench.cost.estimate import estimate_s, peak_memory_bytes
-from optbench.evaluation.evaluate import read_results
+from optbench.evaluation.evaluate import ResultError, read_results
 from optbench.evaluation.power import detectable_difference
 from optbench.evaluation.verdict import FEWEST_STUDIES, pooled_spread
 from optbench.params.load import Room, load_params, load_room, require_plain
@@ -46,7 +46,9 @@ def run(arguments: Sequence[str], standing: Path) -> int:
             raise UsageError("optbench plan: name --studies too, of each arm of the workload")
         print(outlook(room, pending_work(room, changed_stages(room.name))))
         return 0
-    trials = args.trials or (room.search.trials if room.search else 1)
+    trials = args.trials
+    if trials is None:
+        trials = room.search.trials if room.search else 1
     if args.studies < 1 or trials < 1:
         raise UsageError("optbench plan: --studies and --trials must be 1 or more")
     print("; ".join(prospect(room, args.studies, trials)))
@@ -65,9 +67,12 @@ def outlook(room: Room, pending: Mapping[str, Work]) -> str:
     """One sentence on the runs whose stages must be executed, by stage."""
     if not pending:
         return f"{room.name}: nothing will train"
-    count = len([stage for stage in pending if stage != "run"])
+    repeats = len([stage for stage in pending if stage.startswith("repeat@")])
+    count = len([stage for stage in pending if stage != "run"]) - repeats
     single = "the single run" if "run" in pending else "no single run"
     head = f"{room.name}: {single} and {counted(count, 'study')} will train"
+    if repeats:
+        head += f", and {counted(repeats, 'winner')} again"
     try:
         times = [estimate_s(work.run) for work in pending.values()]
     except UsageError as error:
@@ -103,7 +108,12 @@ def prospect(room: Room, count: int, trials: int) -> list[str]:
     if count < FEWEST_STUDIES:
         sentences.append(f"below {FEWEST_STUDIES} studies a side no ordering is called")
         return sentences
-    results = read_results(arms, room.suite.studies, room.score)
+    try:
+        results = read_results(arms, room.suite.studies, room.score)
+    except ResultError as error:
+        first, *_ = str(error).splitlines()
+        sentences.append(f"what they would find is not known: {first}")
+        return sentences
     scores: dict[Arm, list[float]] = {}
     for result in results:
         if result.outcome.test_score is not None:

@@ -64,9 +64,9 @@ def with_block(text: str, key: str, entries: Mapping[str, str]) -> str:
         UsageError: there is no such mapping.
     """
     node = _node_at(text, [key], yaml.MappingNode)
-    lines, first = text.splitlines(), node.start_mark.line
-    while not lines[first].startswith(f"{key}:"):
-        first -= 1
+    document: Any = yaml.compose(text, yaml.SafeLoader)
+    first = next(name.start_mark.line for name, _ in document.value if name.value == key)
+    lines = text.splitlines()
     last: Any = node
     while isinstance(last, yaml.CollectionNode) and not last.flow_style:
         last = last.value[-1][1]  # the mark at the end of a block lies below what follows it

@@ -201,7 +201,9 @@ def refusal(arm: Arm, args: Mapping[str, Any]) -> str | None:
     return None
 
 
-def check_suite(checker: Checker, suite: Suite, rows: Rows, schedules: Rows) -> list[Arm]:
+def check_suite(
+    checker: Checker, suite: Suite, rows: Rows, schedules: Rows, *, devices: int
+) -> list[Arm]:
     """Names exist, nothing stands twice, and each arm can run; gives those that can."""
     for key, values in vars(suite).items():
         if key != "threads":
@@ -214,6 +216,11 @@ def check_suite(checker: Checker, suite: Suite, rows: Rows, schedules: Rows) -> 
             checker.choice("arm", arm, f"suite.{key}", suite.arms)
     if suite.repeated and not suite.studies:
         checker.add("suite.repeated: there is no study whose winner could be: name suite.studies")
+    if suite.repeated and devices > 1:
+        checker.add(
+            f"suite.repeated: winners train on one device, and settings.devices is {devices}: name "
+            "none"
+        )
     arms = []
     for key in suite.arms:
         try:
@@ -265,18 +272,32 @@ def check_warmup(
 
 def check_control(
     checker: Checker, control: Control, rows: Rows, schedules: Rows, search: Search | None
-) -> None:
-    """The arm is one that is tuned."""
+) -> list[Arm]:
+    """The arm is one that is tuned, and no more studies are repeated than there are.
+
+    Gives the arm if it can run.
+    """
     try:
         arm = Arm.of(control.arm)
     except ValueError as error:
         checker.add(f"control.arm: {error}")
-        return
-    check_arm(checker, "control.arm", arm, rows, schedules)
-    if arm.tuning != TUNED or search is None:
-        checker.add(f"control.arm: got '{control.arm}': must be an arm that is tuned")
+        return []
+    if arm.tuning != TUNED:
+        tuned = replace(arm, tuning=TUNED).key
+        checker.add(
+            f"control.arm: got '{control.arm}': must be an arm that is tuned: write {tuned}"
+        )
+    if search is None:
+        checker.add(
+            f"control.arm: {control.arm} has no space to be tuned in: write `search`, or leave "
+            "control empty"
+        )
     if control.repeated > control.studies:
-        checker.add(f"control.repeated: got {control.repeated}, of {control.studies} studies")
+        checker.add(
+            f"control.repeated: got {control.repeated}: must be at most {control.studies}, the "
+            "number of control.studies"
+        )
+    return [arm] if check_arm(checker, "control.arm", arm, rows, schedules) else []
 
 
 def check_search(checker: Checker, search: Search, settings: Settings, rows: Rows) -> None:

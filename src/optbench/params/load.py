@@ -52,7 +52,7 @@ class Room:
     target: float  # of the held-out score
     suite: Suite
     optimizers: Mapping[str, Args]
-    best: Mapping[str, Args]  # by the key of an arm: the best of its trials, see `studies.best`
+    best: Mapping[str, Args]  # by the key of an arm: the best of its trials, see `cli.best`
     search: Search | None
     control: Control | None
     score: Score
@@ -181,12 +181,12 @@ def _room(checker: Checker, raw: Args, params: Params, name: str) -> Room | None
         return None
     score: Score = load_score(settings.task).SCORE
     rules.check_target(checker, document.target, score)
-    arms = rules.check_suite(checker, suite, rows, params.schedules)
+    arms = rules.check_suite(checker, suite, rows, params.schedules, devices=settings.devices)
     rules.check_points(checker, arms, search, settings)
     if search is not None:
         rules.check_search(checker, search, settings, rows)
     if control is not None:
-        rules.check_control(checker, control, rows, params.schedules, search)
+        arms += rules.check_control(checker, control, rows, params.schedules, search)
     schedules = [arm.schedule for arm in arms]
     rules.check_warmup(checker, settings, schedules, params.schedules, whose="this workload's")
     return Room(

@@ -7,17 +7,18 @@ which takes longer than a person waits for a spelling error.
 """
 
 import ast
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
-from pydantic import AfterValidator, BaseModel, ConfigDict, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, create_model
 
 from optbench.core.errors import UsageError
 from optbench.core.registry import PACKAGE, source
 from optbench.params.annotations import UnreadableError, annotation, assignments, literal
+from optbench.params.messages import sentence
 
 # The function that makes a file a part of its kind.
 ENTRY = {
@@ -138,7 +139,7 @@ def untuned(optimizer: str) -> dict[str, Any]:
     """An optimizer's arguments as its authors leave them: the defaults, and those of `UNTUNED`.
 
     Raises:
-        UsageError: its file says no values.
+        UsageError: its file says no values, or some that it does not take.
     """
     values = constant("optimizers", optimizer, "UNTUNED")
     if values is None:
@@ -146,7 +147,15 @@ def untuned(optimizer: str) -> dict[str, Any]:
             f"{source('optimizers', optimizer)} names no values of its authors: write UNTUNED = "
             '{"lr": ...}, or take its untuned arm out'
         )
-    return arguments("optimizers", optimizer)(**values).model_dump()
+    file, shape = source("optimizers", optimizer), arguments("optimizers", optimizer)
+    if not isinstance(values, Mapping):
+        raise UsageError(f"{file}: UNTUNED: got {values!r}: must map names to values")
+    try:
+        return shape(**values).model_dump()
+    except ValidationError as error:
+        known = tuple(shape.model_fields)
+        told = "; ".join(sentence(("UNTUNED",), wrong, known) for wrong in error.errors())
+        raise UsageError(f"{file}: {told}") from error
 
 
 @cache

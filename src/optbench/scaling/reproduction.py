@@ -250,7 +250,7 @@ class Reproduction:
 def log_of(stage: str) -> Path:
     """Where a stage's output goes: a file called by the stage's address without `dvc.yaml:`.
 
-    For example logs/stages/workloads/digits-cnn/train@sgd-step-0.log.
+    For example logs/stages/workloads/digits-cnn/study@sgd-step-0.log.
     """
     return LOGS / f"{stage.replace('dvc.yaml:', '')}.log"
 

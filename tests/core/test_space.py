@@ -1,6 +1,6 @@
 import pytest
 
-from optbench.params.search import at, decades, position
+from optbench.core.space import EDGE, at, decades, on_edge, position
 
 SPACE = {"lr": (0.001, 0.1), "weight_decay": (1e-5, 1e-2)}
 
@@ -31,3 +31,12 @@ def test_position_is_a_fraction_of_the_decades():
     for name, value in at(SPACE, (0.25, 0.75)).items():
         expected = {"lr": 0.25, "weight_decay": 0.75}[name]
         assert position(SPACE[name], value) == pytest.approx(expected, abs=0.001)
+
+
+def test_a_point_near_an_end_is_on_the_edge_in_that_dimension():
+    inside = {"lr": 0.01, "weight_decay": 1e-3}
+    assert on_edge(SPACE, inside) == ()  # the control
+    assert on_edge(SPACE, {**inside, "lr": 0.1}) == ("lr",)
+    assert on_edge(SPACE, {**inside, "weight_decay": 1e-5}) == ("weight_decay",)
+    near, far = (at(SPACE, (place, 0.5)) for place in (0.9 * EDGE, 1.1 * EDGE))
+    assert (on_edge(SPACE, near), on_edge(SPACE, far)) == (("lr",), ())
