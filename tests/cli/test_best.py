@@ -59,7 +59,7 @@ def at(study: Study, number: int, ends: tuple[str, ...]) -> int:
 
 
 def leave(project: Project, winner: Callable[[Study, int], int] = inside) -> dict[str, dict]:
-    """Leaves studies, each with that trial as its winner; gives the values of the best of each arm."""
+    """Leaves studies, each with that trial as its winner; gives the values of each arm's best."""
     scores, values = [], {}
     for study in studies(project):
         for number in NUMBERS:

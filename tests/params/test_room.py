@@ -128,7 +128,7 @@ BAD_VALUES = [
     (
         "suite/fresh",
         ["adamw-cosine-untuned"],
-        "suite.fresh: unknown arm 'adamw-cosine-untuned': did you mean 'adamw-warmup_cosine-untuned'",
+        "suite.fresh: unknown arm 'adamw-cosine-untuned': did you mean 'adamw-warmup_cosin",
     ),
     ("suite/repeated", ["sgd-step", "sgd-step"], "suite.repeated: 'sgd-step' stands twice: remove"),
     ("suite/fresh", ["sgd-step", "sgd-step"], "suite.fresh: 'sgd-step' stands twice: remove one"),
@@ -213,7 +213,8 @@ def test_a_bad_value_is_named(place, value, message):
     ("place", "value"),
     [
         ("target", 0), ("target", 1), ("settings/device", "cuda:99"), ("settings/threads", 1024),
-        ("settings/budget", {"steps": 1}), ("settings/batch_size", 1442), ("suite/studies", [999, 0]),
+        ("settings/budget", {"steps": 1}), ("settings/batch_size", 1442),
+        ("suite/studies", [999, 0]),
         ("settings/network_args", {}), ("optimizers/adam/betas", [0, 0]),
         ("optimizers/sgd", {"lr": 1e-9, "momentum": 0, "nesterov": False}),
         ("best", {"sgd-step": {"lr": 0.005}, "adam-one_cycle": {}}),
@@ -303,9 +304,9 @@ PLAIN = "def build(model, param_groups, *, lr: float, clip: float = 1.0): ...\n"
             "",
             'names no values of its authors: write UNTUNED = {"lr": ...}, or take its untuned arm',
         ),
-        ('UNTUNED = {"lr": 0}\n', "plain.py: UNTUNED: 1 validation error"),
-        ('UNTUNED = {"momentum": 0.9}\n', "plain.py: UNTUNED: 2 validation errors"),
-        ("UNTUNED = 3\n", "plain.py: UNTUNED: "),
+        ('UNTUNED = {"lr": 0}\n', "plain.py: UNTUNED.lr: got 0: must be greater than 0"),
+        ('UNTUNED = {"momentum": 0.9}\n', "plain.py: UNTUNED.lr is missing: add it; UNTUNED.mom"),
+        ("UNTUNED = 3\n", "plain.py: UNTUNED: got 3: must map names to values"),
     ],
 )
 def test_an_untuned_arm_needs_its_authors_values(add_part, declared, message):
