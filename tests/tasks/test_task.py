@@ -11,9 +11,9 @@ from torch.nn import functional as F
 from optbench.core.errors import UsageError
 from optbench.core.registry import load_score
 from optbench.params import signatures
+from optbench.training import assembly
 
 VALIDATION_EVERY = 10
-from optbench.training import assembly
 
 CPU = torch.device("cpu")
 

@@ -16,7 +16,6 @@ from optbench.core.run import SCORING_SHARE, Budget
 from optbench.tasks.image_classification import batches as batches_module
 from optbench.tasks.image_classification.batches import EvalBatches
 from optbench.tasks.image_classification.task import ImageClassification
-from optbench.training import train as train_module
 from optbench.training.assembly import FORWARD_SHARE, POINTS, heldout_part, points, prepare
 from optbench.training.loop import Learner, evaluate, fit
 from optbench.training.train import complete
