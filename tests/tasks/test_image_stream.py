@@ -242,21 +242,6 @@ def test_a_small_shared_memory_is_told_before_processes_start(data, monkeypatch)
     task_of(data["tree"], workers=0)
 
 
-@pytest.mark.parametrize(("here", "images"), [(None, 640), (4, 2_560)])
-def test_shared_memory_is_that_of_a_runs_processes_on_this_machine(data, monkeypatch, here, images):
-    """Of eight devices four are here; or one, whose part of a step is timed."""
-    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
-    if here:
-        monkeypatch.setenv("LOCAL_WORLD_SIZE", str(here))
-    usage, needed = loader_module.shutil.disk_usage, images * 3 * SIDE**2
-    free = needed
-    monkeypatch.setattr(loader_module.shutil, "disk_usage", lambda p: usage(p)._replace(free=free))
-    task_of(data["tree"], workers=2, devices=8)
-    free = needed - 1
-    with pytest.raises(UsageError, match=f"{images:,} images"):
-        task_of(data["tree"], workers=2, devices=8)
-
-
 def test_the_environment_says_how_many_processes_read(monkeypatch):
     monkeypatch.delenv("OPTBENCH_WORKERS", raising=False)
     assert workers_of(4) == 4

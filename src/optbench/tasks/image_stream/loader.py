@@ -7,11 +7,9 @@ live until the run ends, and serve training and scoring in turn.
 
 import os
 import shutil
-import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Literal, cast
 
@@ -29,7 +27,6 @@ from optbench.tasks.image_stream.views import evaluation_view, train_view
 
 SHARED_MEMORY = Path("/dev/shm")
 WORKERS = "OPTBENCH_WORKERS"  # overrules how many processes there are; it changes no bit
-PEERS = "LOCAL_WORLD_SIZE"  # torchrun's variable: the processes of a run on this machine
 
 Pixels = tuple[Tensor, Tensor]  # bytes [b, side, side, 3], and labels [b]
 
@@ -90,24 +87,8 @@ def start_worker(_: int, *, parent: int) -> None:
 
     Torch's look at the parent misses one that ended before this process had started.
     """
-    # Signals that ask a run to end often go to its whole group; it still needs batches then, until
-    # its step is done.
-    os.setpgrp()
     ignore_corrupt_exif()
     end_with(parent)
-
-
-def start_tracker() -> None:
-    """Starts the process in which Python counts semaphores, so that no signal ends it.
-
-    It stays in the group, and left to itself ignores SIGINT and SIGTERM alone. What is blocked
-    where it is started is blocked there.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    try:
-        resource_tracker.ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Loader:
@@ -130,7 +111,7 @@ class Loader:
 
         Args:
             reader: what processes are given.
-            batch_size: the most images of a request; of a share, where the run has several devices.
+            batch_size: the most images of a request.
             workers: processes; 0: batches are read in this one, when they are asked for.
             prefetch: batches that each process has ready.
             pin_memory: whether batches go to memory from which a GPU can fetch them.
@@ -146,14 +127,8 @@ class Loader:
 
     def _data_loader(self) -> DataLoader[Pixels | UsageError]:
         """One that serves what is put into its sampler; processes start with the first request."""
-        # A run's processes on this machine look at the same time, and then fill it.
-        peers = int(os.environ.get(PEERS, 1))
-        require_shared_memory(
-            images=peers * self.shared_images, image_bytes=3 * self.reader.side**2
-        )
-        if self.workers:
-            start_tracker()
-        else:
+        require_shared_memory(images=self.shared_images, image_bytes=3 * self.reader.side**2)
+        if not self.workers:
             ignore_corrupt_exif()
         options = {
             "multiprocessing_context": "spawn", "prefetch_factor": self.prefetch,

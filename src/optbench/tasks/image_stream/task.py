@@ -52,7 +52,7 @@ class ImageStream(Classification):
         }  # fmt: skip
         self.loader = Loader(
             Reader(train=data.train, test=data.test, seed=seed, side=side, flip=flip),
-            batch_size=max(settings.batch_size // settings.devices, EVAL_BATCH_SIZE),
+            batch_size=max(settings.batch_size, EVAL_BATCH_SIZE * settings.devices),
             workers=workers_of(workers),
             prefetch=prefetch,
             pin_memory=device.type == "cuda",
