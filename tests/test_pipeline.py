@@ -9,9 +9,9 @@ import pytest
 
 from tests.conftest import SECOND_WORKLOAD, Project, copy_tracked_files, executed
 
-# Of processor time, which other load on the machine hardly touches; a quiet machine needs no more.
-REFUSAL_LIMIT_S = 3.0
-NO_OP_LIMIT_S = 4.0
+# Of processor time; a quiet machine needs 3 and 4, one whose cores are shared took 4.7 at most.
+REFUSAL_LIMIT_S = 5.0
+NO_OP_LIMIT_S = 6.0
 CELLS = {f"train@{optimizer}-{schedule}-0" for optimizer in ("sgd", "adam")
          for schedule in ("cosine", "step")}  # fmt: skip
 VALIDATION = {"validate", "room-validate"}
