@@ -3,17 +3,22 @@
 import json
 import resource
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from tests.conftest import SECOND_WORKLOAD, Project, copy_tracked_files, executed
 
-# Of processor time; a quiet machine needs 3 and 4, one whose cores are shared took 4.7 at most.
-REFUSAL_LIMIT_S = 5.0
-NO_OP_LIMIT_S = 6.0
+# Of processor time, in the quickest of three tries. A quiet machine needs 3 and 4 s; one that shares
+# its cores with others took 2.9 to 5.1 and 3.9 to 4.7 s, for the same work.
+REFUSAL_LIMIT_S = 4.5
+NO_OP_LIMIT_S = 5.0
+TRIES = 3
 CELLS = {f"train@{optimizer}-{schedule}-0" for optimizer in ("sgd", "adam")
          for schedule in ("cosine", "step")}  # fmt: skip
+T = TypeVar("T")
 VALIDATION = {"validate", "room-validate"}
 REPORTING = {"evaluate", "report", "score@digits-cnn"}
 ROOM = "digits-cnn"
@@ -24,6 +29,18 @@ def cpu_s() -> float:
     """Processor time of all child processes so far, in seconds."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
+
+
+def within(limit_s: float, action: Callable[[], T]) -> T:
+    """What an action gives, which must be done within the limit once in so many tries."""
+    times = []
+    for _ in range(TRIES):
+        start = cpu_s()
+        result = action()
+        times.append(cpu_s() - start)
+        if times[-1] < limit_s:
+            return result
+    raise AssertionError(f"took {times} s of processor time, at most {limit_s} are allowed")
 
 
 def test_first_run_trained_every_cell_and_rendered_the_report(project: Project):
@@ -50,9 +67,11 @@ def test_the_committed_results_are_valid_and_a_no_op_is_quick(tmp_path: Path):
     assert set(stages) <= {"download@digits", "run", "score@digits-cnn"}
     status = json.loads(project.run("dvc", "status", "--json").stdout)
     assert not [stage for stage in status if stage.startswith(f"workloads/{ROOM}/dvc.yaml")]
-    start = cpu_s()
-    assert executed(project.run("dvc", "repro", cold=True).stdout) == []
-    assert cpu_s() - start < NO_OP_LIMIT_S
+
+    def repro() -> None:
+        assert executed(project.run("dvc", "repro", cold=True).stdout) == []
+
+    within(NO_OP_LIMIT_S, repro)
 
 
 def test_fresh_clone_downloads_and_trains_the_single_run_alone(fresh_clone: Project):
@@ -112,9 +131,8 @@ def test_exp_run_trains_one_run_and_gives_a_row_with_its_accuracy(project: Proje
 )
 def test_a_bad_value_is_refused_before_anything_runs(project: Project, override, message):
     file = override.partition(":")[0] if override.startswith(FILE) else "params.yaml"
-    start = cpu_s()
-    refused = project.run("dvc", "exp", "run", "-S", override, check=False, cold=True)
-    assert cpu_s() - start < REFUSAL_LIMIT_S
+    command = ("dvc", "exp", "run", "-S", override)
+    refused = within(REFUSAL_LIMIT_S, lambda: project.run(*command, check=False, cold=True))
     assert refused.returncode != 0
     assert message in refused.stdout
     assert f"git restore {file}" in refused.stdout
