@@ -11,8 +11,8 @@ import pytest
 
 from tests.conftest import SECOND_WORKLOAD, Project, copy_tracked_files, executed
 
-# Of processor time, in the quickest of three tries. A quiet machine needs 3 and 4 s; one that shares
-# its cores with others took 2.9 to 5.1 and 3.9 to 4.7 s, for the same work.
+# Of processor time, in the quickest of three tries. A quiet machine needs 3 and 4 s; one that
+# shares its cores with others took 2.9 to 5.1 and 3.9 to 4.7 s, for the same work.
 REFUSAL_LIMIT_S = 4.5
 NO_OP_LIMIT_S = 5.0
 TRIES = 3
