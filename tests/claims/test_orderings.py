@@ -89,9 +89,9 @@ def test_the_share_of_pairs_of_studies_stands_before_welchs_p():
     finding = ledger(evidence())["finding-cosine"]
     (contrast,) = finding.contrasts
     assert contrast.ahead == 0.5
-    assert "ahead in 50% of all pairs of studies, +0.00 pp (95 % " in str(finding.reason)
+    assert "ahead in 50 % of all pairs of studies, +0.00 pp (95 % " in str(finding.reason)
     above = str(ledger(evidence({ADAMW: 0.95125}))["finding-cosine"].reason)  # the ties won too
-    assert above.index("ahead in 60% of all pairs") < above.index("p = ")
+    assert above.index("ahead in 60 % of all pairs") < above.index("p = ")
 
 
 def test_fewer_epochs_to_the_target_are_better():

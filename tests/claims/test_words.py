@@ -85,7 +85,7 @@ def transfer_text(claim: str, *workloads, **claims):
 def test_transfer_evidence_mentions_the_arms_of_its_own_workload():
     text = transfer_text("finding-cosine", evidence(workload=SMALL))
     assert str(text.sentence).startswith(
-        "digits-cnn undecided: adamw / cosine over adamw / step: undecided, ahead in 50% of all "
+        "digits-cnn undecided: adamw / cosine over adamw / step: undecided, ahead in 50 % of all "
         "pairs of studies, +0.00 pp (95 % "
     )
     (point,) = text.points
@@ -96,7 +96,7 @@ def test_transfer_evidence_of_a_lower_score_is_in_its_unit():
     small = evidence({SGD: 0.06, ADAM: 0.04}, workload=SMALL, default=0.05, score=ERROR)
     text = transfer_text("advice-adam", small, claims=OF_ERROR)
     assert (
-        "adam / cosine over sgd / cosine: agrees, ahead in 100% of all pairs of studies, +0.0200 "
+        "adam / cosine over sgd / cosine: agrees, ahead in 100 % of all pairs of studies, +0.0200 "
         "lower"
     ) in str(text.sentence)
 
@@ -176,5 +176,5 @@ def test_claims_of_different_sources_are_families_of_their_own():
 def test_what_is_ahead_is_told_before_p():
     unit = words.advantage_unit("score", ACCURACY)
     text = words.advantage(replace(CONTRASTED, ahead=0.625), unit)
-    assert text.startswith("ahead in 62% of all pairs of studies, +0.35 pp (95 % -0.12 to +0.82, ")
+    assert text.startswith("ahead in 62 % of all pairs of studies, +0.35 pp (95 % -0.12 to +0.82, ")
     assert text.endswith("p = 0.21 after Holm)")

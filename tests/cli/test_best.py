@@ -111,7 +111,7 @@ def test_studies_that_choose_an_end_of_a_range_raise_an_alarm_where_chance_expla
     output = planned.run("optbench", "best", "digits-cnn").stdout
     (alarm,) = [line for line in output.splitlines() if line.startswith("ALARM")]
     assert alarm.startswith("ALARM: digits-cnn / adam / cosine: too many studies chose a lr within")
-    assert f"5% of an end of its range: move search.space.adam in {ROOM}, of the same" in alarm
+    assert f"5 % of an end of its range: move search.space.adam in {ROOM}, of the same" in alarm
     assert planned.read_params("digits-cnn")["best"] == values  # all the same
 
 

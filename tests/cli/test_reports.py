@@ -63,7 +63,7 @@ def test_readme_gets_what_lies_between_its_marks_and_nothing_else(in_root, tmp_p
 def test_a_workload_without_results_is_refused():
     done = Project(ROOT).run("optbench", "readme", "digits-cn", check=False)
     assert done.returncode == 1
-    assert "unknown workload with results 'digits-cn': did you mean 'digits-cnn'?" in done.stdout
+    assert "unknown workload 'digits-cn': did you mean 'digits-cnn'?" in done.stdout
 
 
 def test_the_paper_is_set_below_reports(tmp_path: Path):

@@ -57,6 +57,11 @@ def test_an_edge_is_where_more_studies_choose_it_than_chance_explains(studies, a
     # A trial at the edge that no study chose is none.
     unchosen = result(0, 0.9, trial(1, 0.1, 0.9, lr=0.00101), trial(2, 0.9, 0.9))
     assert tuning_of(SGD, [unchosen], [], SPACE, ACCURACY).edges == ()
+    # Nor is that of a study whose trials all diverged: it chose none.
+    for value in (None, 0.9):
+        studies = [result(n, value, trial(1, value, value, lr=0.00101)) for n in range(5)]
+        edges = tuning_of(SGD, studies, [], SPACE, ACCURACY).edges
+        assert edges == (() if value is None else ("lr",))
 
 
 def test_a_fresh_study_is_held_against_the_predicted_interval():

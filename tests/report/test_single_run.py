@@ -46,7 +46,8 @@ def test_where_a_run_lies_by_hand():
     lines = words(RUN).splitlines()
     assert lines == [
         "sgd / cosine / seed 0: test accuracy 90.00 %",
-        "better than 62% of the 4 trials of sgd / cosine, and than 50% of what its 2 studies chose",
+        "better than 62 % of the 4 trials of sgd / cosine, and than 50 % of what its 2 studies "
+        "chose",
     ]
 
 

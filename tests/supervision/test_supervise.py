@@ -10,6 +10,7 @@ from tests.training.probes import trained
 
 from optbench.core.errors import UsageError
 from optbench.core.run import Budget
+from optbench.supervision import progress
 from optbench.supervision.progress import VARIABLE, log_of
 from optbench.supervision.supervise import train
 from optbench.training.loop import Learner
@@ -50,6 +51,7 @@ def test_control_another_error_is_passed_on(monkeypatch):
 
 def test_each_point_is_told_in_a_line_and_logged(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv(VARIABLE, str(tmp_path / "watched.jsonl"))
+    monkeypatch.setattr(progress, "PAUSE_S", 0)
     outcome, _ = train(digits_run("kfac", budget=Budget(steps=7)), "digits-cnn/run")
     lines = [json.loads(line) for line in log_of("digits-cnn/run").read_text().splitlines()]
     assert (tmp_path / "watched.jsonl").read_text() == log_of("digits-cnn/run").read_text()
@@ -63,6 +65,13 @@ def test_each_point_is_told_in_a_line_and_logged(capsys, monkeypatch, tmp_path):
     for line, point in zip(printed, outcome.history, strict=True):
         assert line.startswith(f"digits-cnn/run: step {point.step}/7  train loss ")
         assert f"held-out accuracy {100 * point.heldout_score:.2f} %" in line
+
+
+def test_points_in_quick_succession_are_not_all_told_but_the_last_is(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "PAUSE_S", 3600)
+    train(digits_run(budget=Budget(steps=7)), "digits-cnn/run")
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("digits-cnn/run: step 7/7  train loss ")
 
 
 def test_a_training_that_goes_on_adds_to_its_log_and_a_new_one_begins_anew():

@@ -140,7 +140,7 @@ def advantage(contrasted: Contrasted, unit: "Unit") -> str:
     text = f"{unit.text(contrasted.estimate)} ({', '.join(basis)})"
     if contrasted.ahead is None:
         return text
-    return f"ahead in {contrasted.ahead:.0%} of all pairs of studies, {text}"
+    return f"ahead in {100 * contrasted.ahead:.0f} % of all pairs of studies, {text}"
 
 
 def no_spread(n: Sequence[int]) -> str:

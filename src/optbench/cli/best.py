@@ -87,9 +87,9 @@ def alarms(room: Room, results: Iterable[Result]) -> list[str]:
         if result.arm.tuning == TUNED:
             winners.setdefault(result.arm, []).append(choice(result.trials, room.score))
     return [
-        f"ALARM: {room.name} / {arm}: too many studies chose a {name} within {EDGE:.0%} of an end "
-        f"of its range: move search.space.{arm.optimizer} in {WORKLOADS / room.name / PARAMS}, of "
-        "the same size, and carry out its studies again, once"
+        f"ALARM: {room.name} / {arm}: too many studies chose a {name} within {100 * EDGE:.0f} % of "
+        f"an end of its range: move search.space.{arm.optimizer} in "
+        f"{WORKLOADS / room.name / PARAMS}, of the same size, and carry out its studies again, once"
         for arm, chosen in winners.items()
         for name in edges_of(chosen, room.space(arm))
     ]

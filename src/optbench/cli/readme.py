@@ -7,7 +7,7 @@ from optbench.cli.commands import Parser
 from optbench.cli.recorded import require_reports
 from optbench.core.errors import UsageError
 from optbench.core.files import publish
-from optbench.params.load import load_params
+from optbench.params.load import load_params, rooms
 from optbench.params.messages import unknown
 from optbench.report.contents import read_all, read_claims
 from optbench.report.ledger import ledger_of
@@ -22,6 +22,8 @@ def run(arguments: Sequence[str], standing: Path) -> int:
     params = load_params()
     parser.add_argument("workload", nargs="?", default=params.workload, help="default: the chosen")
     name = parser.parse_args(arguments).workload
+    if name not in (names := rooms()):
+        raise UsageError(unknown("argument", "workload", name, names))
     require_reports(params)
     claims = read_claims()
     contents = read_all(params, claims)

@@ -91,14 +91,15 @@ def edges_of(winners: Sequence[Trial], space: Space) -> tuple[str, ...]:
     """The dimensions of which more studies chose a point at an end than chance explains.
 
     An end is 5 % of a range, in decades, so in a dimension that does not matter one winner in ten
-    lies at one of the two. So many that this has a chance of 2.5 % or less are an alarm.
+    lies at one of the two. So many that this has a chance of 2.5 % or less are an alarm. A study
+    whose trials all diverged chose none.
     """
-    chosen = [on_edge(space, winner.hyper) for winner in winners]
+    chosen = [on_edge(space, w.hyper) for w in winners if w.diverged_at_step is None]
     counts = {name: sum(name in dimensions for dimensions in chosen) for name in space}
     return tuple(
         name
         for name, count in counts.items()
-        if count and float(stats.binom.sf(count - 1, len(winners), 2 * EDGE)) <= ALARM
+        if count and float(stats.binom.sf(count - 1, len(chosen), 2 * EDGE)) <= ALARM
     )
 
 

@@ -17,7 +17,7 @@ from optbench.evaluation.power import detectable_difference, probability_reprodu
 from optbench.evaluation.summary import ONE_NETWORK, OVER_STUDIES
 from optbench.evaluation.verdict import LEVEL, Spread
 from optbench.report.contents import Contents
-from optbench.report.text import amount, counted, with_unit
+from optbench.report.text import amount, counted, percent, with_unit
 
 SHOWN_DIGITS = 12  # of a sha256
 
@@ -203,18 +203,18 @@ def evidence_of_tuning(contents: Contents) -> list[str | Prose]:
     sentences.append(
         Prose.of(
             f"Control: {control.studies} studies of ", arm, " against each other, five a side: "
-            f"{studies.called:.1%} are called different (95 % interval {studies.low:.1%} to "
-            f"{studies.high:.1%}), which {verb} with the 5 % that chance should be; sd over "
-            f"studies {amount(score, studies.sd, 3)}.",
+            f"{percent(studies.called, 1)} are called different (95 % interval "
+            f"{percent(studies.low, 1)} to {percent(studies.high, 1)}), which {verb} with the 5 % "
+            f"that chance should be; sd over studies {amount(score, studies.sd, 3)}.",
         )
     )  # fmt: skip
     if (seeds := control.over_seeds) is not None:
         beats = ": an optimizer beats itself" if seeds.low > LEVEL else ""
         sentences.append(
             f"By the usual rule, one search a side and five seeds of what it found, "
-            f"{seeds.called:.0%} of comparisons are called different (95 % interval "
-            f"{seeds.low:.0%} to {seeds.high:.0%}, {control.winners} searches){beats}; sd over "
-            f"seeds {amount(score, seeds.sd, 3)}."
+            f"{percent(seeds.called)} of comparisons are called different (95 % interval "
+            f"{percent(seeds.low)} to {percent(seeds.high)}, {control.winners} searches){beats}; "
+            f"sd over seeds {amount(score, seeds.sd, 3)}."
         )
     return sentences
 
@@ -228,12 +228,18 @@ def power(contents: Contents) -> list[str]:
         f"The sd over studies, pooled over {counted(len(contents.compared), 'arm')}, is "
         f"{amount(score, spread.sd, 3)} (df {spread.df})."
     )
-    return [" ".join([head, *reproducible(contents, spread)]), detectable(contents, spread)]
+    return [head, detectable(contents, spread), *reproducible(contents)]
 
 
-def reproducible(contents: Contents, spread: Spread) -> list[str]:
-    """The chance that an exact claim of a value, of a score like this, is found reproduced."""
-    k, arms, score = len(contents.numbers), len(contents.compared), contents.score
+def reproducible(contents: Contents) -> list[str]:
+    """The chance that an exact claim of a value, of a score like this, is found reproduced.
+
+    At the spread of arms as published, by which values are judged; nothing where it is not known.
+    """
+    spread, score = contents.evidence.spread(PUBLISHED), contents.score
+    if spread is None:
+        return []
+    k, arms = len(contents.numbers), len({r.arm for r in contents.evidence.chosen(PUBLISHED)})
     scores = contents.claims.scores
     margins = {
         claim.margin
@@ -241,8 +247,10 @@ def reproducible(contents: Contents, spread: Spread) -> list[str]:
         if isinstance(claim, ValueClaim) and scores.get(claim.workload) == score
     }
     return [
-        "With it, a claimed value of one run that is exactly right would be found reproduced "
-        f"within {with_unit(plain(margin, score), score.difference_unit)} with probability "
+        f"With the sd of {counted(arms, 'arm')} as published, "
+        f"{amount(score, spread.sd, 3)}, a claimed value of one run that is exactly right would be "
+        f"found reproduced within {with_unit(plain(margin, score), score.difference_unit)} "
+        "with probability "
         f"{probability_reproduced(k=k, s=spread.sd, margin=margin, k0=1, arms=arms):.2f} at "
         f"{counted(k, 'study')} an arm."
         for margin in sorted(margins)

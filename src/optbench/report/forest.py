@@ -14,6 +14,7 @@ from optbench.evaluation.verdict import advantage
 from optbench.params.plan import REFERENCE
 from optbench.report.contents import Contents
 from optbench.report.figures import look
+from optbench.report.text import percent
 
 Pair = tuple[Arm, Arm]
 
@@ -90,7 +91,7 @@ def _row(axes: Axes, contents: Contents, row: int, pair: Pair, tested: Tested) -
     gap = advantage(first, second)
     parts = [f"n = {len(first)}, {len(second)}"]
     if gap is not None:
-        parts.append(f"ahead {gap.ahead:.0%}")
+        parts.append(f"ahead {percent(gap.ahead)}")
     if tested.p is not None:
         parts.append(f"p = {tested.p:.2g}")
     where = (1.01, row), ("axes fraction", "data")

@@ -16,7 +16,7 @@ from optbench.evaluation.evaluate import Result
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.verdict import share_ahead
 from optbench.params.schema import Override
-from optbench.report.text import counted, interval
+from optbench.report.text import counted, interval, percent
 from optbench.studies.trials import choice
 
 
@@ -70,8 +70,8 @@ def run_in_words(run: Metrics, standing: Standing, override: Override, score: Sc
     if standing.above_trials is None or standing.above_studies is None:
         return f"{line}\nno study of {run.arm} says where that lies"
     return (
-        f"{line}\nbetter than {standing.above_trials:.0%} of the {standing.trials} trials of "
-        f"{run.arm}, and than {standing.above_studies:.0%} of what its "
+        f"{line}\nbetter than {percent(standing.above_trials)} of the {standing.trials} trials of "
+        f"{run.arm}, and than {percent(standing.above_studies)} of what its "
         f"{counted(standing.studies, 'study')} chose"
     )
 

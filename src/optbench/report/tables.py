@@ -20,7 +20,7 @@ from optbench.report.caption import network_interval
 from optbench.report.contents import Contents, sums_of
 from optbench.report.inputs import digest, stamp
 from optbench.report.links import anchor, markdown_link
-from optbench.report.text import NOTHING, interval, number, ratio, value_of, with_unit
+from optbench.report.text import NOTHING, interval, number, percent, ratio, value_of, with_unit
 from optbench.studies.trials import choice
 
 ROOT = "../.."  # the project's, from a workload's page
@@ -176,9 +176,9 @@ def _tuning(contents: Contents, tuning: Tuning) -> Row:
         str(tuning.diverged),
         value_of(score, tuning.sd_studies),
         value_of(score, tuning.sd_seeds),
-        NOTHING if tuning.share is None else f"{tuning.share:.0%}",
+        NOTHING if tuning.share is None else percent(tuning.share),
         value_of(score, tuning.regret),
-        f"{tuning.near_best:.0%}",
+        percent(tuning.near_best),
         *(value_of(score, tuning.expected.get(count)) for count in COUNTS),
     )
 

@@ -44,3 +44,8 @@ def counted(count: int, noun: str) -> str:
     if count == 1:
         return f"{count} {noun}"
     return f"{count} {noun[:-1]}ies" if noun.endswith("y") else f"{count} {noun}s"
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """A share of 1 as it is printed."""
+    return f"{100 * share:.{digits}f} %"

@@ -31,8 +31,8 @@ class Contention:
             self.has_told = True
             print(
                 f"{self.name}: this machine is busy: threads of this run wait for a core "
-                f"{share:.0%} of the time, so it takes {1 / (1 - share):.1f} times as long, or "
-                "more; its results are the same",
+                f"{100 * share:.0f} % of the time, so it takes {1 / (1 - share):.1f} times as "
+                "long, or more; its results are the same",
                 flush=True,
             )
 

@@ -1,4 +1,4 @@
-"""Shows a run's progress: a bar on a terminal, a line a point elsewhere; and keeps its times.
+"""Shows a run's progress: a bar on a terminal, a line now and then elsewhere; and keeps its times.
 
 Times go to `logs/` as JSON, a line a point, which programs read: results hold no wall-clock. Who
 started this process may name one more file for them, which then holds those of this start alone.
@@ -21,6 +21,7 @@ from optbench.core.score import Score
 
 LOGS = Path("logs")
 VARIABLE = "OPTBENCH_PROGRESS"  # names that file
+PAUSE_S = 1.0  # at least, between two lines of a run; its last point always has one
 
 
 class Steps(Protocol):
@@ -62,6 +63,7 @@ class PointProgress:
             self.log.write_text("", encoding="utf-8")
         self.bar.start()
         self.last_step, self.last = self.training.step, time.perf_counter()
+        self.last_line = self.last
         return self
 
     def __exit__(
@@ -91,7 +93,9 @@ class PointProgress:
         )
         health = {diagnostic.name: diagnostic.value for diagnostic in diagnostics}
         self.bar.update(self.task, state=state)
-        if self.print_line:
+        is_last = point.step == self.training.steps
+        if self.print_line and (is_last or now - self.last_line >= PAUSE_S):
+            self.last_line = now
             words = "".join(f"  {name} {value:.3g}" for name, value in health.items())
             print(f"{self.name}: {state}{words}  {seconds:.1f} s", flush=True)
         line = {
