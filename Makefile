@@ -50,7 +50,7 @@ bench: setup ## Images per second, K-FAC's step, checkpoints, many cells; needs 
 	python benchmarks/second_order.py
 	python benchmarks/checkpointing.py
 	python benchmarks/scaling.py
-	python benchmarks/cells.py
+	python benchmarks/studies.py
 
 audit: setup ## Look for known holes in the locked packages; says where its data is out of reach
 	pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict \

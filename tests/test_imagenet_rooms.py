@@ -40,7 +40,7 @@ def test_imagenets_room_is_the_posts_second_column(monkeypatch):
     assert settings.task_args["side"] == 224
     assert settings.budget == Budget(epochs=90)
     assert (settings.batch_size, settings.devices) == (256, 8)
-    assert room.suite.seeds == ()  # an owner of the data names them
+    assert room.suite.studies == ()  # an owner of the data names them
     assert {arm.optimizer for arm in room.suite.every_arm} == {
         "sgd", "adam", "adamw", "radam", "kfac",
     }  # fmt: skip

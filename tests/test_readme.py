@@ -41,16 +41,16 @@ def add_signum(project: Project, *, row: str | None = None) -> None:
     project.write_params(room, ROOM)
 
 
-def test_adding_the_readmes_optimizer_runs_only_its_cells(project: Project):
+def test_adding_the_readmes_optimizer_runs_only_its_studies(project: Project):
     add_signum(project)
-    names = project.read_params(ROOM)["suite"]["optimizers"]
-    project.set("suite.optimizers", [*names, "signum"], ROOM)
+    arms = project.read_params(ROOM)["suite"]["arms"]
+    project.set("suite.arms", [*arms, "signum-cosine", "signum-step-published"], ROOM)
     assert set(project.repro()) == {
-        "validate", "room-validate", "train@signum-cosine-0", "train@signum-step-0", "cost@signum",
-        "evaluate", "report", "score@digits-cnn",
+        "validate", "room-validate", "study@signum-cosine-0", "study@signum-step-published-0",
+        "cost@signum", "evaluate", "report", "score@digits-cnn",
     }  # fmt: skip
     assert "| [signum](" in (project.folder / "reports/digits-cnn/results.md").read_text()
-    run = project.json("results/digits-cnn/suite/signum-step-0/run.json")
+    run = project.json("results/digits-cnn/suite/signum-step-published-0/run.json")
     assert run["optimizer_args"] == {"lr": 0.001, "momentum": 0.9, "weight_decay": 0.01}
     cost = project.json("costs/digits-cnn/signum.json")
     assert (
@@ -58,7 +58,7 @@ def test_adding_the_readmes_optimizer_runs_only_its_cells(project: Project):
         == project.json("costs/digits-cnn/sgd.json")["optimizer_state_bytes"]
     )  # one momentum each
     page = (project.folder / "reports/digits-cnn/report.html").read_text()
-    assert "decay decoupled" in section(page, "signum-step")
+    assert "decay decoupled" in section(page, "signum-step-published")
     assert project.repro() == []
 
 
@@ -73,8 +73,8 @@ def test_a_wrong_argument_of_a_new_optimizer_is_named(project: Project):
 
 
 def section(page: str, arm: str) -> str:
-    """A report's page from the cells of an arm on."""
-    return page[page.index(f'id="cells-{arm}"') :][:2000]
+    """A report's page from the studies of an arm on."""
+    return page[page.index(f'id="studies-{arm}"') :][:2000]
 
 
 @pytest.mark.slow
@@ -83,12 +83,10 @@ def test_the_form_of_weight_decay_is_what_the_file_declares(project: Project):
     add_signum(project)
     file = project.folder / "src/optbench/optimizers/signum.py"
     file.write_text(file.read_text().replace('WEIGHT_DECAY = "decoupled"', 'WEIGHT_DECAY = "L2"'))
-    project.set(
-        "suite", {"optimizers": ["signum"], "schedules": ["cosine"], "arms": [], "seeds": [0]}, ROOM
-    )
+    project.set("suite.arms", ["signum-cosine-published"], ROOM)
     project.repro()
     page = (project.folder / "reports/digits-cnn/report.html").read_text()
-    assert "decay L2" in section(page, "signum-cosine")
+    assert "decay L2" in section(page, "signum-cosine-published")
 
 
 def test_an_importable_optimizer_is_two_commands(project: Project):

@@ -1,4 +1,4 @@
-"""Four cells of cifar10-resnet9: one by one with two threads each, and two at once with one each.
+"""Four studies of cifar10-resnet9: one by one with two threads each, and two at once with one each.
 
 The same work by both ways, alternating, each in a clone of the last commit; needs the data set.
 """
@@ -16,11 +16,12 @@ from benchmarks.trivial import optbench, run
 
 
 def make(folder: Path, workload: str, *, threads: int, epochs: int) -> None:
-    """A clone with four short cells of `threads` threads, and the data."""
+    """A clone with four short studies of `threads` threads, and the data."""
     subprocess.run(["git", "clone", "-q", ".", str(folder)], check=True)
     file = folder / "workloads" / workload / "params.yaml"
     room = yaml.safe_load(file.read_text())
-    room["suite"] |= {"optimizers": ["sgd", "adam"], "schedules": ["cosine"], "seeds": [100, 101]}
+    arms = [f"{name}-cosine-published" for name in ("sgd", "adam")]
+    room["suite"] = {"arms": arms, "studies": [100, 101], "repeated": [], "fresh": []}
     room["settings"] |= {"threads": threads, "budget": {"epochs": epochs}}
     file.write_text(yaml.safe_dump(room))
     data = Path("data/raw") / room["settings"]["dataset"]
@@ -28,12 +29,12 @@ def make(folder: Path, workload: str, *, threads: int, epochs: int) -> None:
 
 
 def measure(command: list[str], workload: str, *, threads: int, epochs: int) -> float:
-    """Seconds that a command takes to train the cells."""
+    """Seconds that a command takes for the studies."""
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder) / "project"
         make(project, workload, threads=threads, epochs=epochs)
         start = time.perf_counter()
-        run(project, *command, f"workloads/{workload}/dvc.yaml:train")
+        run(project, *command, f"workloads/{workload}/dvc.yaml:study")
         return time.perf_counter() - start
 
 
