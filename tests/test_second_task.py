@@ -90,9 +90,9 @@ def test_from_params_to_the_last_sentence(regression: Project):
     # The closed form is reached by SGD, and not by an Adam whose weights decay.
     run = f"results/{ROOM}/suite"
     optimum = least_squares()
-    assert regression.json(f"{run}/sgd-cosine-published-0/metrics.json")["test_score"] == pytest.approx(
-        optimum, rel=0.02
-    )
+    assert regression.json(f"{run}/sgd-cosine-published-0/metrics.json")[
+        "test_score"
+    ] == pytest.approx(optimum, rel=0.02)
     adam = regression.json(f"{run}/adam-cosine-published-0/metrics.json")["test_score"]
     assert adam > 2 * optimum
 
