@@ -29,6 +29,7 @@ from tests.warm import warm
 ROOT = Path(__file__).parents[1]
 SECOND_WORKLOAD = "digits-short"
 DVC = str(Path(sys.executable).with_name("dvc"))
+LAUNCH = str(ROOT / "src/optbench/cli/launch.py")
 ENVIRONMENT = {
     **os.environ,
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -89,11 +90,15 @@ class Project:
     ) -> subprocess.CompletedProcess:
         """Runs a command in the clone; its output is in `stdout`.
 
-        DVC starts in a fork of what has imported it already, unless it is to be `cold`; and where
-        a test sets the seed of hashes, which a fork inherits.
+        DVC, its stages and what `optbench` does itself start in a fork of what has imported their
+        packages already, unless they are to be `cold`; and where a test sets the seed of hashes,
+        which a fork inherits.
         """
-        if command[0] == "dvc" and not cold and "PYTHONHASHSEED" not in ENVIRONMENT:
-            done = warm().run(DVC, *command[1:], cwd=self.folder, env=ENVIRONMENT)
+        script = {"dvc": DVC, "optbench": LAUNCH}.get(command[0])
+        starts_others = command[:2] == ("optbench", "repro")
+        is_warm = not (cold or starts_others or "PYTHONHASHSEED" in ENVIRONMENT)
+        if script is not None and is_warm:
+            done = warm().run(script, *command[1:], cwd=self.folder, env=ENVIRONMENT)
         else:
             done = subprocess.run(
                 command,
