@@ -208,9 +208,10 @@ def copy_tracked_files(target: Path) -> None:
 def shrink(project: Project) -> None:
     """Leaves two small workloads of digits: 2 optimizers x 2 schedules, and one arm; an epoch.
 
-    Those that claims are of stay, without studies.
+    Those that the post's claims are of stay, without studies.
     """
     claims = yaml.safe_load((project.folder / "claims.yaml").read_text())
+    claims["claims"] = [claim for claim in claims["claims"] if "source" not in claim]
     claimed = {claim["workload"] for claim in claims["claims"] if "workload" in claim}
     for folder in ("results", "reports", "costs"):
         for path in (project.folder / folder).glob("*"):

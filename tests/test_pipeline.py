@@ -232,6 +232,8 @@ def test_plotting_and_evaluation_code_retrain_nothing(project: Project):
     project.edit("src/optbench/report/style.py", "\nEDITED = 1\n")
     assert project.stale() == {"report"}
     project.edit("src/optbench/evaluation/summary.py", "\nEDITED = 1\n")
+    assert project.stale() == {"evaluate", "report"}
+    project.edit("src/optbench/evaluation/evaluate.py", "\nEDITED = 1\n")
     assert project.stale() == {"evaluate", "report", "score@digits-cnn"}
 
 

@@ -92,7 +92,8 @@ def fork_stages() -> None:
         words = shlex.split(command)
         variables = [*takewhile(lambda word: "=" in word, words[2:])]
         program, *script = words[2 + len(variables) :] or [""]
-        if words[:2] != ["exec", "env"] or program != "python":
+        is_script = words[:2] == ["exec", "env"] and program == "python"
+        if not is_script or "optbench" in sys.modules:  # which is to be imported anew
             start(executable, command, **process)
             return
         environment = process["env"] | dict(word.split("=", 1) for word in variables)
