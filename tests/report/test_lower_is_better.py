@@ -71,10 +71,10 @@ def test_the_figures_have_the_best_on_top(contents, error):
     best = tables.results(error).rows[0].cells
     assert names(final_score(error))[0] == f"{best[0]} / {best[1]}"
     label, lower = "mean squared error", "\n(lower is better)"
-    assert final_score(error).axes[0].get_xlabel() == f"test {label}, after the last step{lower}"
+    assert final_score(error).axes[-1].get_xlabel() == f"test {label}, after the last step{lower}"
     assert cost_against_score(error).axes[0].get_ylabel() == f"test {label}, 95 % interval{lower}"
     assert learning_curves(error).get_supylabel() == f"held-out {label}{lower}"
-    assert final_score(contents).axes[0].get_xlabel() == "test accuracy (%), after the last step"
+    assert final_score(contents).axes[-1].get_xlabel() == "test accuracy (%), after the last step"
 
 
 def test_differences_are_those_by_which_the_first_is_better(contents, error):

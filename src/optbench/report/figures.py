@@ -22,23 +22,36 @@ from optbench.report.style import FAINT, LINES, MARKERS, colour
 
 
 def final_score(contents: Contents) -> Figure:
-    """The test score after the last step: each study, the mean, and its 95 % interval."""
-    score, summaries = contents.score, contents.ranked_summaries()
-    figure, axes = rows_of_arms([summary.arm for summary in summaries])
-    for row, summary in enumerate(summaries):
-        shade, marker = look(contents, summary.arm)
-        if summary.score_mean is None:
-            axes.annotate("diverged", (0.02, row), xycoords=("axes fraction", "data"), va="center")
-            continue
-        axes.hlines(row, *interval(contents, summary), color=shade, linewidth=1.4)
-        studies = [score.factor * value for value in contents.evidence.scores(summary.arm)]
-        if len(studies) > 1:
-            axes.plot(studies, [row] * len(studies), "|", color=shade, markersize=9, alpha=0.6)
-        axes.plot(score.factor * summary.score_mean, row, marker, color=shade, markersize=6)
-    axes.set_xlabel(axis_label(score, "test", ", after the last step"))
+    """The test score after the last step: each study, the mean, and its 95 % interval.
+
+    Arms that search have an axis of their own: untuned ones may lie far below.
+    """
+    summaries = contents.ranked_summaries()
     kinds = "; ".join(sorted({interval_kind(contents, summary) for summary in summaries}))
-    axes.set_title(f"{contents.name}: mean, 95 % interval ({kinds})", loc="left")
+    title = f"{contents.name}: mean, 95 % interval ({kinds})"
+    compared = [summary for summary in summaries if summary.arm in contents.compared]
+    others = [summary for summary in summaries if summary.arm not in contents.compared]
+    panels = [panel for panel in (compared, others) if panel]
+    figure, every = rows_of_arms(*([summary.arm for summary in panel] for panel in panels))
+    for axes, panel in zip(every, panels, strict=True):
+        for row, summary in enumerate(panel):
+            _score(axes, contents, row, summary)
+        axes.set_title(title if panel is panels[0] else "values that no study searched", loc="left")
+    every[-1].set_xlabel(axis_label(contents.score, "test", ", after the last step"))
     return figure
+
+
+def _score(axes: Axes, contents: Contents, row: int, summary: Summary) -> None:
+    """An arm's mean with its interval, and its studies."""
+    score, (shade, marker) = contents.score, look(contents, summary.arm)
+    if summary.score_mean is None:
+        axes.annotate("diverged", (0.02, row), xycoords=("axes fraction", "data"), va="center")
+        return
+    axes.hlines(row, *interval(contents, summary), color=shade, linewidth=1.4)
+    studies = [score.factor * value for value in contents.evidence.scores(summary.arm)]
+    if len(studies) > 1:
+        axes.plot(studies, [row] * len(studies), "|", color=shade, markersize=9, alpha=0.6)
+    axes.plot(score.factor * summary.score_mean, row, marker, color=shade, markersize=6)
 
 
 def time_to_target(contents: Contents) -> Figure:
@@ -47,7 +60,7 @@ def time_to_target(contents: Contents) -> Figure:
     times = {arm: epochs_to_target(contents.metrics, arm, budget=budget) for arm in contents.arms}
     arms = contents.ranked(times, key=lambda arm: statistics.fmean(times[arm]))
     missed = {study.arm for study in contents.metrics if study.epochs_to_target is None}
-    figure, axes = rows_of_arms(arms)
+    figure, (axes,) = rows_of_arms(arms)
     for row, arm in enumerate(arms):
         shade, marker = look(contents, arm)
         epochs = times[arm]
@@ -173,14 +186,17 @@ def interval_kind(contents: Contents, summary: Summary) -> str:
     return summary.interval
 
 
-def rows_of_arms(arms: Sequence[Arm]) -> tuple[Figure, Axes]:
-    """A figure with a labelled row an arm, the first on top."""
-    figure = Figure(figsize=(6.6, 0.27 * len(arms) + 1.3), layout="constrained")
-    axes = figure.subplots()
-    axes.set_yticks(range(len(arms)), [str(arm) for arm in arms])
-    axes.set_ylim(len(arms) - 0.4, -0.6)
-    axes.grid(visible=False, axis="y")
-    return figure, axes
+def rows_of_arms(*groups: Sequence[Arm]) -> tuple[Figure, Sequence[Axes]]:
+    """A figure with axes a group, and in them a labelled row an arm, the first on top."""
+    sizes = [len(arms) for arms in groups]
+    height = 0.27 * sum(sizes) + 1.3 + 0.6 * (len(sizes) - 1)
+    figure = Figure(figsize=(6.6, height), layout="constrained")
+    every = figure.subplots(len(sizes), squeeze=False, height_ratios=sizes)[:, 0]
+    for axes, arms in zip(every, groups, strict=True):
+        axes.set_yticks(range(len(arms)), [str(arm) for arm in arms])
+        axes.set_ylim(len(arms) - 0.4, -0.6)
+        axes.grid(visible=False, axis="y")
+    return figure, every
 
 
 def look(contents: Contents, arm: Arm) -> tuple[str, str]:
