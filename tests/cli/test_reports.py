@@ -17,9 +17,9 @@ def in_root(monkeypatch):
 def test_advice_is_printed_with_its_table(in_root, capsys, monkeypatch):
     asked = []
 
-    def spy(contents, allowance, trials):
+    def spy(contents, allowance):
         asked.append(allowance)
-        return original(contents, allowance, trials)
+        return original(contents, allowance)
 
     original = advise.advise
     monkeypatch.setattr(advise, "advise", spy)

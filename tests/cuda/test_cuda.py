@@ -17,7 +17,7 @@ import pytest
 import torch
 from tests.conftest import ENVIRONMENT, ROOT, Project, digits_run
 from tests.faults.sites import Site, is_killed
-from tests.scaling.digits import CELLS, ROOM, WORKLOAD, copy_of
+from tests.scaling.digits import ROOM, STUDIES, WORKLOAD, copy_of
 from tests.scaling.trivial import optbench
 from tests.supervision.stops import files
 from tests.training.probes import provide_images, trained
@@ -281,13 +281,13 @@ def test_two_cells_share_a_card_if_they_are_told_to(project, tmp_path, monkeypat
     project.set("settings.budget", {"epochs": 2}, WORKLOAD)
     project.run("dvc", "repro", f"{ROOM}:validate")
     alone = copy_of(project.folder, tmp_path / "alone")
-    alone.run("dvc", "repro", *CELLS)
+    alone.run("dvc", "repro", *STUDIES)
     before = cells(project)
-    refused = project.run(*optbench("--jobs", "2", *CELLS), check=False)
+    refused = project.run(*optbench("--jobs", "2", *STUDIES), check=False)
     assert refused.returncode == 1
     assert "here are 1: take --jobs 1, or --oversubscribe to share" in refused.stdout
     assert cells(project) == before
-    project.run(*optbench("--jobs", "2", "--oversubscribe", *CELLS))
+    project.run(*optbench("--jobs", "2", "--oversubscribe", *STUDIES))
     assert cells(project) == cells(alone) != before, (
         "cells that share a card differ from those that have it alone: an algorithm is chosen by "
         "the memory that is free, see CUBLAS_WORKSPACE_CONFIG in training/device.py"

@@ -161,7 +161,7 @@ def test_values_are_the_spaces_the_authors_or_the_rows():
 
 
 def test_the_best_of_the_trials_changes_the_single_run_alone():
-    plan.write_plan(*loaded(), CODE)
+    plan.write_plan(*loaded(changed(ROOM, "best", {})), CODE)
     before = contents()
     best = {"sgd-one_cycle": {"lr": 0.123, "weight_decay": 0.0}, "adam-step": {"lr": 0.05}}
     plan.write_plan(*loaded(changed(ROOM, "best", best)), CODE)
@@ -175,7 +175,7 @@ def test_the_best_of_the_trials_changes_the_single_run_alone():
 
 
 def test_a_searched_value_of_a_row_makes_no_study_stale():
-    plan.write_plan(*loaded(), CODE)
+    plan.write_plan(*loaded(changed(ROOM, "best", {})), CODE)
     before = contents()
     plan.write_plan(*loaded(changed(ROOM, "optimizers/kfac/lr", 0.123)), CODE)
     assert contents() == before

@@ -244,7 +244,7 @@ def test_the_forest_keeps_named_contrasts_apart_from_the_rest(contents):
     assert not set(rows[0]) & set(rows[1])
     beside = [[text.get_text() for text in axes.texts] for axes in (named, rest)]
     assert all(re.fullmatch(r"n = 5, 5; ahead \d+ %; p = [\de.-]+", text) for text in beside[0])
-    assert all(re.fullmatch(r"n = 5, 5; ahead \d+%", text) for text in beside[1])
+    assert all(re.fullmatch(r"n = 5, 5; ahead \d+ %", text) for text in beside[1])
     assert beside[1]
 
 

@@ -48,7 +48,8 @@ def test_a_run_beside_four_others_on_one_core_says_so_once():
 
 
 @pytest.mark.parametrize(
-    ("ran", "waited", "told"), [(10, 0, ""), (60, 39, ""), (59, 41, "41% of the time, so it takes")]
+    ("ran", "waited", "told"),
+    [(10, 0, ""), (60, 39, ""), (59, 41, "41 % of the time, so it takes")],
 )
 def test_by_hand(monkeypatch, capsys, ran, waited, told):
     """From (3, 5) to (3 + ran, 5 + waited): the share is waited / (ran + waited)."""
