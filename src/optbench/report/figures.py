@@ -191,7 +191,7 @@ def rows_of_arms(*groups: Sequence[Arm]) -> tuple[Figure, Sequence[Axes]]:
     sizes = [len(arms) for arms in groups]
     height = 0.27 * sum(sizes) + 1.3 + 0.6 * (len(sizes) - 1)
     figure = Figure(figsize=(6.6, height), layout="constrained")
-    every = figure.subplots(len(sizes), squeeze=False, height_ratios=sizes)[:, 0]
+    every = [*figure.subplots(len(sizes), squeeze=False, height_ratios=sizes)[:, 0]]
     for axes, arms in zip(every, groups, strict=True):
         axes.set_yticks(range(len(arms)), [str(arm) for arm in arms])
         axes.set_ylim(len(arms) - 0.4, -0.6)
