@@ -85,18 +85,15 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def run(
-        self, *command: str, check: bool = True, cold: bool = False
-    ) -> subprocess.CompletedProcess:
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess:
         """Runs a command in the clone; its output is in `stdout`.
 
         DVC, its stages and what `optbench` does itself start in a fork of what has imported their
-        packages already, unless they are to be `cold`; and where a test sets the seed of hashes,
-        which a fork inherits.
+        packages already; not where a test sets the seed of hashes, which a fork inherits.
         """
         script = {"dvc": DVC, "optbench": LAUNCH}.get(command[0])
         starts_others = command[:2] == ("optbench", "repro")
-        is_warm = not (cold or starts_others or "PYTHONHASHSEED" in ENVIRONMENT)
+        is_warm = not (starts_others or "PYTHONHASHSEED" in ENVIRONMENT)
         if script is not None and is_warm:
             done = warm().run(script, *command[1:], cwd=self.folder, env=ENVIRONMENT)
         else:

@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 
 from optbench.core import records, rows
-from optbench.core.arm import PUBLISHED, TUNED, Arm
+from optbench.core.arm import PUBLISHED, TUNED, UNTUNED, Arm
 from optbench.core.files import publish
 from optbench.core.records import Diagnostic, Outcome, Point
 from optbench.core.registry import load_score
@@ -23,6 +23,7 @@ from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import Summary, summarise
 from optbench.params.load import Room, load_params, load_room
 from optbench.params.plan import studies
+from optbench.report.contents import Contents
 from optbench.studies.points import repeats, trials
 from optbench.studies.trials import FILE, Trial, choice, trial_of
 
@@ -205,3 +206,12 @@ def with_result(
 def tuned(optimizer: str, schedule: str = "cosine") -> Arm:
     """A tuned arm."""
     return Arm(optimizer, schedule, TUNED)
+
+
+def roughly_untuned(contents: Contents) -> Contents:
+    """The same, but that the scores of untuned arms are far apart."""
+    metrics = [
+        replace(study, test_score=0.5 + 0.1 * study.study) if study.tuning == UNTUNED else study
+        for study in contents.metrics
+    ]
+    return replace(contents, metrics=metrics)

@@ -5,9 +5,9 @@ from itertools import combinations, pairwise
 from statistics import fmean
 
 import pytest
-from tests.report.examples import with_result
+from tests.report.examples import roughly_untuned, with_result
 
-from optbench.core.arm import UNTUNED, Arm
+from optbench.core.arm import Arm
 from optbench.core.errors import UsageError
 from optbench.core.prose import Mention, Prose
 from optbench.report.advice import Advice, Allowance, advise, at_epoch
@@ -152,14 +152,7 @@ def test_the_pages_example_is_a_smaller_budget(contents):
 
 def test_untuned_arms_spread_as_they_like(contents):
     """They are no options, so that their spread is none of the options'."""
-    rough = [
-        dataclasses.replace(study, test_score=0.5 + 0.1 * study.study)
-        if study.tuning == UNTUNED
-        else study
-        for study in contents.metrics
-    ]
-    changed = dataclasses.replace(contents, metrics=rough)
-    assert advise(changed, Allowance()) == advise(contents, Allowance())
+    assert advise(roughly_untuned(contents), Allowance()) == advise(contents, Allowance())
 
 
 def test_one_study_gives_no_advice(contents):

@@ -4,7 +4,7 @@ import dataclasses
 import json
 
 from tests.evaluation.examples import trial
-from tests.report.examples import with_result
+from tests.report.examples import roughly_untuned, with_result
 from tests.report.test_gate import INSIDE, banded
 
 from optbench.core.arm import PUBLISHED, UNTUNED, Arm
@@ -211,13 +211,7 @@ def as_published(contents):
 
 def test_the_power_is_that_of_the_arms_that_are_compared(contents):
     """Untuned arms do not search, and spread as runs of one point do."""
-    rough = [
-        dataclasses.replace(study, test_score=0.5 + 0.1 * study.study)
-        if study.tuning == UNTUNED
-        else study
-        for study in contents.metrics
-    ]
-    assert power(dataclasses.replace(contents, metrics=rough)) == power(contents)
+    assert power(roughly_untuned(contents)) == power(contents)
 
 
 def test_the_table_tells_how_values_were_chosen_and_counts_what_was_searched(contents):
