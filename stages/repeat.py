@@ -22,9 +22,9 @@ def main() -> None:
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     study = planned(args.workload, args.arm)
-    number = load_room(args.workload, load_params()).suite.studies[0]
-    results = Path("results") / args.workload
-    winner = records.read(results / "suite" / study.name(number)).run
+    span = load_room(args.workload, load_params()).suite.studies[0]
+    number, results = span.first, Path("results") / args.workload
+    winner = records.read(results / span.folder(args.arm) / str(number)).run
     with exclusive(f"{args.workload}/repeats/{args.arm}"):
         require_writable(results / "repeats")
         table = repeat(study, number, winner)

@@ -31,7 +31,7 @@ def main() -> None:
 
 def folders(suite: Suite) -> dict[str, list[str]]:
     """What a suite leaves behind, by folder."""
-    studies = [f"{arm}-{number}" for arm in suite.arms for number in suite.studies]
+    studies = [span.folder(arm).name for arm in suite.arms for span in suite.studies]
     return {"suite": studies, "repeats": [*suite.repeated], "fresh": [*suite.fresh]}
 
 

@@ -44,9 +44,9 @@ def take_best(room: Room) -> None:
     require_recorded(
         WORKLOADS / room.name / "dvc.lock",
         [
-            RESULTS / room.name / "suite" / study.name(number)
+            RESULTS / room.name / span.folder(study.arm.key)
             for study in studies(room)
-            for number in room.suite.studies
+            for span in room.suite.studies
         ],
     )
     path = WORKLOADS / room.name / PARAMS

@@ -61,6 +61,7 @@ class Work:
 
     run: Run
     count: int
+    studies: int = 0
 
 
 def outlook(room: Room, pending: Mapping[str, Work]) -> str:
@@ -68,7 +69,7 @@ def outlook(room: Room, pending: Mapping[str, Work]) -> str:
     if not pending:
         return f"{room.name}: nothing will train"
     repeats = len([stage for stage in pending if stage.startswith("repeat@")])
-    count = len([stage for stage in pending if stage != "run"]) - repeats
+    count = sum(work.studies for work in pending.values())
     single = "the single run" if "run" in pending else "no single run"
     head = f"{room.name}: {single} and {counted(count, 'study')} will train"
     if repeats:
@@ -154,9 +155,11 @@ def pending_work(room: Room, changed: Mapping[str, Any]) -> dict[str, Work]:
     """
     planned = {"run": Work(run=single_run(room.name), count=1)}
     for study in studies(room):
-        work = Work(run=study.run, count=study.trials)
-        planned |= {f"study@{study.name(number)}": work for number in room.suite.studies}
-        planned[f"fresh@{study.arm.key}"] = work
+        for stage, count in [
+            (f"fresh@{study.arm.key}", 1),
+            *((f"study@{study.arm.key}-{span}", len(span.numbers)) for span in room.suite.studies),
+        ]:
+            planned[stage] = Work(run=study.run, count=count * study.trials, studies=count)
         planned[f"repeat@{study.arm.key}"] = Work(run=study.run, count=SEEDS)
     file = re.escape(f"{WORKLOADS}/{room.name}/dvc.yaml")
     pending = {}

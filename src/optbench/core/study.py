@@ -39,7 +39,7 @@ class Study:
         return {name: run.optimizer_args[name] for name in self.space}
 
     def name(self, number: int) -> str:
-        """The study's folder below `results/<workload>/suite/`."""
+        """Of a study, as people and folders of unfinished work have it."""
         return f"{self.arm.key}-{number}"
 
     def as_dict(self) -> dict[str, Any]:

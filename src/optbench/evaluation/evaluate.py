@@ -12,6 +12,7 @@ from optbench.core.errors import UsageError
 from optbench.core.records import Outcome
 from optbench.core.run import Run
 from optbench.core.score import Score
+from optbench.core.span import Span
 from optbench.core.study import Study
 from optbench.evaluation.metrics import Metrics, metrics_of
 from optbench.studies.points import trials
@@ -33,11 +34,17 @@ class Result:
 
     arm: Arm
     number: int
+    folder: Path
     trials: Sequence[Trial]
     outcome: Outcome
 
+    @property
+    def sums(self) -> Path:
+        """The file with the sha256 of each of its files."""
+        return self.folder / records.SUMS
 
-def read_results(studies: Sequence[Study], numbers: Sequence[int], score: Score) -> list[Result]:
+
+def read_results(studies: Sequence[Study], spans: Sequence[Span], score: Score) -> list[Result]:
     """What the studies of a suite left behind, in its order.
 
     Raises:
@@ -46,9 +53,12 @@ def read_results(studies: Sequence[Study], numbers: Sequence[int], score: Score)
     results: list[Result] = []
     problems: list[str] = []
     for study in studies:
-        for number in numbers:
+        folders = [
+            (span.folder(study.arm.key), number) for span in spans for number in span.numbers
+        ]
+        for folder, number in folders:
             try:
-                results.append(read_result(study, number, f"suite/{study.name(number)}", score))
+                results.append(read_result(study, number, folder / str(number), score))
             except ResultError as error:
                 problems.append(str(error))
     if problems:
@@ -56,7 +66,7 @@ def read_results(studies: Sequence[Study], numbers: Sequence[int], score: Score)
     return results
 
 
-def read_result(study: Study, number: int, place: str, score: Score) -> Result:
+def read_result(study: Study, number: int, place: Path, score: Score) -> Result:
     """What the study in `results/<workload>/<place>/` left behind.
 
     Raises:
@@ -77,7 +87,7 @@ def read_result(study: Study, number: int, place: str, score: Score) -> Result:
         require_recounted(outcome, folder=folder)
     except UsageError as error:
         raise ResultError(f"{study.workload}/{study.name(number)}: {error}") from error
-    return Result(arm=study.arm, number=number, trials=table, outcome=outcome)
+    return Result(arm=study.arm, number=number, folder=folder, trials=table, outcome=outcome)
 
 
 def score_result(result: Result, *, target: float) -> Metrics:

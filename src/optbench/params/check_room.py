@@ -205,13 +205,13 @@ def check_suite(
     checker: Checker, suite: Suite, rows: Rows, schedules: Rows, *, devices: int
 ) -> list[Arm]:
     """Names exist, nothing stands twice, and each arm can run; gives those that can."""
-    for key, values in vars(suite).items():
-        if key != "threads":
-            checker.unique(f"suite.{key}", values)
-    for number in suite.studies:
-        if not 0 <= number < FRESH:
-            checker.add(f"suite.studies: got {number}: must be from 0 to {FRESH - 1}")
+    if beyond := [span for span in suite.studies if span.last >= FRESH]:
+        checker.add(f"suite.studies: got {beyond[0]}: must be from 0 to {FRESH - 1}")
+    else:
+        checker.unique("suite.studies", suite.numbers)
+    checker.unique("suite.arms", suite.arms)
     for key in ("repeated", "fresh"):
+        checker.unique(f"suite.{key}", getattr(suite, key))
         for arm in getattr(suite, key):
             checker.choice("arm", arm, f"suite.{key}", suite.arms)
     if suite.repeated and not suite.studies:

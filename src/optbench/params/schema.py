@@ -7,15 +7,21 @@ from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_type_hints
 
 from annotated_types import Ge, Gt, Lt
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from optbench.core.arm import Arm
 from optbench.core.run import Budget, Run
 from optbench.core.space import Space
+from optbench.core.span import Span
 
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 T = TypeVar("T")
+
+
+def _span(value: object) -> Span:
+    """A whole number, or a range as text."""
+    return Span.of(str(value))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,10 +29,15 @@ class Suite:
     """The studies of a workload: so many of each arm; arms are named by their keys."""
 
     arms: tuple[str, ...]
-    studies: tuple[int, ...]  # their numbers
+    studies: tuple[Annotated[Span, BeforeValidator(_span)], ...]  # their numbers, a stage each
     repeated: tuple[str, ...]  # arms whose first study's winner is trained with more seeds
     fresh: tuple[str, ...]  # arms of which one more study confirms what those of the suite predict
     threads: Annotated[int, Gt(0), Lt(1025)] | None = None  # of each study; None: as the settings
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Those of the studies of each arm."""
+        return tuple(number for span in self.studies for number in span.numbers)
 
     @property
     def every_arm(self) -> tuple[Arm, ...]:

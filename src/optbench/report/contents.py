@@ -11,7 +11,6 @@ from optbench.claims.evidence import Evidence, Fingerprint, distinct, withheld
 from optbench.claims.load import CLAIMS, load_claims
 from optbench.claims.schema import Baseline, Claims
 from optbench.claims.words import plain
-from optbench.core import records
 from optbench.core.arm import TUNED, Arm
 from optbench.core.prose import Mention, Prose
 from optbench.core.records import Outcome, Point
@@ -97,7 +96,7 @@ class Contents:
     @property
     def numbers(self) -> tuple[int, ...]:
         """Those of the suite's studies, of each arm."""
-        return self.room.suite.studies
+        return self.room.suite.numbers
 
     @property
     def steps_per_epoch(self) -> int:
@@ -234,14 +233,14 @@ def read_contents(room: Room, claims: Claims) -> Contents:
     results = read_results(planned, room.suite.studies, room.score)
     by_key = {study.arm.key: study for study in planned}
     fresh = [
-        read_result(by_key[key], FRESH, f"fresh/{key}", room.score) for key in shown(room).fresh
+        read_result(by_key[key], FRESH, Path("fresh") / key, room.score)
+        for key in shown(room).fresh
     ]
     repeats = {Arm.of(key): read_repeats(room, key) for key in shown(room).repeated}
     optimizers = dict.fromkeys(arm.optimizer for arm in room.suite.every_arm)
     metrics, summaries = _scores(room, results, folder) if results else ([], [])
     files = [
-        *(sums_of(result) for result in results),
-        *(RESULTS / room.name / "fresh" / result.arm.key / records.SUMS for result in fresh),
+        *(result.sums for result in (*results, *fresh)),
         *(repeats_of(room.name, arm.key) for arm in repeats),
         *(folder / name for name in ("studies.csv", "summary.csv") if results),
         *(cost_path(room.name, name) for name in optimizers),
@@ -276,12 +275,6 @@ def read_all(params: Params, claims: Claims) -> dict[str, Contents]:
     """
     every = [load_room(name, params) for name in rooms()]
     return {room.name: read_contents(room, claims) for room in every if _is_there(room)}
-
-
-def sums_of(result: Result) -> Path:
-    """The file with the sha256 of each file of a study."""
-    run = result.outcome.run
-    return RESULTS / run.workload / "suite" / f"{result.arm.key}-{result.number}" / records.SUMS
 
 
 def repeats_of(workload: str, arm: str) -> Path:

@@ -17,7 +17,7 @@ from optbench.evaluation.time_to_target import TimeToTarget, times_to_target
 from optbench.evaluation.tuning import Confirmation, Tuning
 from optbench.report import escape
 from optbench.report.caption import network_interval
-from optbench.report.contents import Contents, sums_of
+from optbench.report.contents import Contents
 from optbench.report.inputs import digest, stamp
 from optbench.report.links import anchor, markdown_link
 from optbench.report.text import NOTHING, interval, number, percent, ratio, value_of, with_unit
@@ -224,9 +224,9 @@ def provenance(contents: Contents, arm: Arm) -> Table:
                     str(result.number),
                     *_choice(contents, result),
                     *_achieved(contents, metrics[result.number]),
-                    contents.inputs[str(sums_of(result))],
+                    contents.inputs[str(result.sums)],
                 ),
-                target=f"{ROOT}/{escape.url(sums_of(result).as_posix())}",
+                target=f"{ROOT}/{escape.url(result.sums.as_posix())}",
             )
             for result in contents.of_arm(arm)
         ],
