@@ -109,7 +109,10 @@ def test_exp_run_trains_one_run_and_gives_a_row_with_its_accuracy(project: Proje
         ("override.lr=-0.1", "override.lr: got -0.1: must be greater than 0"),
         ("override.device=cuda:999", "override.device: got 'cuda:999': must be auto, cpu"),
         (f"{FILE}:optimizers.sgd.lr=-1", "optimizers.sgd.lr: got -1: must be greater than 0"),
-        (f"{FILE}:suite.studies=[-1]", "suite.studies: got -1: must be from 0 to 999"),
+        (
+            f"{FILE}:suite.studies=[-1]",
+            "suite.studies.0: got -1: must be a whole number",
+        ),
         (f"{FILE}:settings.network_args.width=0", "settings.network_args.width: got 0"),
     ],
 )
@@ -175,7 +178,7 @@ def test_a_room_s_own_value_is_reached_by_an_experiment(project: Project):
     value = f"{FILE}:optimizers.sgd.momentum=0.5"
     output = project.run("dvc", "exp", "run", "-S", value, study).stdout
     assert executed(output) == ["room-validate", "study@sgd-cosine-0"]
-    run = project.json(f"results/{ROOM}/suite/sgd-cosine-0/run.json")
+    run = project.json(f"results/{ROOM}/suite/sgd-cosine-0/0/run.json")
     assert run["optimizer_args"]["momentum"] == 0.5
 
 
@@ -196,7 +199,7 @@ def test_arms_of_each_tuning_repeated_winners_and_fresh_studies(project: Project
     }  # fmt: skip
     results = project.folder / f"results/{ROOM}"
     assert len((results / "repeats/sgd-cosine.csv").read_text().splitlines()) == 6
-    runs = [project.json(f"results/{ROOM}/suite/{arm}-0/run.json") for arm in added]
+    runs = [project.json(f"results/{ROOM}/suite/{arm}-0/0/run.json") for arm in added]
     assert [run["settings"]["train_split"] for run in runs] == ["holdout", "full"]
     assert runs[0]["optimizer_args"]["lr"] == 0.1
     fresh = project.json(f"results/{ROOM}/fresh/adam-step/run.json")
@@ -270,7 +273,7 @@ def test_a_suite_without_studies_still_scores_the_single_run(project: Project):
 
 
 def test_evaluate_names_a_missing_study(project: Project):
-    (project.folder / "results/digits-cnn/suite/adam-step-0/metrics.json").unlink()
+    (project.folder / "results/digits-cnn/suite/adam-step-0/0/metrics.json").unlink()
     command = ("env", "PYTHONPATH=src", "python", "stages/evaluate.py", "digits-cnn")
     done = project.run(*command, check=False)
     assert done.returncode == 1

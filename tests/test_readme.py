@@ -50,7 +50,7 @@ def test_adding_the_readmes_optimizer_runs_only_its_studies(project: Project):
         "cost@signum", "evaluate", "report", "score@digits-cnn",
     }  # fmt: skip
     assert "| [signum](" in (project.folder / "reports/digits-cnn/results.md").read_text()
-    run = project.json("results/digits-cnn/suite/signum-step-published-0/run.json")
+    run = project.json("results/digits-cnn/suite/signum-step-published-0/0/run.json")
     assert run["optimizer_args"] == {"lr": 0.001, "momentum": 0.9, "weight_decay": 0.01}
     cost = project.json("costs/digits-cnn/signum.json")
     assert (
@@ -110,7 +110,7 @@ def test_a_workload_on_known_data_is_a_copy_of_a_room(project: Project):
     project.narrow("digits-long")
     project.run(*repro)
     assert (project.folder / "reports/digits-long/report.html").is_file()
-    history = (project.folder / "results/digits-long/suite/sgd-cosine-0/history.csv").read_text()
+    history = (project.folder / "results/digits-long/suite/sgd-cosine-0/0/history.csv").read_text()
     assert history.splitlines()[-1].startswith("44,2.0,")
     assert project.repro() == []  # the chosen workload is as it was
     project.run("dvc", "repro", "reports/dvc.yaml")

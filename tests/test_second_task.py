@@ -89,7 +89,7 @@ def test_from_params_to_the_last_sentence(regression: Project):
 
     # The closed form is reached by SGD, and not by an Adam whose weights decay.
     sgd, adam = (
-        regression.json(f"results/{ROOM}/suite/{name}-cosine-published-0/metrics.json")
+        regression.json(f"results/{ROOM}/suite/{name}-cosine-published-0/0/metrics.json")
         for name in ("sgd", "adam")
     )
     optimum = least_squares()

@@ -10,23 +10,27 @@ from optbench.core import records, rows
 from optbench.core.records import Outcome
 from optbench.core.run import Run
 from optbench.core.score import Score
+from optbench.core.span import Span
 from optbench.core.study import Study
 from optbench.studies.points import trials
 from optbench.studies.trials import FILE, Trial, choice, trial_of
 
 LOCK = Path("workloads/digits-cnn/dvc.lock")
 IMAGES = 1000
+SPAN = Span(0, 1)  # of the studies of each arm
 # Of a study of that number, the validation score of each trial; None: it diverged.
 Scores = Sequence[tuple[Study, int, Sequence[float | None]]]
 
 
-def carried_out(scores: Scores, score: Score, root: Path, *, test: float = 0.75) -> None:
+def carried_out(
+    scores: Scores, score: Score, root: Path, *, test: float = 0.75, span: Span = SPAN
+) -> None:
     """Leaves studies below a root, with the lock file that records them."""
-    folders = []
+    folders = {}
     for study, number, validation in scores:
-        folder = Path(f"results/digits-cnn/suite/{study.name(number)}")
-        leave(root / folder, study, number, validation, score, test=test)
-        folders.append(folder)
+        folder = Path(f"results/digits-cnn/suite/{study.arm.key}-{span}")
+        leave(root / folder / str(number), study, number, validation, score, test=test)
+        folders[folder] = None
     record(LOCK, *folders, root=root)
 
 

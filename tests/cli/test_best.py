@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.cli.studied import LOCK, carried_out
+from tests.cli.studied import LOCK, SPAN, carried_out
 from tests.cli.test_new_workload import text, tree
 from tests.conftest import Project, digits_room
 from tests.evaluation.examples import outcome, trial
@@ -20,7 +20,7 @@ from optbench.studies.points import trials
 ROOM = "workloads/digits-cnn/params.yaml"
 SCORE = digits_room()[0].score
 # So many trials that each study has some at the ends of each range.
-KEYS, NUMBERS, TRIALS = ("sgd-cosine", "adam-cosine", "adam-cosine-untuned"), (0, 1), 40
+KEYS, NUMBERS, TRIALS = ("sgd-cosine", "adam-cosine", "adam-cosine-untuned"), SPAN.numbers, 40
 BEST = 1  # the study with the best of all trials
 
 
@@ -28,7 +28,7 @@ BEST = 1  # the study with the best of all trials
 def planned(bare: Project) -> Project:
     """A project with two tuned arms and an untuned one, of two studies each, in one room."""
     suite = {"repeated": [], "fresh": []}
-    bare.set("suite", {"arms": [*KEYS], "studies": [*NUMBERS], **suite}, "digits-cnn")
+    bare.set("suite", {"arms": [*KEYS], "studies": [str(SPAN)], **suite}, "digits-cnn")
     vit = bare.read_params("digits-vit")["suite"]
     bare.set("suite", {**vit, "studies": [], **suite}, "digits-vit")
     bare.set("search.trials", TRIALS, "digits-cnn")
@@ -121,8 +121,11 @@ def test_a_score_of_0_raises_an_alarm_too_and_untuned_arms_none():
 
     def alarms(arm: Arm, lr: float) -> list[str]:
         tables = [[trial(1, validation=0.0, lr=lr, study=number)] for number in NUMBERS]
-        return best.alarms(room, [Result(arm=arm, number=n, trials=table, outcome=outcome())
-                                  for n, table in enumerate(tables)])  # fmt: skip
+        results = [
+            Result(arm=arm, number=number, folder=Path(), trials=table, outcome=outcome())
+            for number, table in enumerate(tables)
+        ]
+        return best.alarms(room, results)
 
     assert len(alarms(arm, high)) == 1
     assert alarms(arm, 0.1) == []  # the controls
@@ -151,11 +154,11 @@ def refused(project: Project) -> str:
 
 def test_a_changed_table_or_another_search_is_refused_and_nothing_is_written(planned):
     leave(planned)
-    table = planned.folder / "results/digits-cnn/suite/adam-cosine-0/trials.csv"
+    table = planned.folder / "results/digits-cnn/suite/adam-cosine-0-1/0/trials.csv"
     good = table.read_text()
     assert good.count(",0.8,") == 1
     table.write_text(good.replace(",0.8,", ",0.7,"))
-    message = f"suite/adam-cosine-0 is not the one that {LOCK} records"
+    message = f"suite/adam-cosine-0-1 is not the one that {LOCK} records"
     assert message in refused(planned)
     table.write_text(good)
     planned.set("search.trials", TRIALS + 1, "digits-cnn")
@@ -168,9 +171,9 @@ def test_a_changed_table_or_another_search_is_refused_and_nothing_is_written(pla
 
 def test_a_study_that_was_not_carried_out_is_named(planned):
     leave(planned)
-    folder = planned.folder / "results/digits-cnn/suite/sgd-cosine-1"
+    folder = planned.folder / "results/digits-cnn/suite/sgd-cosine-0-1"
     folder.rename(planned.folder / "away")
     output = refused(planned)
-    assert "results/digits-cnn/suite/sgd-cosine-1" in output
+    assert "results/digits-cnn/suite/sgd-cosine-0-1" in output
     assert "`dvc repro workloads/digits-cnn/dvc.yaml` makes it again" in output
     assert Path(planned.folder, LOCK).exists()

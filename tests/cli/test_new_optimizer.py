@@ -241,9 +241,9 @@ def test_from_a_package_never_seen_to_a_row_in_the_table(project: Project, envir
     (row,) = [line for line in text(project, "reports/digits-cnn/results.md").splitlines()
               if line.startswith("| [tiny](")]  # fmt: skip
     cells = [cell.strip() for cell in row.strip("|").split("|")]
-    score = project.json("results/digits-cnn/suite/tiny-cosine-0/metrics.json")["test_score"]
+    score = project.json("results/digits-cnn/suite/tiny-cosine-0/0/metrics.json")["test_score"]
     assert cells[1:3] == ["cosine", f"{100 * score:.2f}"]
-    run = project.json("results/digits-cnn/suite/tiny-cosine-0/run.json")
+    run = project.json("results/digits-cnn/suite/tiny-cosine-0/0/run.json")
     assert run["optimizer_args"]["strength"] == 2.0
 
 

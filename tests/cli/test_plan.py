@@ -46,18 +46,18 @@ def works(*stages: str) -> dict[str, plan.Work]:
 
 def test_studies_those_that_confirm_repeated_winners_and_the_single_run_train():
     arm, fixed = "kfac-warmup_cosine", "adam-warmup_cosine-untuned"
-    found = works(f"study@{arm}-3", f"study@{fixed}-0", f"fresh@{arm}", f"repeat@{arm}", "run",
+    found = works(f"study@{arm}-0-9", f"study@{fixed}-0-9", f"fresh@{arm}", f"repeat@{arm}", "run",
                   "cost@sgd", "evaluate", "report")  # fmt: skip
     assert {stage: work.count for stage, work in found.items()} == {
-        f"study@{arm}-3": 8, f"study@{fixed}-0": 1, f"fresh@{arm}": 8, f"repeat@{arm}": SEEDS,
-        "run": 1,
+        f"study@{arm}-0-9": 80, f"study@{fixed}-0-9": 10, f"fresh@{arm}": 8,
+        f"repeat@{arm}": SEEDS, "run": 1,
     }  # fmt: skip
 
 
 def test_other_workloads_stages_do_not_count():
     other, control = "workloads/other/dvc.yaml", "workloads/digits-cnn/control/dvc.yaml"
     changed = {f"{other}:study@sgd-cosine-0": CHANGED, f"{control}:run": CHANGED}
-    assert pending({"validate": CHANGED, **changed, f"{FILE}:study@sgd-cosine-999": CHANGED}) == {}
+    assert pending({"validate": CHANGED, **changed, f"{FILE}:study@sgd-cosine-0": CHANGED}) == {}
 
 
 @pytest.mark.parametrize(
@@ -77,12 +77,12 @@ def test_what_makes_a_stage_run(change, trains):
 
 def test_the_sentence_sums_what_the_steps_of_all_trials_take():
     room = digits_room()[0]
-    found = works("study@sgd-cosine-0", "study@adam-step-1", "repeat@kfac-warmup_cosine", "run")
+    found = works("study@sgd-cosine-0-9", "study@adam-step-0-9", "repeat@kfac-warmup_cosine", "run")
     sentence = plan.outlook(room, found)
-    head = "digits-cnn: the single run and 2 studies will train, and 1 winner again: about "
+    head = "digits-cnn: the single run and 20 studies will train, and 1 winner again: about "
     assert sentence.startswith(head)
     by_arm = {study.arm.key: estimate_s(study.run) for study in studies(room)}
-    seconds = 8 * by_arm["sgd-cosine"] + 8 * by_arm["adam-step"]
+    seconds = 80 * by_arm["sgd-cosine"] + 80 * by_arm["adam-step"]
     seconds += 5 * by_arm["kfac-warmup_cosine"] + estimate_s(single_run("digits-cnn"))
     assert f"about {plan.duration(seconds)}," in sentence
     peaks = [
@@ -96,19 +96,19 @@ def test_the_sentence_sums_what_the_steps_of_all_trials_take():
 
 def test_where_no_step_was_measured_it_says_so(planned):
     shutil.rmtree(planned / "costs")
-    sentence = plan.outlook(digits_room()[0], works("study@sgd-cosine-0"))
-    assert "no single run and 1 study will train; " in sentence
+    sentence = plan.outlook(digits_room()[0], works("study@sgd-cosine-0-9"))
+    assert "no single run and 10 studies will train; " in sentence
     cost = "dvc repro workloads/digits-cnn/dvc.yaml:cost"
     assert sentence.endswith(f"how long is not known before `{cost}` has measured a step")
 
 
 def test_where_a_cost_cannot_be_it_is_named_and_nothing_is_held_up():
-    room, found = digits_room()[0], works("study@sgd-cosine-0")
+    room, found = digits_room()[0], works("study@sgd-cosine-0-9")
     path = Path("costs/digits-cnn/sgd.json")
     cost = json.loads((ROOT / path).read_text())
     path.write_text(json.dumps(cost | {"step_time_s": -1.0}))
     sentence = plan.outlook(room, found)
-    assert "1 study will train; " in sentence
+    assert "10 studies will train; " in sentence
     assert "how long is not known: costs/digits-cnn/sgd.json has what cannot be" in sentence
     path.write_text("{")
     assert "sgd.json is no cost of a step" in plan.outlook(room, found)
@@ -119,10 +119,10 @@ def test_where_a_cost_cannot_be_it_is_named_and_nothing_is_held_up():
 # What studies would take, and find
 
 
-def of_two_arms(*keys: str, numbers: tuple[int, ...] = (0, 1, 2)) -> Room:
+def of_two_arms(*keys: str, span: Span = Span(0, 2)) -> Room:
     """The room with fewer arms and studies."""
     room = digits_room()[0]
-    return replace(room, suite=replace(room.suite, arms=keys, studies=numbers))
+    return replace(room, suite=replace(room.suite, arms=keys, studies=(span,)))
 
 
 ARMS = ("sgd-cosine", "adam-cosine", "adam-warmup_cosine-untuned")
@@ -158,14 +158,16 @@ def test_a_difference_is_found_by_the_spread_of_the_studies_that_there_are(plann
     for study in studies(room):
         for number, test in enumerate(scores[study.arm.optimizer]):
             validation = [0.5] * study.trials
-            carried_out([(study, number, validation)], room.score, planned, test=test)
+            carried_out(
+                [(study, number, validation)], room.score, planned, test=test, span=Span(0, 2)
+            )
     sd = statistics.fmean(map(statistics.variance, scores.values())) ** 0.5
     for count in (5, 10):
         said = plan.prospect(room, count, 8)[1]
         smallest = 100 * detectable_difference(k=count, s=sd)
         assert f"a true difference of {smallest:.2f} pp between two arms would be found" in said
         assert f"(sd over studies {100 * sd:.3f} pp, from studies of 8 trials)" in said
-    alone = of_two_arms(*ARMS, numbers=(0,))  # the control: one study has no spread
+    alone = of_two_arms(*ARMS, span=Span(0, 0))  # the control: one study has no spread
     assert "no two studies say how they spread" in plan.prospect(alone, 5, 8)[1]
 
 

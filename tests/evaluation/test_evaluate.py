@@ -12,6 +12,7 @@ from optbench.core import records, rows
 from optbench.core.errors import UsageError
 from optbench.core.records import Outcome
 from optbench.core.run import Budget, Run
+from optbench.core.span import Span
 from optbench.core.study import Study
 from optbench.evaluation.evaluate import (
     ResultError,
@@ -47,14 +48,18 @@ def stored(
     every = outcomes(study, number)
     table = [trial_of(o, study, number, i) for i, o in enumerate(every, start=1)]
     winner = every[(chosen or choice(table, ACCURACY).trial) - 1]
-    folder = Path("results", study.workload, "suite", study.name(number))
+    folder = Path("results", study.workload) / place(study, number)
     text = rows.to_csv(Trial, table)
     records.write(replace(winner, **changes), folder, {FILE: text})
     return folder
 
 
 def read(study: Study = STUDY, number: int = 0):
-    return read_result(study, number, f"suite/{study.name(number)}", ACCURACY)
+    return read_result(study, number, place(study, number), ACCURACY)
+
+
+def place(study: Study, number: int) -> Path:
+    return Path("suite") / f"{study.arm.key}-0-9" / str(number)
 
 
 def refusal(trained: Run, plan: Run = PLANNED) -> str:
@@ -94,7 +99,7 @@ def test_trials_of_other_points_seeds_or_numbers_are_refused():
     for other in (study_of(trials=2), study_of(space={"lr": (0.001, 0.2)})):
         with pytest.raises(ResultError, match="holds other trials of sgd / cosine than are plan"):
             read(other)
-    folder.rename(folder.with_name(STUDY.name(1)))
+    folder.rename(folder.with_name("1"))
     with pytest.raises(ResultError, match="holds other trials"):
         read(number=1)
 
@@ -181,7 +186,7 @@ def test_a_study_whose_trials_all_diverged_is_a_result_without_predictions():
     (run,) = trials(study, 0)
     lost = diverged(run)
     table = rows.to_csv(Trial, [trial_of(lost, study, 0, 1)])
-    records.write(lost, Path("results/digits-cnn/suite/sgd-cosine-0"), {FILE: table})
+    records.write(lost, Path("results/digits-cnn") / place(study, 0), {FILE: table})
     metrics = score_result(read(study), target=0.9)
     assert (metrics.test_score, metrics.diverged_at_step) == (None, 12)
 
@@ -189,16 +194,29 @@ def test_a_study_whose_trials_all_diverged_is_a_result_without_predictions():
 def test_every_bad_study_is_named_and_a_good_one_is_not():
     for number in (0, 2, 3):
         stored(number=number)
-    folder = Path("results/digits-cnn/suite")
-    (folder / STUDY.name(2) / "run.json").unlink()
-    values = json.loads((folder / STUDY.name(3) / "metrics.json").read_text())
-    (folder / STUDY.name(3) / "metrics.json").write_text(json.dumps({**values, "test_score": 1.0}))
+    folder = Path("results/digits-cnn/suite/sgd-cosine-0-9")
+    (folder / "2/run.json").unlink()
+    values = json.loads((folder / "3/metrics.json").read_text())
+    (folder / "3/metrics.json").write_text(json.dumps({**values, "test_score": 1.0}))
     with pytest.raises(ResultError) as error:
-        read_results([STUDY], [0, 1, 2, 3], ACCURACY)
+        read_results([STUDY], [Span(0, 9)], ACCURACY)
     lines = str(error.value).splitlines()
     assert [line.split(":")[0] for line in lines[:-1]] == [
-        f"digits-cnn/sgd-cosine-{number}" for number in (1, 2, 3)
+        f"digits-cnn/sgd-cosine-{number}" for number in (1, 2, 3, *range(4, 10))
     ]
     assert lines[-1] == "Run `dvc repro` to carry out what is missing."
     assert isinstance(error.value, UsageError)
-    assert len(read_results([STUDY], [0], ACCURACY)) == 1
+
+
+def test_studies_are_read_in_the_order_of_their_spans():
+    for number in (4, 0, 1):
+        folder = stored(number=number)
+        span = Span(4, 4) if number == 4 else Span(0, 1)
+        target = Path("results/digits-cnn") / span.folder("sgd-cosine") / str(number)
+        target.parent.mkdir(exist_ok=True)
+        folder.rename(target)
+    results = read_results([STUDY], [Span(4, 4), Span(0, 1)], ACCURACY)
+    assert [result.number for result in results] == [4, 0, 1]
+    assert [result.sums.parent.parent.name for result in results] == [
+        "sgd-cosine-4", "sgd-cosine-0-1", "sgd-cosine-0-1",
+    ]  # fmt: skip

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tests.evaluation.examples import ACCURACY, ERROR, SGD, SPACE, outcome, trial
@@ -10,7 +11,9 @@ from optbench.evaluation.tuning import confirmation, edges_of, near_best, regret
 
 def result(number: int, test: float | None, *trials) -> Result:
     """A study that chose a run of this test score."""
-    return Result(arm=SGD, number=number, trials=trials, outcome=outcome(test_score=test))
+    return Result(
+        arm=SGD, number=number, folder=Path(), trials=trials, outcome=outcome(test_score=test)
+    )
 
 
 STUDIES = [

@@ -13,10 +13,10 @@ from tests.faults.sites import FAILPOINT, is_killed, is_running, wait_until, wit
 from optbench.supervision.keeper import VARIABLE
 
 NAME = "digits-cnn/sgd-cosine-0"
-STUDY = "digits-cnn/suite/sgd-cosine-0"
+STUDY = "digits-cnn/suite/sgd-cosine-0/0"
 CHECKPOINTS = f"studies/{NAME}/*/checkpoints/*/*.checkpoint"
 PLAN = "workloads/digits-cnn/dvc.yaml:validate"
-STAGE = f"workloads/digits-cnn/dvc.yaml:study@{Path(STUDY).name}"
+STAGE = f"workloads/digits-cnn/dvc.yaml:study@{Path(STUDY).parent.name}"
 TRAIN = ("env", "PYTHONPATH=src", "python", "stages/study.py", "digits-cnn", "sgd-cosine", "0")
 
 
@@ -113,7 +113,7 @@ def test_a_study_whose_trials_diverge_is_a_result_and_the_suite_goes_on(project:
              for name in ("sgd", "adam", "radam")}  # fmt: skip
     project.set("search.space", space, "digits-cnn")
     assert "study@adam-cosine-0" in project.repro()
-    metrics = project.json("results/digits-cnn/suite/adam-cosine-0/metrics.json")
+    metrics = project.json("results/digits-cnn/suite/adam-cosine-0/0/metrics.json")
     assert metrics["diverged_at_step"] >= 1
     assert metrics["test_score"] is None
     assert "diverged" in (project.folder / "reports/digits-cnn/results.md").read_text()

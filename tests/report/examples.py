@@ -39,7 +39,7 @@ ARMS = (
 )
 SUITE = {
     "arms": [*ARMS],
-    "studies": [0, 1, 2, 3, 4],
+    "studies": ["0-3", 4],
     "repeated": ["sgd-warmup_cosine", "adamw-warmup_cosine"],
     "fresh": ["sgd-warmup_cosine", "adamw-warmup_cosine", "radam-warmup_cosine"],
 }
@@ -77,13 +77,15 @@ def carry_out(folder: Path) -> None:
     by_key = {study.arm.key: study for study in studies(room)}
     results = folder / "results" / WORKLOAD
     for study in by_key.values():
-        for number in room.suite.studies:
-            store(study, number, results / "suite" / study.name(number))
+        for span in room.suite.studies:
+            for number in span.numbers:
+                store(study, number, results / span.folder(study.arm.key) / str(number))
     for key in room.suite.fresh:
         store(by_key[key], FRESH, results / "fresh" / key)
     for key in room.suite.repeated:
-        study, number = by_key[key], room.suite.studies[0]
-        winner = records.read(results / "suite" / study.name(number)).run
+        study, span = by_key[key], room.suite.studies[0]
+        number = span.first
+        winner = records.read(results / span.folder(key) / str(number)).run
         again = repeated(study, number, winner)
         publish(results / "repeats" / f"{key}.csv", rows.to_csv(Trial, again))
     control(by_key["sgd-warmup_cosine"], folder / "workloads" / WORKLOAD / "control")

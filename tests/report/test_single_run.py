@@ -25,7 +25,9 @@ RUN = dataclasses.replace(metrics(SGD, 0, 0.90), study=None, seed=0)
 
 def result(number: int, test: float | None, *trials) -> Result:
     """A study that chose a run of this test score."""
-    return Result(arm=SGD, number=number, trials=trials, outcome=outcome(test_score=test))
+    return Result(
+        arm=SGD, number=number, folder=Path(), trials=trials, outcome=outcome(test_score=test)
+    )
 
 
 STUDIES = [

@@ -64,13 +64,13 @@ def cluster(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 def study_files(files: dict[str, bytes]) -> dict[str, bytes]:
     """Those of the study."""
-    folder = f"results/{WORKLOAD}/suite/{STUDY}/"
+    folder = f"results/{WORKLOAD}/suite/{STUDY}/0/"
     found = {name: content for name, content in files.items() if folder in name}
     assert any(name.endswith("trials.csv") for name in found)
     return found
 
 
-def trainer_of(project: Project, run: str = f"{WORKLOAD}/{STUDY}") -> int:
+def trainer_of(project: Project, run: str = f"{WORKLOAD}/suite/{STUDY}") -> int:
     """The process that carries the study out, or trains a run; of several devices the first."""
     holder = project.folder / f"scratch/locks/{run}.holder"
     return int(holder.read_text().split()[1])

@@ -63,13 +63,13 @@ def gate(contents: Contents) -> list[str | Prose]:
 
 def setting(contents: Contents) -> list[str]:
     """What was trained, for how long, and how often."""
-    settings, numbers = contents.settings, ", ".join(map(str, contents.numbers)) or "none"
+    settings, studies = contents.settings, ", ".join(map(str, contents.room.suite.studies))
     return [
         f"{settings.network} on {settings.dataset}, {settings.budget}, batch size "
         f"{settings.batch_size}, {settings.precision}, train split '{settings.train_split}'. "
         f"The {contents.score.name} is that on the test set after the last step.",
         f"Run: {coverage(contents)}; {counted(len(contents.arms), 'arm')}, each with the studies "
-        f"{numbers}.",
+        f"{studies or 'none'}.",
     ]
 
 
