@@ -14,6 +14,7 @@ from tests.cli.studied import carried_out
 from tests.conftest import ROOT, Project, digits_room
 
 from optbench.cli import plan
+from optbench.core.span import Span
 from optbench.cost.estimate import estimate_s
 from optbench.evaluation.power import detectable_difference
 from optbench.params.code import digests
@@ -119,7 +120,10 @@ def test_where_a_cost_cannot_be_it_is_named_and_nothing_is_held_up():
 # What studies would take, and find
 
 
-def of_two_arms(*keys: str, span: Span = Span(0, 2)) -> Room:
+FIRST, THREE = Span(0, 0), Span(0, 2)
+
+
+def of_two_arms(*keys: str, span: Span = THREE) -> Room:
     """The room with fewer arms and studies."""
     room = digits_room()[0]
     return replace(room, suite=replace(room.suite, arms=keys, studies=(span,)))
@@ -158,16 +162,16 @@ def test_a_difference_is_found_by_the_spread_of_the_studies_that_there_are(plann
     for study in studies(room):
         for number, test in enumerate(scores[study.arm.optimizer]):
             validation = [0.5] * study.trials
-            carried_out(
-                [(study, number, validation)], room.score, planned, test=test, span=Span(0, 2)
-            )
+            carried_out([(study, number, validation)], room.score, planned, test=test, span=THREE)
     sd = statistics.fmean(map(statistics.variance, scores.values())) ** 0.5
     for count in (5, 10):
         said = plan.prospect(room, count, 8)[1]
         smallest = 100 * detectable_difference(k=count, s=sd)
         assert f"a true difference of {smallest:.2f} pp between two arms would be found" in said
         assert f"(sd over studies {100 * sd:.3f} pp, from studies of 8 trials)" in said
-    alone = of_two_arms(*ARMS, span=Span(0, 0))  # the control: one study has no spread
+    alone = of_two_arms(*ARMS, span=FIRST)  # the control: one study has no spread
+    for study in studies(alone):
+        carried_out([(study, 0, [0.5] * study.trials)], room.score, planned, span=FIRST)
     assert "no two studies say how they spread" in plan.prospect(alone, 5, 8)[1]
 
 
