@@ -169,6 +169,17 @@ def test_a_changed_table_or_another_search_is_refused_and_nothing_is_written(pla
     planned.run("optbench", "best", "digits-cnn")  # the control
 
 
+def test_a_room_of_which_no_study_was_carried_out_is_named_and_holds_up_no_other(planned):
+    leave(planned)
+    vit = planned.read_params("digits-vit")["suite"]
+    planned.set("suite", {**vit, "studies": ["0-4"]}, "digits-vit")
+    before = planned.read_params("digits-vit")
+    output = planned.run("optbench", "best").stdout
+    assert "digits-vit: no study was carried out yet: its `best` stays as it is" in output
+    assert f"+++ b/{ROOM}" in output
+    assert planned.read_params("digits-vit") == before
+
+
 def test_a_study_that_was_not_carried_out_is_named(planned):
     leave(planned)
     folder = planned.folder / "results/digits-cnn/suite/sgd-cosine-0-1"

@@ -37,6 +37,7 @@ def copied(monkeypatch, tmp_path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             path.write_text(f"what {path.stem} holds\n" * 9)
+    Path("results/digits-cnn/suite/sgd-step-0-9").mkdir(parents=True)
     record(LOCK, *recorded_paths(), root=tmp_path)
     record(CONTROL / "dvc.lock", *TABLES, root=tmp_path)
     return tmp_path

@@ -1,6 +1,7 @@
 """`dvc repro` itself killed, its files damaged, its folders closed: nothing is lost or believed."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,12 +13,11 @@ from tests.faults.sites import FAILPOINT, is_killed, is_running, wait_until, wit
 
 from optbench.supervision.keeper import VARIABLE
 
-NAME = "digits-cnn/sgd-cosine-0"
 STUDY = "digits-cnn/suite/sgd-cosine-0/0"
-CHECKPOINTS = f"studies/{NAME}/*/checkpoints/*/*.checkpoint"
+CHECKPOINTS = "studies/digits-cnn/sgd-cosine-{}/*/checkpoints/*/*.checkpoint"
 PLAN = "workloads/digits-cnn/dvc.yaml:validate"
+TRAIN = ("env", "PYTHONPATH=src", "python", "stages/study.py", "digits-cnn", "sgd-cosine")
 STAGE = f"workloads/digits-cnn/dvc.yaml:study@{Path(STUDY).parent.name}"
-TRAIN = ("env", "PYTHONPATH=src", "python", "stages/study.py", "digits-cnn", "sgd-cosine", "0")
 
 
 def start_repro(project: Project, *targets: str) -> subprocess.Popen:
@@ -36,29 +36,36 @@ def flip(path: Path, index: int) -> None:
     path.write_bytes(content)
 
 
-def study_files(project: Project) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in (project.folder / "results" / STUDY).iterdir()}
+def study_files(folder: Path) -> dict[str, bytes]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
-def test_dvc_repro_killed_leaves_no_trainer_and_goes_on(project: Project):
+def test_dvc_repro_killed_in_a_second_study_leaves_no_trainer_and_goes_on(project: Project):
     project.set("settings.budget", {"epochs": 12}, "digits-cnn")
+    project.set("suite.studies", ["0-1"], "digits-cnn")
     project.repro(PLAN)
-    project.run(*TRAIN)
-    expected = study_files(project)
-    project.run("git", "restore", "results")
+    folder = project.folder / "results/digits-cnn/suite/sgd-cosine-0-1"
+    project.run(*TRAIN, "0-1")
+    expected = study_files(folder)
+    assert {Path(name).parent.name for name in expected} == {"0", "1"}
+    shutil.rmtree(folder)
     scratch = project.folder / "scratch"
-    dvc = start_repro(project, STAGE)
-    wait_until(lambda: any(scratch.glob(CHECKPOINTS)), 60)
+    stage = "workloads/digits-cnn/dvc.yaml:study@sgd-cosine-0-1"
+    dvc = start_repro(project, stage)
+    wait_until(lambda: any(scratch.glob(CHECKPOINTS.format(1))), 60)
     dvc.kill()
     dvc.wait()
-    holder = (scratch / f"locks/{NAME}.holder").read_text()
+    holder = (scratch / "locks/digits-cnn/suite/sgd-cosine-0-1.holder").read_text()
     trainer = int(holder.split()[1])
     wait_until(lambda: not is_running(trainer), 10)
-    kept = max(scratch.glob(CHECKPOINTS))
-    output = project.run("dvc", "repro", STAGE).stdout
+    kept = max(scratch.glob(CHECKPOINTS.format(1)))
+    output = project.run("dvc", "repro", stage).stdout
+    assert "digits-cnn/sgd-cosine-0: 2 runs of 12 epochs, 2 done before" in output
     assert f"goes on after step {int(kept.stem)} of {12 * 15}" in output
-    assert study_files(project) == expected
-    assert project.repro(STAGE) == []
+    assert study_files(folder) == expected
+    assert not [*(scratch / "studies/digits-cnn").iterdir()]
+    assert project.repro(stage) == []
 
 
 def test_force_trains_again_from_the_start(project: Project):
@@ -98,7 +105,7 @@ def test_damaged_pixels_never_train(project: Project):
     path = project.folder / "data/raw/digits/images.npy"
     before = path.read_bytes()
     flip(path, len(before) // 2)
-    done = project.run(*TRAIN, check=False)
+    done = project.run(*TRAIN, "0", check=False)
     assert done.returncode == 1
     assert "data/raw/digits/images.npy is damaged: sha256 is" in done.stdout
     assert "Traceback" not in done.stdout
@@ -143,8 +150,8 @@ def test_two_pipelines_at_once_leave_one_another_alone(project: Project):
     project.set("settings.budget", {"epochs": 60}, "digits-cnn")
     first = start_repro(project)
     scratch = project.folder / "scratch"
-    wait_until(lambda: any(scratch.glob(CHECKPOINTS)), 60)
-    alone = project.run(*TRAIN, check=False)
+    wait_until(lambda: any(scratch.glob(CHECKPOINTS.format(0))), 60)
+    alone = project.run(*TRAIN, "0", check=False)
     second = project.run("dvc", "repro", check=False)
     assert second.returncode != 0
     assert alone.returncode == 75

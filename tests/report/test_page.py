@@ -14,7 +14,7 @@ from PIL import Image
 from tests.report.examples import with_result
 
 from optbench.core.arm import UNTUNED, Arm
-from optbench.report.contents import Contents, sums_of
+from optbench.report.contents import Contents
 from optbench.report.gallery import figures_of
 from optbench.report.links import anchor
 from optbench.report.page import TEMPLATES, arguments
@@ -175,7 +175,7 @@ def test_every_row_leads_to_its_studies_and_each_names_its_digest(run, folder):
         links = [a["href"] for a in Page(text).all("a")]
         for result in contents.results:
             assert f"#{anchor(result.arm)}" in links
-            assert contents.inputs[str(sums_of(result))] in text
+            assert contents.inputs[str(result.sums)] in text
 
 
 ADAM_STEP = Arm("adam", "step")

@@ -20,6 +20,7 @@ from optbench.evaluation.tuning import edges_of
 from optbench.params.load import Room, load_params, load_room, rooms
 from optbench.params.messages import PARAMS
 from optbench.params.plan import studies
+from optbench.report.contents import shown
 from optbench.studies.trials import Trial, choice
 
 
@@ -30,8 +31,10 @@ def run(arguments: Sequence[str], standing: Path) -> int:
     params = load_params()
     names = parser.parse_args(arguments).workloads or rooms()
     for room in [load_room(name, params) for name in names]:
-        if room.suite.studies:
+        if shown(room).suite.studies:
             take_best(room)
+        elif room.suite.studies:
+            print(f"{room.name}: no study was carried out yet: its `best` stays as it is")
     return 0
 
 

@@ -15,7 +15,7 @@ from optbench.core.errors import UsageError
 from optbench.core.run import WORKLOADS, plan_of
 from optbench.cost.cost import cost_path
 from optbench.params.load import Params, Room, load_room, rooms
-from optbench.report.contents import REPORTS, control_files
+from optbench.report.contents import REPORTS, control_files, shown
 from optbench.scaling.locks import stages_in
 
 Digests = Mapping[str, Collection[str]]  # by path; several where only stages that read it tell
@@ -39,7 +39,7 @@ def require_report(room: Room) -> None:
     """
     optimizers = dict.fromkeys(arm.optimizer for arm in room.suite.every_arm)
     costs = [cost_path(room.name, name) for name in optimizers]
-    if not room.suite.studies:  # then costs are all that is read, where they are all there
+    if not shown(room).suite.studies:  # then costs are all that is read, where they are all there
         measured = costs if all(path.is_file() for path in costs) else []
         require_recorded(WORKLOADS / room.name / "dvc.lock", measured)
         return

@@ -28,7 +28,6 @@ from optbench.evaluation.time_to_target import budget_epochs
 from optbench.evaluation.tuning import Confirmation, Tuning, confirmation, tuning_of
 from optbench.params.load import Params, Room, load_room, rooms, scores_of_rooms
 from optbench.params.plan import studies
-from optbench.params.schema import Suite
 from optbench.report.text import with_unit
 from optbench.studies.table import read_trials
 from optbench.studies.trials import Trial
@@ -229,14 +228,14 @@ def read_contents(room: Room, claims: Claims) -> Contents:
     Raises:
         UsageError: one of them is missing or damaged.
     """
+    room = shown(room)
     planned, folder = studies(room), REPORTS / room.name
     results = read_results(planned, room.suite.studies, room.score)
     by_key = {study.arm.key: study for study in planned}
     fresh = [
-        read_result(by_key[key], FRESH, Path("fresh") / key, room.score)
-        for key in shown(room).fresh
+        read_result(by_key[key], FRESH, Path("fresh") / key, room.score) for key in room.suite.fresh
     ]
-    repeats = {Arm.of(key): read_repeats(room, key) for key in shown(room).repeated}
+    repeats = {Arm.of(key): read_repeats(room, key) for key in room.suite.repeated}
     optimizers = dict.fromkeys(arm.optimizer for arm in room.suite.every_arm)
     metrics, summaries = _scores(room, results, folder) if results else ([], [])
     files = [
@@ -262,9 +261,11 @@ def read_contents(room: Room, claims: Claims) -> Contents:
     )
 
 
-def shown(room: Room) -> Suite:
-    """A room's suite; without studies, there is nothing that repeats or confirms any."""
-    return room.suite if room.suite.studies else replace(room.suite, repeated=(), fresh=())
+def shown(room: Room) -> Room:
+    """A room; without studies where none was carried out, and then nothing repeats or confirms."""
+    if room.suite.studies and any((RESULTS / room.name / "suite").glob("*/")):
+        return room
+    return replace(room, suite=replace(room.suite, studies=(), repeated=(), fresh=()))
 
 
 def read_all(params: Params, claims: Claims) -> dict[str, Contents]:
@@ -273,7 +274,7 @@ def read_all(params: Params, claims: Claims) -> dict[str, Contents]:
     Raises:
         UsageError: a file of one is missing or damaged.
     """
-    every = [load_room(name, params) for name in rooms()]
+    every = [shown(load_room(name, params)) for name in rooms()]
     return {room.name: read_contents(room, claims) for room in every if _is_there(room)}
 
 
