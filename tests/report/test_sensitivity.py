@@ -46,8 +46,12 @@ def of_trials(
 
 def heights(panel) -> dict[str, int]:
     """How many trials a panel draws in view, and how many at its edge."""
-    markers = [line.get_marker() for line in panel.lines]
-    return {"o": markers.count("o"), "v": markers.count("v")}
+    filled = [c for c in panel.collections if c.get_facecolors()[0][3] > 0]
+    return {"o": count(filled), "v": count(panel.collections) - count(filled)}
+
+
+def count(collections) -> int:
+    return sum(len(collection.get_offsets()) for collection in collections)
 
 
 def test_worse_and_diverged_trials_lie_at_the_lower_edge_and_the_best_has_a_ring(contents):
@@ -55,11 +59,11 @@ def test_worse_and_diverged_trials_lie_at_the_lower_edge_and_the_best_has_a_ring
     assert (low, high > 97) == (90.0, True)
     figure = trial_scores(of_trials(contents, [*TRIALS, DIVERGED]))
     panel = figure.axes[0]
-    assert heights(panel) == {"o": 5 + 1, "v": 3}
-    ring = panel.lines[-1]
+    assert heights(panel) == {"o": 5, "v": 3}
+    (ring,) = panel.lines
     assert ring.get_ydata() == [97.0]
     assert ring.get_xdata() == [pytest.approx(0.01)]
-    assert {*panel.lines[0].get_ydata()} == {panel.get_ylim()[0]}
+    assert {*panel.collections[1].get_offsets()[:, 1]} == {panel.get_ylim()[0]}
     assert figure.get_supylabel() == "validation accuracy (%)"
     assert panel.get_xlabel() == "lr"
 
@@ -74,9 +78,9 @@ def test_where_less_is_better_they_lie_at_the_upper_edge(contents):
     assert worst == pytest.approx(0.1)
     assert best < 0.03
     panel = trial_scores(of_trials(contents, [*errors, DIVERGED], score=ERROR)).axes[0]
-    assert heights(panel) == {"o": 5 + 1, "v": 3}
+    assert heights(panel) == {"o": 5, "v": 3}
     assert panel.lines[-1].get_ydata() == [pytest.approx(0.03)]
-    assert {*panel.lines[0].get_ydata()} == {panel.get_ylim()[1]}
+    assert {*panel.collections[1].get_offsets()[:, 1]} == {panel.get_ylim()[1]}
     assert panel.get_ylim()[0] == pytest.approx(best)
 
 

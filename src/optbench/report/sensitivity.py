@@ -1,6 +1,7 @@
 """Figures of trials: how a score depends on the step size, and what a search can expect."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -144,20 +145,21 @@ def _panel(
     """One optimizer's trials: filled by the second dimension, or open where out of view."""
     panel.set_xscale("log")
     (first, *others), (worst, edge) = space.items(), limits
+    marks: dict[str, list[tuple[float, float, Any]]] = {"o": [], "v": []}
     for trial in trials:
-        height = _height(trial, score, worst)
+        x, height = trial.hyper[first[0]], _height(trial, score, worst)
         places = [position(bounds, trial.hyper[name]) for name, bounds in others] or [0.5]
-        panel.plot(
-            trial.hyper[first[0]],
-            edge if height is None else height,
-            "v" if height is None else "o",
-            markersize=5,
-            color=shade,
-            markerfacecolor="none" if height is None else colormaps[SHADES](places[0]),
-            markeredgewidth=0.9,
-            clip_on=False,
-            zorder=3,
-        )
+        if height is None:
+            marks["v"].append((x, edge, "none"))
+        else:
+            marks["o"].append((x, height, colormaps[SHADES](places[0])))
+    for marker, points in marks.items():
+        if points:
+            x_values, y_values, fills = zip(*points, strict=True)
+            panel.scatter(
+                x_values, y_values, s=25, marker=marker, facecolors=fills, edgecolors=shade,
+                linewidths=0.9, clip_on=False, zorder=3,
+            )  # fmt: skip
     winner = choice(trials, score)
     height = _height(winner, score, worst)
     if height is not None:
