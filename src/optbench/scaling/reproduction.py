@@ -28,14 +28,14 @@ from optbench.supervision.signals import handled_by
 
 LOGS = Path("logs/stages")
 LOOK_EVERY_S = 0.5
-# How often a job is begun whose worker dies, or whose cell a dying worker still holds.
+# How often a job is begun whose worker dies, or whose study a dying worker still holds.
 TRIES = 3
 LOST = {Busy.exit_code, 128 + signal.SIGKILL, 128 + signal.SIGTERM}
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PAUSE_S = 2.0  # until a dying worker's trainer has written its checkpoint and gone
 # What of the head node's environment a job needs: DVC's names, and what changes how it trains.
 PASSED_ON = ("DVC_", "OPTBENCH_", "OMP_")
-# Stages of these names run by themselves: one measures time, one may have more threads than a cell.
+# Stages of these names run by themselves: one measures time, one may have more threads than a study.
 ALONE = {"cost", "run"}
 
 
@@ -261,7 +261,7 @@ def progress_of(stage: str) -> Path:
 
 
 def runs_alone(stage: str) -> bool:
-    """Whether a stage's name, without its file and its cell, is that of one that runs alone."""
+    """Whether a stage's name, without its file and its arm, is that of one that runs alone."""
     return stage.rpartition(":")[2].partition("@")[0] in ALONE
 
 
