@@ -35,7 +35,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PAUSE_S = 2.0  # until a dying worker's trainer has written its checkpoint and gone
 # What of the head node's environment a job needs: DVC's names, and what changes how it trains.
 PASSED_ON = ("DVC_", "OPTBENCH_", "OMP_")
-# Stages of these names run by themselves: one measures time, one may have more threads than a study.
+# Stages of these names run by themselves: one measures time, one may have other threads.
 ALONE = {"cost", "run"}
 
 
