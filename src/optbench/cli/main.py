@@ -10,6 +10,7 @@ from optbench.supervision.process import as_stage
 COMMANDS = {
     "repro": "bring the pipeline up to date, several stages at once",
     "plan": "say what `dvc repro` will train, and how long it will take",
+    "rank": "say where an optimizer of your own stands among the others",
     "advise": "say which optimizer to use, from what was measured",
     "best": "take the best trials of all studies into params.yaml",
     "new": "start a workload, data set, optimizer or schedule",
