@@ -2,15 +2,11 @@
 
 import argparse
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 
-from optbench.core import records, rows
 from optbench.core.files import require_writable
-from optbench.core.registry import load_score
-from optbench.core.study import FRESH, Study, planned
-from optbench.studies.carry_out import carry_out_study, forget
-from optbench.studies.trials import FILE, Trial, choice
+from optbench.core.study import FRESH, planned
+from optbench.studies.carry_out import carry_out_and_store, carry_out_study
 from optbench.supervision.launch import launch
 from optbench.supervision.lock import exclusive
 from optbench.supervision.process import as_stage, is_first, is_launched
@@ -49,24 +45,6 @@ def main() -> None:
         with exclusive(f"{args.workload}/{place}"):
             require_writable(folder)
             carry_out_and_store(study, places)
-
-
-def carry_out_and_store(study: Study, places: Mapping[int, Path]) -> None:
-    """Carries out studies, by their numbers, and stores all trials and what the best left behind.
-
-    DVC takes away what a stage that is killed has stored: none is forgotten before the last is in
-    its place.
-    """
-    for number, results in places.items():
-        trials, outcomes = carry_out_study(study, number)
-        winner = choice(trials, load_score(study.run.settings.task).SCORE)
-        outcome = outcomes[winner.trial - 1]
-        records.write(outcome, results, {FILE: rows.to_csv(Trial, trials)})
-        if outcome.diverged_at_step is not None:
-            step = outcome.diverged_at_step
-            print(f"{study.name(number)} diverged at step {step}: recorded as its result")
-    for number in places:
-        forget(study, number)
 
 
 if __name__ == "__main__":

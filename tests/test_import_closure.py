@@ -89,7 +89,8 @@ WORDS = {
     "cost": set(),
     "study": {"src/optbench/studies/carry_out.py", "src/optbench/core/duration.py",
               "src/optbench/cost/estimate.py", "src/optbench/cost/cost.py",
-              "src/optbench/cost/measured.py", "src/optbench/core/tables.py"},
+              "src/optbench/cost/measured.py", "src/optbench/core/tables.py",
+              "src/optbench/core/span.py"},
 }  # fmt: skip
 
 

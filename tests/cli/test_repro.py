@@ -16,7 +16,7 @@ ROOM = "workloads/digits-cnn"
     [
         ("dvc.yaml", ROOM, f"{ROOM}/dvc.yaml"),
         ("run", ROOM, f"{ROOM}/dvc.yaml:run"),
-        ("study@sgd-cosine-0", ROOM, f"{ROOM}/dvc.yaml:study@sgd-cosine-0"),
+        ("study@sgd-cosine-0-9", ROOM, f"{ROOM}/dvc.yaml:study@sgd-cosine-0-9"),
         ("control/dvc.yaml", ROOM, f"{ROOM}/control/dvc.yaml"),
         ("control/dvc.yaml:control", ROOM, f"{ROOM}/control/dvc.yaml:control"),
         ("../../data/dvc.yaml:download@digits", ROOM, "data/dvc.yaml:download@digits"),
@@ -45,7 +45,7 @@ def test_control_dvc_takes_the_same_stage_for_it(bare: Project, monkeypatch):
             return [str(Path(s.path).relative_to(bare.folder)) + ":" + s.name
                     for s in repo.stage.collect(target)]  # fmt: skip
 
-    for target in ("run", "dvc.yaml:run", "study@sgd-cosine-0", "control/dvc.yaml:control"):
+    for target in ("run", "dvc.yaml:run", "study@sgd-cosine-0-9", "control/dvc.yaml:control"):
         monkeypatch.chdir(bare.folder)
         from_root = from_here(target, room)
         assert stages(from_root, bare.folder) == stages(target, room) != []

@@ -14,6 +14,7 @@ from optbench.evaluation.choice import (
     choose,
     choose_by_search,
     compare,
+    places_of,
     simulate,
 )
 from optbench.evaluation.metrics import Metrics
@@ -190,3 +191,17 @@ def test_where_all_trials_diverged_there_is_nothing_to_choose():
 def test_fixed_points_are_no_options():
     metrics = [*runs(SGD, *A), *runs(replace(ADAM, tuning="untuned"), *B)]
     assert [option.arm for option in chosen(metrics).options] == [SGD]
+
+
+def test_places_are_counted_from_the_highest_and_equals_share_the_first():
+    scores = np.array([[3.0, 1.0, 3.0, 2.0]] * 30 + [[0.0, 1.0, 2.0, 3.0]])
+    # By hand: 1, 4, 1, 3 in 30 of 31 draws; 4, 3, 2, 1 in one, 3.2 % of them.
+    assert places_of(scores).tolist() == [[1, 3, 1, 1], [4, 4, 2, 3]]
+    assert places_of(scores[:30]).tolist() == [[1, 4, 1, 3], [1, 4, 1, 3]]
+
+
+def test_places_of_options_far_apart_are_certain_and_of_equals_open():
+    apart = chosen([*runs(SGD, 0.80, 0.801), *runs(ADAM, 0.90, 0.901)])
+    assert {o.arm: o.places for o in apart.options} == {ADAM: (1, 1), SGD: (2, 2)}
+    level = chosen([*runs(SGD, 0.90, 0.91), *runs(ADAM, 0.90, 0.91)])
+    assert {o.places for o in level.options} == {(1, 2)}

@@ -116,10 +116,8 @@ def test_the_tables_mean_is_the_mean_of_its_studies(contents, in_project):
     rows = cells_of(tables.results(contents))
     (row,) = [row for row in rows if row[:2] == ["adam", "cosine"]]
     accuracies = []
-    for number in contents.numbers:
-        predictions = records.read(
-            Path("results/digits-cnn/suite") / f"adam-cosine-{number}"
-        ).predictions
+    for result in contents.of_arm(Arm("adam", "cosine")):
+        predictions = records.read(result.folder).predictions
         pairs = zip(predictions["actual"], predictions["predicted"], strict=True)
         accuracies.append(statistics.fmean(a == p for a, p in pairs))
     assert row[2] == f"{100 * statistics.fmean(accuracies):.2f}"

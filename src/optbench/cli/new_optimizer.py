@@ -220,6 +220,7 @@ def with_dep(target: str) -> dict[Path, str]:
 
 def tell(form: str | None, flags: Sequence[str], unwritable: Sequence[str]) -> None:
     """Says what was measured, and left out."""
+    print("It steps with a closure, and goes on from its state_dict to the bit.")
     if form is None:
         print(
             "No known form of weight decay was measured, so the file declares no WEIGHT_DECAY: if "

@@ -42,7 +42,8 @@ def ranking_of(contents: Contents, arm: Arm) -> Ranking:
     options = by_mean(contents, choice) if choice else []
     place = next((n for n, option in enumerate(options, start=1) if option.arm == arm), None)
     if contents.withheld or choice is None or place is None:
-        why = contents.withheld or f"all studies of {arm} diverged"
+        alone = "no arm has two studies, so no spread is known"
+        why = contents.withheld or (f"all studies of {arm} diverged" if choice else alone)
         return Ranking(workload=contents.name, sentences=[f"No place: {why}."])
     sentences = [
         standing(contents, options, place),

@@ -1,10 +1,10 @@
 """Carries out a study. Trials that are finished survive a kill, and one under way goes on."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from optbench.core import records, registry
+from optbench.core import records, registry, rows
 from optbench.core.duration import duration
 from optbench.core.errors import UsageError
 from optbench.core.records import Outcome
@@ -12,7 +12,7 @@ from optbench.core.run import Run
 from optbench.core.study import Study
 from optbench.cost.estimate import estimate_s
 from optbench.studies.points import repeats, trials
-from optbench.studies.trials import Trial, trial_of
+from optbench.studies.trials import FILE, Trial, choice, trial_of
 from optbench.supervision.identity import identity
 from optbench.supervision.supervise import train
 from optbench.training.assembly import prepare
@@ -94,6 +94,24 @@ def carry_out_study(study: Study, number: int) -> tuple[list[Trial], list[Outcom
             f"{study.run.settings.dataset}, by which trials could be chosen: leave `search` empty"
         )
     return table, outcomes
+
+
+def carry_out_and_store(study: Study, places: Mapping[int, Path]) -> None:
+    """Carries out studies, by their numbers, and stores all trials and what the best left behind.
+
+    DVC takes away what a stage that is killed has stored: none is forgotten before the last is in
+    its place.
+    """
+    score = registry.load_score(study.run.settings.task).SCORE
+    for number, folder in places.items():
+        table, outcomes = carry_out_study(study, number)
+        outcome = outcomes[choice(table, score).trial - 1]
+        records.write(outcome, folder, {FILE: rows.to_csv(Trial, table)})
+        if outcome.diverged_at_step is not None:
+            step = outcome.diverged_at_step
+            print(f"{study.name(number)} diverged at step {step}: recorded as its result")
+    for number in places:
+        forget(study, number)
 
 
 def repeat(study: Study, number: int, winner: Run) -> list[Trial]:
