@@ -61,7 +61,8 @@ def ranking_of(contents: Contents, arm: Arm) -> Ranking:
 
 def rank_page(name: str, rankings: Sequence[Ranking], *, root: str) -> str:
     """The page; `root`: the project's, from where the page is."""
-    return template("rank.html").render(name=name, rankings=rankings, root=root)
+    page = template("rank.html", linked=str)
+    return page.render(name=name, rankings=rankings, root=root)
 
 
 def rivals_of(contents: Contents, arm: Arm) -> list[Arm]:
