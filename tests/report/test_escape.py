@@ -136,7 +136,7 @@ SVG = {"svg", "g", "path", "defs", "use", "clippath", "rect", "metadata", "style
 IN_HTML = SVG | {
     "html", "head", "meta", "title", "body", "main", "header", "nav", "section", "h1", "h2", "h3",
     "p", "a", "ul", "li", "div", "span", "strong", "code", "figure", "figcaption", "table",
-    "caption", "thead", "tbody", "tr", "th", "td",
+    "caption", "thead", "tbody", "tr", "th", "td", "details", "summary",
 }  # fmt: skip
 
 
