@@ -78,7 +78,10 @@ def test_a_figure_that_lacks_a_key_is_refused(tmp_path):
     assert "figures.adai-adamw.sd is missing: add it" in problems_of(document, tmp_path)
 
 
-@pytest.mark.parametrize("url", ["javascript:alert(1)", "http://example.org"])
+@pytest.mark.parametrize(
+    "url",
+    ["javascript:alert(1)", "http://example.org", "https://a.org/) [x](b", 'https://a.org/"><b>'],
+)
 def test_an_address_that_a_page_must_not_lead_to_is_refused(tmp_path, url):
     document = copy.deepcopy(GOOD)
     document["sources"]["adai"]["url"] = url

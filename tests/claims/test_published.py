@@ -93,7 +93,8 @@ def test_directions_are_counted_over_sources():
     assert on(*pair(against, "one"), *pair(against, "two")).result == AGAINST
     mixed = link(*pair(for_, "one"), *pair(for_, "two"), *pair(against, "three"))
     assert mixed.result == MIXED
-    assert "mixed (3 contrasts of 3 sources: 2 for, 1 against)" in words(mixed, "finding-adamw")
+    told = "adamw over adam: mixed (3 contrasts of 3 sources, all under step: 2 for, 1 against)."
+    assert words(mixed, "finding-adamw") == told
     assert on(*pair((0.95, 0.95), "one")).result == MIXED  # none is decided
 
 
@@ -197,7 +198,7 @@ def test_schedules_are_compared_at_one_decay():
         return figure("adamw", mean, claims=("finding-cosine",), **changes)
 
     only = link(
-        adamw(0.7754, schedule="cosine"), adamw(0.7686),
+        adamw(0.7754, schedule="cosine", tuned="by test"), adamw(0.7686, tuned="by test"),
         adamw(0.7119, schedule="cosine", decay=low, tuned="untuned"),
         adamw(0.7172, decay=low, tuned="untuned"),
         claim="finding-cosine",
@@ -205,6 +206,9 @@ def test_schedules_are_compared_at_one_decay():
     assert [f.difference for f in only.findings] == pytest.approx([0.0068, -0.0053])
     assert (only.name, only.result) == ("cosine over step", MIXED)
     assert list(only.separated) == ["tuning"]
+    assert {name: len(strata) for name, strata in only.separated["tuning"].items()} == {
+        "tuned": 1, "untuned": 1,
+    }  # fmt: skip
 
 
 def test_advice_on_a_value_is_what_follows_it_over_what_does_not():
@@ -242,3 +246,13 @@ def test_a_verdict_is_the_same_with_and_without_published_evidence():
     assert [row.verdict for row in with_.rows] == [row.verdict for row in without.rows]
     assert (with_.summary, with_.has_published) == (without.summary, True)
     assert not without.has_published
+
+
+def test_what_is_unstated_separates_nothing():
+    def adam(mean: float, **changes: Any) -> Figure:
+        return figure("adam", mean, claims=("cifar10-adam",), **changes)
+
+    only = link(adam(0.948), adam(0.90, schedule=None, decay=None), claim="cifar10-adam")
+    assert (only.result, only.separated) == (MIXED, {})
+    stated = link(adam(0.948), adam(0.90, schedule="cosine"), claim="cifar10-adam")  # the control
+    assert set(stated.separated) == {"schedule"}

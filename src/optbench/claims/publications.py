@@ -1,6 +1,7 @@
 """The shape of evidence/published.yaml, what others measured; how it is read and validated."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,9 +41,9 @@ class PublicationsError(DocumentError):
 
 
 def https(url: str) -> str:
-    """Passes an address that a page may lead to."""
-    if not url.startswith("https://"):
-        raise ValueError("must begin with https://")
+    """Passes an address that a page may lead to, and that no format takes for marks."""
+    if not re.fullmatch(r"https://[\w./#-]+", url, re.ASCII):
+        raise ValueError("must begin with https://, with letters, digits and . / # _ - behind it")
     return url
 
 

@@ -33,7 +33,7 @@ SETTING = {field.name for field in fields(Figure)} - {
 STRATA: Mapping[str, Callable[[Figure], str]] = {
     "schedule": lambda figure: figure.schedule or UNSTATED,
     "epoch reported": lambda figure: figure.epoch,
-    "tuning": lambda figure: figure.tuned,
+    "tuning": lambda f: f.tuned if f.tuned in ("untuned", UNSTATED) else "tuned",
     "form of decay": lambda figure: (figure.decay and figure.decay.form) or UNSTATED,
 }
 
@@ -70,13 +70,17 @@ class Link:
 
     @property
     def separated(self) -> Mapping[str, Mapping[str, Sequence[Finding]]]:
-        """What separates for from against: of each such name of `STRATA`, findings by stratum."""
+        """What separates for from against: of each such name of `STRATA`, findings by stratum.
+
+        Undecided ones, and those that do not state it, are left out.
+        """
         separated = {}
         for name in STRATA:
             strata: dict[str, list[Finding]] = {}
             for finding in self.findings:
-                if finding.direction != UNDECIDED:
-                    strata.setdefault(finding.stratum(name), []).append(finding)
+                stratum = finding.stratum(name)
+                if finding.direction != UNDECIDED and UNSTATED not in stratum:
+                    strata.setdefault(stratum, []).append(finding)
             if {combined(findings) for findings in strata.values()} == {FOR, AGAINST}:
                 separated[name] = strata
         return separated

@@ -106,7 +106,7 @@ def publish_evidence(
             continue
         with style():
             figure = published_evidence(entry.published, entry.judgement, claim, claims)
-        name, alt = f"published-{claim.id}", EVIDENCE_ALT_TEXT.format(claim=claim.text)
+        name, alt = f"published-{claim.id}", EVIDENCE_ALT_TEXT.format(claim=claim.text.rstrip("."))
         svg = publish_figure(figure, folder, name, stamp)
         gallery[claim.id] = drawn(published_evidence, svg, name=name, alt=alt)
     return gallery

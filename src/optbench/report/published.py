@@ -57,11 +57,12 @@ def sentence(link: Link, claim: Claim, score: Score) -> str:
     tally = [f"{directions.count(d)} {d}" for d in (FOR, AGAINST, UNDECIDED) if d in directions]
     kind = "figure" if isinstance(claim, ValueClaim | RatioClaim) else "contrast"
     sources = {finding.source.name for finding in link.findings}
-    parts = [
-        f"{link.name[0].upper()}{link.name[1:]}: {link.result} "
-        f"({counted(len(directions), kind)} of {counted(len(sources), 'source')}: "
-        f"{', '.join(tally)})."
-    ]
+    schedule, *others = {f.schedule for finding in link.findings for f in finding.figures}
+    told = f"{counted(len(directions), kind)} of {counted(len(sources), 'source')}"
+    if len(directions) > 1:
+        told += f", all under {schedule}" if schedule and not others else ""
+        told += f": {', '.join(tally)}"
+    parts = [f"{link.name}: {link.result} ({told})."]
     if marked := sum(finding.by_test for finding in link.findings):
         parts.append(f"{marked} chosen by test accuracy.")
     for name, strata in link.separated.items():
@@ -91,7 +92,7 @@ def _row(link: Link, finding: Finding, score: Score) -> Row:
         " - ".join(_value(figure, score) for figure in finding.figures),
         gap,
         f"{finding.direction}: {link.name}" if link.contrast else finding.direction,
-        _each_once(setting(figure) for figure in finding.figures),
+        ", ".join(map(_each_once, zip(*map(setting, finding.figures), strict=True))),
         _each_once(figure.reading for figure in finding.figures),
     )
     return Row(cells=cells, target=source.url)
@@ -102,9 +103,9 @@ def _each_once(texts: Iterable[str]) -> str:
     return " / ".join(dict.fromkeys(texts))
 
 
-def setting(figure: Figure) -> str:
+def setting(figure: Figure) -> Sequence[str]:
     """What a figure was measured under."""
-    parts = [
+    return [
         f"{figure.network} on {figure.dataset}",
         "epochs unstated" if figure.epochs is None else f"{figure.epochs:g} epochs",
         "batch unstated" if figure.batch is None else f"batch {figure.batch}",
@@ -112,8 +113,8 @@ def setting(figure: Figure) -> str:
         decay(figure),
         TUNED[figure.tuned],
         "epoch unstated" if figure.epoch == UNSTATED else f"{figure.epoch} epoch",
+        *filter(None, [figure.detail]),
     ]
-    return ", ".join([*parts, *filter(None, [figure.detail])])
 
 
 def decay(figure: Figure) -> str:

@@ -7,12 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from optbench.claims.judgement import Contrasted, Judgement
+from optbench.claims.publications import BY_TEST
 from optbench.claims.published import UNSTATED, Finding, Link, Published
 from optbench.claims.schema import SCORE, Claim, Claims, RatioClaim, ValueClaim
 from optbench.core.arm import Arm
 from optbench.core.prose import Mention
 from optbench.core.score import Score
-from optbench.report.published import score_of
+from optbench.report.published import TUNED, decay, score_of
 
 POST, OURS, OTHERS = ("D", "#000000"), ("s", "#D55E00"), ("o", "#0072B2")  # marker and colour
 
@@ -49,7 +50,8 @@ def published_evidence(on: Published, judgement: Judgement, claim: Claim, claims
     else:
         axes.set_xlabel(f"the first's advantage, {score.name} ({score.difference_unit})")
     axes.axvline(at, color="#555555", linewidth=0.9, dashes=(6, 3), zorder=0)
-    axes.set_title(f"{claim.id}: published evidence; open: not tested, or transfer", loc="left")
+    title = f"{claim.id}: published evidence; open: not tested, or transfer"
+    figure.suptitle(title, x=0.01, ha="left", size="medium")
     return figure
 
 
@@ -144,17 +146,20 @@ def _in_table(arm: Arm, claim: Claim, claims: Claims) -> float | None:
 
 def _label(finding: Finding) -> str:
     """A source, and the setting in short."""
-    name, figure = finding.source.name.partition(" (")[0], finding.figures[0]
-    parts = [name, figure.network, finding.stratum("schedule"), figure.detail]
-    return ", ".join(part for part in parts if part and part != UNSTATED)
+    name, first = finding.source.name.partition(" (")[0], finding.figures[0]
+    schedule = first.schedule if first.schedule == finding.figures[-1].schedule else None
+    return ", ".join(filter(None, [name, first.network, schedule, first.detail]))
 
 
 def _note(finding: Finding, value: str) -> str:
-    """A value, and what limits it."""
+    """A value, and what limits it; decay where both figures are of one optimizer."""
+    first, last = finding.figures[0], finding.figures[-1]
     seeds = dict.fromkeys(str(figure.seeds or "?") for figure in finding.figures)
     parts = [value, f"n = {', '.join(seeds)}"]
-    if finding.figures[0].epoch != UNSTATED:
-        parts.append(f"{finding.figures[0].epoch} epoch")
-    if finding.by_test:
-        parts.append("chosen by test")
+    if first.epoch != UNSTATED:
+        parts.append(f"{first.epoch} epoch")
+    if first.tuned == last.tuned and first.tuned in ("untuned", BY_TEST):
+        parts.append(TUNED[first.tuned])
+    if first is not last and first.optimizer == last.optimizer:
+        parts.append(" / ".join(dict.fromkeys(map(decay, finding.figures))))
     return "; ".join(parts)
