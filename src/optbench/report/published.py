@@ -64,7 +64,7 @@ def sentence(link: Link, claim: Claim, score: Score) -> str:
         told += f": {', '.join(tally)}"
     parts = [f"{link.name}: {link.result} ({told})."]
     if marked := sum(finding.by_test for finding in link.findings):
-        parts.append(f"{marked} chosen by test accuracy.")
+        parts.append(f"{marked} chosen by test.")
     for name, strata in link.separated.items():
         told = "; ".join(_stratum(*each, claim, score) for each in strata.items())
         parts.append(f"The {name} separates them: {told}.")
