@@ -81,7 +81,7 @@ def plotted(claim: str, *evidences) -> Plot:
 
 
 def marks(plot: Plot) -> list[tuple[str, float, bool]]:
-    """Of each mark its row's label, its value, and whether it is filled."""
+    """Of each mark its row's label, its value, and whether it is filled; of one axes."""
     (axes,) = plot.axes
     labels = [label.get_text() for label in axes.get_yticklabels()]
     lines = [line for line in axes.lines if line.get_marker() not in ("None", "", None)]
@@ -105,6 +105,18 @@ def test_the_forest_shows_the_posts_number_ours_and_those_of_others():
     assert not [
         mark for mark in marks(plotted("finding-adamw")) if "here" in mark[0]
     ]  # the control
+
+
+def test_the_table_tells_nothing_of_schedules():
+    assert "the post's table" not in {label for label, *_ in marks(plotted("finding-cosine"))}
+
+
+def test_epochs_and_scores_have_axes_of_their_own():
+    epochs = [axes.get_xlabel() for axes in plotted("finding-kfac").axes]
+    assert len(epochs) == 2
+    assert "accuracy (pp)" in epochs[0]
+    assert "(epochs)" in epochs[1]
+    assert len(plotted("cifar10-order").axes) == 1  # the control
 
 
 def test_the_forest_of_a_value_shows_ours_at_its_mean():

@@ -83,7 +83,7 @@ class Figure:
     schedule: str | None
     decay: Decay | None
     tuned: Literal["untuned", "unstated", "by validation", "by test", "criterion unstated"]
-    quantity: Literal["score", "step_time_ratio", "time_ratio"]
+    quantity: Literal["score", "step_time_ratio", "epochs_to_target"]
     mean: float  # a score as the workload's task stores it
     sd: Annotated[float, Ge(0)] | None  # over seeds
     seeds: Annotated[int, Gt(0)] | None

@@ -13,6 +13,7 @@ from scipy import stats
 
 from optbench.claims.publications import BY_TEST, Figure, Publications, Source, is_of_value
 from optbench.claims.schema import (
+    EPOCHS,
     AdviceClaim,
     Claim,
     Claims,
@@ -64,6 +65,7 @@ class Link:
     """One thing that a claim says, with what was found of it."""
 
     name: str  # for example "adamw over radam"
+    quantity: str  # that its figures are of
     result: str  # all for, all against, or neither
     contrast: Contrast | None  # None: it sets no two arms against each other
     findings: Sequence[Finding]
@@ -106,13 +108,21 @@ def published_on(claims: Claims, publications: Publications) -> dict[str, Publis
     for claim in claims.claims:
         figures = [figure for figure in publications.figures if claim.id in figure.claims]
         links = _links(claim, figures, claims, publications.sources)
-        results = {link.result for link in links}
-        if AGAINST in results:
-            result = AGAINST
-        else:
-            result = results.pop() if len(results) == 1 else MIXED if results else NONE
-        on[claim.id] = Published(result=result, links=links)
+        on[claim.id] = Published(result=_of_links(links), links=links)
     return on
+
+
+def _of_links(links: Sequence[Link]) -> str:
+    """What links come to: against where one thing that the claim says is, in every quantity."""
+    by_name: dict[str, set[str]] = {}
+    for link in links:
+        by_name.setdefault(link.name, set()).add(link.result)
+    results = {found.pop() if len(found) == 1 else MIXED for found in by_name.values()}
+    if not results:
+        return NONE
+    if AGAINST in results:
+        return AGAINST
+    return results.pop() if len(results) == 1 else MIXED
 
 
 def _links(
@@ -121,7 +131,7 @@ def _links(
     """What a claim says and figures speak of, a link each."""
     if isinstance(claim, ValueClaim | RatioClaim):
         beside = [_beside(claim, figure, sources[figure.source]) for figure in figures]
-        return _link("the claimed value", None, beside)
+        return _of_quantities("the claimed value", None, beside)
     if not isinstance(claim, OrderingClaim | AdviceClaim):
         return []
     score, links = claims.scores[claim.workload], []
@@ -132,15 +142,19 @@ def _links(
             for second in figures
             if statement.sets(first, second)
         ]
-        links += _link(statement.name, statement.contrast, findings)
+        links += _of_quantities(statement.name, statement.contrast, findings)
     return links
 
 
-def _link(name: str, contrast: Contrast | None, findings: Sequence[Finding]) -> list[Link]:
-    """A link with its result; none without findings."""
-    if not findings:
-        return []
-    return [Link(name=name, result=combined(findings), contrast=contrast, findings=findings)]
+def _of_quantities(name: str, contrast: Contrast | None, findings: Sequence[Finding]) -> list[Link]:
+    """A link for each quantity that findings are of."""
+    by_quantity: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_quantity.setdefault(finding.figures[0].quantity, []).append(finding)
+    return [
+        Link(name=name, quantity=quantity, result=combined(of), contrast=contrast, findings=of)
+        for quantity, of in by_quantity.items()
+    ]
 
 
 @dataclass(frozen=True)
@@ -156,6 +170,8 @@ class _Statement:
     def sets(self, first: Figure, second: Figure) -> bool:
         """Whether two figures are this contrast, of one source and one setting."""
         fixed = SETTING - {self.field, *self.free}
+        if first.quantity == EPOCHS:  # each gets to the target in its own way
+            fixed -= {"schedule", "epochs"}
         alike = all(getattr(first, name) == getattr(second, name) for name in fixed)
         return alike and (getattr(first, self.field), getattr(second, self.field)) == self.values
 
@@ -201,6 +217,8 @@ def _beside(claim: ValueClaim | RatioClaim, figure: Figure, source: Source) -> F
 def _contrast(first: Figure, second: Figure, source: Source, score: Score) -> Finding:
     """The first's advantage, tested where both sides have several stated runs and a spread."""
     difference, half = score.gain(first.mean - second.mean), _half_interval(first, second)
+    if first.quantity == EPOCHS:
+        difference = second.mean - first.mean
     direction = FOR if difference > 0 else AGAINST
     return Finding(
         source=source,

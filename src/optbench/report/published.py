@@ -1,11 +1,11 @@
 """Published evidence in words: a sentence for each thing that a claim says, and a row a figure."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from optbench.claims.publications import Figure
 from optbench.claims.published import AGAINST, FOR, UNDECIDED, UNSTATED, Finding, Link, Published
-from optbench.claims.schema import Claim, Claims, FormulaClaim, RatioClaim, ValueClaim
+from optbench.claims.schema import EPOCHS, SCORE, Claim, Claims, RatioClaim, ValueClaim
 from optbench.core.arm import Arm
 from optbench.core.score import Score
 from optbench.report.tables import Row, Table
@@ -15,9 +15,11 @@ TUNED = {
     "untuned": "untuned", "unstated": "tuning unstated", "by validation": "tuned by validation",
     "by test": "tuned by test", "criterion unstated": "tuned, unstated by what",
 }  # fmt: skip
+# How figures of other quantities than a score are written.
 RATIO = Score(
     name="ratio", unit="", difference_unit="", higher_is_better=False, low=0.0, high=None, digits=3
 )
+SAVED = replace(RATIO, name="epochs to the target", difference_unit="epochs", digits=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,24 +33,27 @@ class PublishedText:
 
 def published_text(on: Published, claim: Claim, claims: Claims) -> PublishedText:
     """The words, and a row for each contrast or figure, which leads to its source."""
-    score = score_of(claim, claims)
     return PublishedText(
         result=on.result,
-        sentences=[sentence(link, claim, score) for link in on.links],
+        sentences=[sentence(link, claim, score_of(link, claim, claims)) for link in on.links],
         table=Table(
             title=f"Published evidence on: {claim.text}",
             caption="A row a contrast inside one source, or a figure; each leads to its source.",
             headers=("source", "figures", "difference", "speaks", "setting", "our reading"),
-            rows=[_row(link, finding, score) for link in on.links for finding in link.findings],
+            rows=[
+                _row(link, finding, score_of(link, claim, claims))
+                for link in on.links
+                for finding in link.findings
+            ],
         ),
     )
 
 
-def score_of(claim: Claim, claims: Claims) -> Score:
-    """How the figures of a claim are written."""
-    if isinstance(claim, RatioClaim | FormulaClaim):
-        return RATIO
-    return claims.scores[vars(claim)["workload"]]
+def score_of(link: Link, claim: Claim, claims: Claims) -> Score:
+    """How the figures of a link are written."""
+    if link.quantity == SCORE:
+        return claims.scores[vars(claim)["workload"]]
+    return SAVED if link.quantity == EPOCHS else RATIO
 
 
 def sentence(link: Link, claim: Claim, score: Score) -> str:
@@ -62,7 +67,8 @@ def sentence(link: Link, claim: Claim, score: Score) -> str:
     if len(directions) > 1:
         told += f", all under {schedule}" if schedule and not others else ""
         told += f": {', '.join(tally)}"
-    parts = [f"{link.name}: {link.result} ({told})."]
+    of = f", {score.name}" if link.quantity == EPOCHS else ""
+    parts = [f"{link.name}{of}: {link.result} ({told})."]
     if marked := sum(finding.by_test for finding in link.findings):
         parts.append(f"{marked} chosen by test.")
     for name, strata in link.separated.items():

@@ -31,28 +31,45 @@ class Mark:
 
 
 def published_evidence(on: Published, judgement: Judgement, claim: Claim, claims: Claims) -> Figure:
-    """Forest plot of a claim's published evidence, in which nothing is pooled."""
-    score, rows = score_of(claim, claims), list[Mark | str]()
-    for link in on.links:
-        if isinstance(claim, ValueClaim | RatioClaim):
-            rows += _values(link, judgement, claim, score)
-        else:
-            rows += [link.name, *_contrasts(link, judgement, claim, claims)]
-    figure = Figure(figsize=(6.6, 0.22 * len(rows) + 1.1), layout="constrained")
-    axes = figure.subplots()
-    _draw(axes, rows, score.factor)
-    at = 0.0
-    if isinstance(claim, ValueClaim | RatioClaim):
-        at, half = score.factor * claim.claimed, score.factor * claim.margin
-        axes.axvspan(at - half, at + half, color="#EEEEEE", zorder=-1)
-        label = "time of a step / SGD's" if isinstance(claim, RatioClaim) else f"test {score.label}"
-        axes.set_xlabel(f"{label}; shaded: within the claim's margin")
-    else:
-        axes.set_xlabel(f"the first's advantage, {score.name} ({score.difference_unit})")
-    axes.axvline(at, color="#555555", linewidth=0.9, dashes=(6, 3), zorder=0)
+    """Forest plot of a claim's published evidence, in which nothing is pooled; axes a quantity."""
+    quantities = [*dict.fromkeys(link.quantity for link in on.links)]
+    panels = [[link for link in on.links if link.quantity == quantity] for quantity in quantities]
+    scores = [score_of(links[0], claim, claims) for links in panels]
+    rows = [
+        [row for link in links for row in _rows(link, judgement, claim, claims, score)]
+        for links, score in zip(panels, scores, strict=True)
+    ]
+    sizes = [len(panel) for panel in rows]
+    figure = Figure(figsize=(6.6, 0.22 * sum(sizes) + 0.7 * len(sizes) + 0.4), layout="constrained")
+    every = figure.subplots(len(sizes), 1, squeeze=False, height_ratios=sizes)[:, 0]
+    for axes, panel, score in zip(every, rows, scores, strict=True):
+        _draw(axes, panel, score.factor)
+        _scale(axes, claim, score)
     title = f"{claim.id}: published evidence; open: not tested, or transfer"
     figure.suptitle(title, x=0.01, ha="left", size="medium")
     return figure
+
+
+def _scale(axes: Axes, claim: Claim, score: Score) -> None:
+    """What the axis shows, and the line that it is seen against."""
+    at = 0.0
+    label = f"the first's advantage, {score.name} ({score.difference_unit})"
+    if isinstance(claim, ValueClaim | RatioClaim):
+        at, half = score.factor * claim.claimed, score.factor * claim.margin
+        axes.axvspan(at - half, at + half, color="#EEEEEE", zorder=-1)
+        of = "time of a step / SGD's" if isinstance(claim, RatioClaim) else f"test {score.label}"
+        label = f"{of}; shaded: within the claim's margin"
+    axes.axvline(at, color="#555555", linewidth=0.9, dashes=(6, 3), zorder=0)
+    axes.set_xlabel(label)
+
+
+def _rows(
+    link: Link, judgement: Judgement, claim: Claim, claims: Claims, score: Score
+) -> list[Mark | str]:
+    """The marks of a link, under its name where it is a contrast."""
+    if isinstance(claim, ValueClaim | RatioClaim):
+        return [*_values(link, judgement, claim, score)]
+    return [link.name, *_contrasts(link, judgement, claim, claims, score)]
 
 
 def _draw(axes: Axes, rows: Sequence[Mark | str], factor: float) -> None:
@@ -95,17 +112,19 @@ def _values(
                    look=OTHERS, is_open=True)  # fmt: skip
 
 
-def _contrasts(link: Link, judgement: Judgement, claim: Claim, claims: Claims) -> Iterator[Mark]:
+def _contrasts(
+    link: Link, judgement: Judgement, claim: Claim, claims: Claims, score: Score
+) -> Iterator[Mark]:
     """The difference in the post's table, ours, and the published ones."""
-    score = score_of(claim, claims)
     if link.contrast is not None:
-        first, second = (_in_table(arm, claim, claims) for arm in link.contrast.arms)
-        if first is not None and second is not None and first != second:
-            gap = score.gain(first - second)
+        if gap := _in_table(link, claim, claims):
             yield Mark(label="the post's table", value=gap, note=score.difference(gap), look=POST)
-        if vars(claim)["quantity"] == SCORE:  # epochs saved do not stand on an axis of scores
+        if vars(claim)["quantity"] == link.quantity:
             yield from _ours("run here", judgement.contrasts, link.contrast.arms)
+            workload = vars(claim)["workload"]
             for transfer in judgement.transfer:
+                if claims.scores[transfer.workload] != claims.scores[workload]:
+                    continue
                 yield from _ours(
                     f"{transfer.workload}, here", transfer.contrasts, link.contrast.arms,
                     transfer="transfer: ",
@@ -136,12 +155,16 @@ def _ours(
             )  # fmt: skip
 
 
-def _in_table(arm: Arm, claim: Claim, claims: Claims) -> float | None:
-    """What the post's table says of an optimizer on the claim's workload."""
+def _in_table(link: Link, claim: Claim, claims: Claims) -> float | None:
+    """The first's advantage by the post's table, on the claim's workload; None: not in it."""
     values = [other for other in claims.claims if isinstance(other, ValueClaim)]
-    of_workload = [other for other in values if other.workload == vars(claim)["workload"]]
-    by_optimizer = {Arm.of(other.arm).optimizer: other.claimed for other in of_workload}
-    return by_optimizer.get(arm.optimizer)
+    workload = vars(claim)["workload"]
+    listed = {Arm.of(v.arm).optimizer: v.claimed for v in values if v.workload == workload}
+    optimizers = [arm.optimizer for arm in link.contrast.arms] if link.contrast else []
+    if link.quantity != SCORE or not optimizers or not {*optimizers} <= listed.keys():
+        return None
+    first, second = (listed[name] for name in optimizers)
+    return claims.scores[workload].gain(first - second)
 
 
 def _label(finding: Finding) -> str:
