@@ -6,7 +6,8 @@ from tests.conftest import ROOT, Project
 
 FOLDERS = ("src", "stages", "workloads")
 FILES = (
-    "params.yaml", "claims.yaml", "dvc.yaml", "data/dvc.yaml", "reports/dvc.yaml", "Makefile",
+    "params.yaml", "claims.yaml", "evidence/published.yaml", "dvc.yaml", "data/dvc.yaml",
+    "reports/dvc.yaml", "Makefile",
     "pyproject.toml", ".gitignore", ".dvcignore", ".dvc/config",
 )  # fmt: skip
 WRITTEN = ("plan", "trials.csv", "repeats.csv", "dvc.lock")  # by stages, in rooms

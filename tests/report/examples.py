@@ -48,6 +48,9 @@ GAINS = {
     "sgd": 0.0, "adam": -0.004, "adamw": 0.001, "radam": -0.006, "kfac": 0.004, "ngd": -0.009,
     "prodigy": -0.003, "cosine": 0.0, "one_cycle": 0.003, "step": -0.006, "warmup_cosine": 0.001,
 }  # fmt: skip
+FILES = (
+    "params.yaml", "claims.yaml", "evidence/published.yaml", "data/dvc.yaml", "reports/dvc.yaml",
+)  # fmt: skip
 DIAGNOSTICS = {"kfac": "failures", "ngd": "relative_residual", "prodigy": "d"}
 
 
@@ -59,7 +62,7 @@ def make_project(folder: Path) -> None:
     shutil.copytree(ROOT / "workloads", folder / "workloads")
     for name in ("costs", "src"):
         (folder / name).symlink_to(ROOT / name)
-    for name in ("params.yaml", "claims.yaml", "data/dvc.yaml", "reports/dvc.yaml"):
+    for name in FILES:
         (folder / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
     for path in folder.glob("workloads/*/params.yaml"):

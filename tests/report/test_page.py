@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from tests.report.examples import with_result
+from tests.report.examples import ROOT, with_result
 
+from optbench.claims.publications import PUBLISHED, load_publications
+from optbench.claims.published import published_on
 from optbench.core.arm import UNTUNED, Arm
 from optbench.report.contents import Contents
 from optbench.report.gallery import figures_of
@@ -56,7 +58,8 @@ def folder(every, run, project, tmp_path_factory) -> Path:
         (folder.parent / name).symlink_to(project / name)
     for contents in run:
         render_report(contents, folder / contents.name)
-    render_index([*every.values()], run[0].claims, folder)
+    claims = run[0].claims
+    render_index([*every.values()], claims, folder, load_publications(claims, ROOT / PUBLISHED))
     return folder
 
 
@@ -88,6 +91,8 @@ def test_links_between_pages_lead_to_files(folder):
     assert len(pages) == len(PAGES)
     for path, page in pages.items():
         for link in {a["href"] for a in page.all("a")}:
+            if link.startswith("https://"):  # a source's
+                continue
             target, _, fragment = link.partition("#")
             file = (path.parent / target).resolve() if target else path
             assert file.is_file(), link
@@ -226,12 +231,15 @@ def test_a_fixed_point_searched_nothing(contents):
 def test_rendering_twice_gives_the_same_bytes(every, run, folder, tmp_path):
     for contents in run:
         render_report(contents, tmp_path / contents.name)
-    render_index([*every.values()], run[0].claims, tmp_path)
+    claims = run[0].claims
+    publications = load_publications(claims, ROOT / PUBLISHED)
+    render_index([*every.values()], claims, tmp_path, publications)
     names = [path.relative_to(folder) for path in folder.rglob("*.*")]
     figures = {contents.name: len(figures_of(contents)) for contents in run}
     assert figures["digits-cnn"] == 8
     # A page, a table in three formats, claims in two, the inputs; the index has no table.
-    assert len(names) == sum(7 + 3 * count for count in figures.values()) + 5 + 3
+    evidence = sum(bool(on.links) for on in published_on(claims, publications).values())
+    assert len(names) == sum(7 + 3 * count for count in figures.values()) + 5 + 3 * (1 + evidence)
     assert all((folder / name).read_bytes() == (tmp_path / name).read_bytes() for name in names)
 
 

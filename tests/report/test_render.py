@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from tests.report.conftest import renamed
 
+from optbench.claims.publications import load_publications
 from optbench.core import records
 from optbench.core.arm import UNTUNED, Arm
 from optbench.core.errors import UsageError
@@ -60,7 +61,8 @@ def test_the_committed_index_is_not_stale(committed, tmp_path):
     for name, workload in committed.items():
         if workload.metrics:
             shutil.copytree(f"reports/{name}", tmp_path / name)
-    render_index([*committed.values()], committed["digits-cnn"].claims, tmp_path)
+    claims = committed["digits-cnn"].claims
+    render_index([*committed.values()], claims, tmp_path, load_publications(claims))
     names = ("index.html", "claims.json", "claims.md", "claims.schema.json", "inputs.sha256")
     for name in (*names, "figures/performance_profile.svg"):
         assert (tmp_path / name).read_text() == Path("reports", name).read_text()
@@ -68,8 +70,8 @@ def test_the_committed_index_is_not_stale(committed, tmp_path):
 
 def test_the_indexs_artefacts_carry_the_digest_of_theirs():
     digest = hashlib.sha256(Path("reports/inputs.sha256").read_bytes()).hexdigest()
-    for name in ("index.html", *(f"figures/performance_profile.{kind}" for kind in KINDS)):
-        assert digest.encode() in Path("reports", name).read_bytes(), name
+    for path in (Path("reports/index.html"), *Path("reports/figures").iterdir()):
+        assert digest.encode() in path.read_bytes(), path
 
 
 def test_links_of_the_committed_markdown_lead_somewhere(committed):
@@ -80,6 +82,8 @@ def test_links_of_the_committed_markdown_lead_somewhere(committed):
         links = re.findall(r"\]\(([^)]+)\)", path.read_text())
         count += len(links)
         for link in dict.fromkeys(links):
+            if link.startswith("https://"):  # a source's
+                continue
             target, _, fragment = link.partition("#")
             file = path.parent / target
             assert file.is_file(), (path, link)

@@ -98,8 +98,8 @@ def _check_ids(checker: Checker, entries: Sequence[Any]) -> None:
 def _check_baseline(checker: Checker, path: str, baseline: Baseline, score: Score) -> None:
     """Its arm exists, and its band is a band of possible scores."""
     _check_arm(checker, path, Arm.of(baseline.arm))
-    _check_possible(checker, f"{path}.low", baseline.low, score)
-    _check_possible(checker, f"{path}.high", baseline.high, score)
+    check_possible(checker, f"{path}.low", baseline.low, score)
+    check_possible(checker, f"{path}.high", baseline.high, score)
     if baseline.low >= baseline.high:
         checker.add(f"{path}: low {baseline.low} must be below high {baseline.high}")
 
@@ -143,7 +143,7 @@ class _Rules:
                 f"{arm.optimizer}-{arm.schedule}-{PUBLISHED}"
             )
         self.checker.unique(f"{path}.studies", claim.studies)
-        _check_possible(self.checker, f"{path}.claimed", claim.claimed, score)
+        check_possible(self.checker, f"{path}.claimed", claim.claimed, score)
         _check_margin(self.checker, f"{path}.margin", claim.margin, score)
 
     def contrast(self, path: str, contrast: Contrast) -> None:
@@ -178,7 +178,7 @@ class _Rules:
             )
 
 
-def _check_possible(checker: Checker, path: str, value: float, score: Score) -> None:
+def check_possible(checker: Checker, path: str, value: float, score: Score) -> None:
     """A score is possible."""
     if not score.holds(value):
         stored = value / score.factor

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from optbench.claims.schema import Claims
 from optbench.core.errors import UsageError
 from optbench.core.files import publish
 from optbench.core.run import WORKLOADS
@@ -20,6 +21,7 @@ from optbench.report.figures import (
 )
 from optbench.report.forest import score_differences
 from optbench.report.ledger import Ledger
+from optbench.report.published_forest import published_evidence
 from optbench.report.sensitivity import expected_scores, trial_scores
 from optbench.report.style import render, stamp, style
 from optbench.report.svg import inline
@@ -42,6 +44,7 @@ ALT_TEXT: Mapping[Draw, str] = {
 PROFILE_ALT_TEXT = (
     "Fraction of the targets that all were run on, reached within tau times the best's epochs"
 )
+EVIDENCE_ALT_TEXT = "Forest plot of the post's, others' published and our figures on: {claim}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,18 +82,34 @@ def publish_figures(contents: Contents, ledger: Ledger, folder: Path) -> list[Dr
         more = [ledger.verdicts] if draw is score_differences else []
         with style():
             figure = draw(contents, *more)
-        svg = publish_figure(figure, folder, draw.__name__, [contents])
+        svg = publish_figure(figure, folder, draw.__name__, inputs.stamp([contents]))
         gallery.append(drawn(draw, svg, name=draw.__name__, alt=alt_text(contents, draw)))
     return gallery
 
 
-def publish_profile(workloads: Sequence[Contents], folder: Path) -> Drawn:
-    """Writes the performance profile of the workloads that were run."""
+def publish_profile(workloads: Sequence[Contents], folder: Path, stamp: str) -> Drawn:
+    """Writes the performance profile of the workloads that were run; `stamp`: of the index."""
     name = performance_profile.__name__
     with style():
         figure = performance_profile([contents for contents in workloads if contents.metrics])
-    svg = publish_figure(figure, folder, name, workloads)
+    svg = publish_figure(figure, folder, name, stamp)
     return drawn(performance_profile, svg, name=name, alt=PROFILE_ALT_TEXT)
+
+
+def publish_evidence(
+    ledger: Ledger, claims: Claims, folder: Path, stamp: str
+) -> Mapping[str, Drawn]:
+    """Writes the forest plot of each claim that has published figures; by the claim's id."""
+    gallery = {}
+    for claim, entry in zip(claims.claims, ledger.entries, strict=True):
+        if entry.published is None or not entry.published.links:
+            continue
+        with style():
+            figure = published_evidence(entry.published, entry.judgement, claim, claims)
+        name, alt = f"published-{claim.id}", EVIDENCE_ALT_TEXT.format(claim=claim.text.rstrip("."))
+        svg = publish_figure(figure, folder, name, stamp)
+        gallery[claim.id] = drawn(published_evidence, svg, name=name, alt=alt)
+    return gallery
 
 
 def published(contents: Contents, draw: Draw, folder: Path) -> Drawn:
@@ -113,10 +132,9 @@ def published(contents: Contents, draw: Draw, folder: Path) -> Drawn:
     return drawn(draw, svg, name=name, alt=alt_text(contents, draw))
 
 
-def publish_figure(figure: Figure, folder: Path, name: str, workloads: Sequence[Contents]) -> bytes:
+def publish_figure(figure: Figure, folder: Path, name: str, stamp: str) -> bytes:
     """Writes figures/<name>.{svg,png,pdf} with the digest of what they show; returns the SVG."""
-    text = inputs.stamp(workloads)
-    files = {kind: render(figure, kind, stamp=text) for kind in ("svg", "png", "pdf")}
+    files = {kind: render(figure, kind, stamp=stamp) for kind in ("svg", "png", "pdf")}
     for kind, content in files.items():
         publish(folder / "figures" / f"{name}.{kind}", content)
     return files["svg"]

@@ -1,10 +1,11 @@
 """The measured files that a report is made of, as `sha256sum` checks them, and their digest."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from optbench.claims.load import CLAIMS
+from optbench.claims.publications import PUBLISHED, Publications
 from optbench.core.errors import UsageError
 from optbench.core.run import WORKLOADS
 from optbench.report import style
@@ -13,11 +14,11 @@ from optbench.report.contents import Contents
 FILE = "inputs.sha256"
 
 
-def listing(workloads: Iterable[Contents]) -> str:
+def listing(workloads: Iterable[Contents], publications: Publications | None = None) -> str:
     """A line a file, each once; paths are from the project's root."""
-    files: Mapping[str, str] = {
-        path: sha256 for contents in workloads for path, sha256 in contents.inputs.items()
-    }
+    files = {path: sha256 for contents in workloads for path, sha256 in contents.inputs.items()}
+    if publications is not None:
+        files[str(PUBLISHED)] = publications.sha256
     return "".join(f"{sha256}  {path}\n" for path, sha256 in files.items())
 
 
@@ -26,9 +27,9 @@ def digest(workloads: Iterable[Contents]) -> str:
     return hashlib.sha256(listing(workloads).encode()).hexdigest()
 
 
-def stamp(workloads: Iterable[Contents]) -> str:
+def stamp(workloads: Iterable[Contents], publications: Publications | None = None) -> str:
     """The digest in words."""
-    return style.stamp(listing(workloads), FILE)
+    return style.stamp(listing(workloads, publications), FILE)
 
 
 def require_reported(contents: Contents, folder: Path) -> None:

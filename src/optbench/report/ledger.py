@@ -11,6 +11,8 @@ from tabulate import tabulate
 from optbench.claims import words
 from optbench.claims.judge import Verdicts, judge
 from optbench.claims.judgement import Judgement, Sentence
+from optbench.claims.publications import Publications
+from optbench.claims.published import Published, published_on
 from optbench.claims.schema import Claim, Claims, Contrast, EquivalenceClaim
 from optbench.core.prose import Prose
 from optbench.core.score import Score
@@ -19,11 +21,13 @@ from optbench.report import escape
 from optbench.report.caption import gate
 from optbench.report.contents import Contents
 from optbench.report.inputs import digest
-from optbench.report.links import Links
+from optbench.report.links import Links, markdown_link
+from optbench.report.published import PublishedText, published_text
 from optbench.report.text import NOTHING
 
 NUMBERS = ("estimate", "interval", "n", "test", "p")
-HEADERS = ("claim", "verdict", *NUMBERS, "why", "transfer evidence", "place")
+PUBLISHED = "published evidence"
+HEADERS = ("claim", "verdict", *NUMBERS, "why", "transfer evidence", PUBLISHED, "place")
 # How a verdict looks; the word itself says it too.
 GOOD, BAD, OPEN = "good", "bad", "open"
 LOOKS = {
@@ -46,6 +50,7 @@ class Row:
     numbers: Sequence[str]  # a cell for each of `NUMBERS`
     place: str
     source: str | None  # None: the post
+    published: PublishedText | None = None  # None: it was not looked at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +80,7 @@ class Entry:
     device: str | None = None
     beta2: float | None = None
     needs: str | None = None
+    published: Published | None = None  # no part of the judgement; null: it was not looked at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,15 +107,23 @@ class Ledger:
     limits: Sequence[str | Prose]  # of what was run
     headers: Sequence[str] = NUMBERS  # of the numbers of a row
 
+    @property
+    def has_published(self) -> bool:
+        """Whether published evidence was looked at."""
+        return any(row.published is not None for row in self.rows)
 
-def ledger_of(claims: Claims, workloads: Iterable[Contents]) -> Ledger:
-    """The claims judged on what was run on some workloads."""
+
+def ledger_of(
+    claims: Claims, workloads: Iterable[Contents], publications: Publications | None = None
+) -> Ledger:
+    """The claims judged on what was run on some workloads, and beside it what was published."""
     every = list(workloads)
     return of_verdicts(
         claims,
         judge(claims, {contents.name: contents.evidence for contents in every}),
         inputs={contents.name: digest([contents]) for contents in every},
         limits=[sentence for contents in every for sentence in gate(contents)],
+        published=None if publications is None else published_on(claims, publications),
     )
 
 
@@ -119,14 +133,18 @@ def of_verdicts(
     *,
     inputs: Mapping[str, str],
     limits: Sequence[str | Prose] = (),
+    published: Mapping[str, Published] | None = None,
 ) -> Ledger:
-    """The claims with a judgement of each, in their order."""
-    pairs = list(zip(claims.claims, verdicts.judgements, strict=True))
+    """The claims with a judgement of each, in their order; `published`: by claim."""
+    pairs, on = list(zip(claims.claims, verdicts.judgements, strict=True)), published or {}
     return Ledger(
         verdicts=verdicts,
-        rows=[row(claim, judgement, claims) for claim, judgement in pairs],
+        rows=[row(claim, judgement, claims, on.get(claim.id)) for claim, judgement in pairs],
         summary=summary(pairs),
-        entries=tuple(Entry(**vars(claim), judgement=judgement) for claim, judgement in pairs),
+        entries=tuple(
+            Entry(**vars(claim), judgement=judgement, published=on.get(claim.id))
+            for claim, judgement in pairs
+        ),
         inputs=inputs,
         limits=limits,
     )
@@ -151,11 +169,13 @@ def in_markdown(ledger: Ledger, links: Links) -> str:
             *map(escape.markdown, (row.text, row.verdict, *row.numbers)),
             links.markdown(row.why),
             links.markdown(Prose.join(" ", [text.sentence for text in row.transfer])) or NOTHING,
+            *([] if row.published is None else [published_in_markdown(row.published)]),
             escape.markdown(", ".join(filter(None, (row.source, row.place)))),
         )
         for row in ledger.rows
     ]
-    table = tabulate(rows, HEADERS, tablefmt="github", disable_numparse=True)
+    headers = [name for name in HEADERS if name != PUBLISHED or ledger.has_published]
+    table = tabulate(rows, headers, tablefmt="github", disable_numparse=True)
     inputs = "\n".join(
         f"- {escape.markdown(name)}: sha256 {sha256}" for name, sha256 in ledger.inputs.items()
     )
@@ -164,8 +184,18 @@ def in_markdown(ledger: Ledger, links: Links) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def row(claim: Claim, judgement: Judgement, claims: Claims) -> Row:
-    """A claim and its judgement in words."""
+def published_in_markdown(text: PublishedText) -> str:
+    """The result, what it counts, and the way to each source."""
+    sources = {row.target: row.cells[0] for row in text.table.rows}
+    listed = ", ".join(markdown_link(name, target) for target, name in sources.items())
+    said = [f"*{text.result}*", *map(escape.markdown, text.sentences)]
+    return " ".join([*said, *([f"Sources: {listed}."] if listed else [])])
+
+
+def row(
+    claim: Claim, judgement: Judgement, claims: Claims, published: Published | None = None
+) -> Row:
+    """A claim and its judgement in words, and what was published on it."""
     quantity, workload = vars(claim)["quantity"], getattr(claim, "workload", None)
     score = None if workload is None else claims.scores[workload]
     return Row(
@@ -181,6 +211,7 @@ def row(claim: Claim, judgement: Judgement, claims: Claims) -> Row:
         numbers=numbers(claim, judgement, score),
         place=claim.place,
         source=claim.source,
+        published=None if published is None else published_text(published, claim, claims),
     )
 
 

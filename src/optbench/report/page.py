@@ -68,16 +68,30 @@ def report_page(
 
 
 def index_page(
-    workloads: Sequence[Contents], ledger: Ledger, figures: Mapping[str, Drawn], profile: Drawn
+    workloads: Sequence[Contents],
+    ledger: Ledger,
+    figures: Mapping[str, Drawn],
+    *,
+    profile: Drawn,
+    evidence: Mapping[str, Drawn],
+    stamp: str,
 ) -> str:
-    """The page of all workloads: the ledger on all evidence, and the way to each report."""
+    """The page of all workloads: the ledger on all evidence, and the way to each report.
+
+    `figures` are by workload; `evidence`, those of what was published, by claim.
+    """
     entries = [
         (contents, extent(contents), headline(contents))
         for contents in workloads
         if contents.metrics
     ]
     return template("index.html", linked=Links(workloads).html).render(
-        entries=entries, ledger=ledger, figures=figures, profile=profile, stamp=stamp(workloads)
+        entries=entries,
+        ledger=ledger,
+        figures=figures,
+        profile=profile,
+        evidence=evidence,
+        stamp=stamp,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from optbench.claims.publications import Publications
 from optbench.claims.schema import Claims
 from optbench.core.files import publish
 from optbench.report import erratum, escape, gallery, inputs, tables
@@ -32,8 +33,15 @@ def render_report(contents: Contents, folder: Path) -> None:
     publish(folder / PAGE, page)
 
 
-def render_index(workloads: Sequence[Contents], claims: Claims, folder: Path) -> None:
+def render_index(
+    workloads: Sequence[Contents],
+    claims: Claims,
+    folder: Path,
+    publications: Publications | None = None,
+) -> None:
     """Writes the index of the workloads that were run, and the claims judged on all there is.
+
+    What was published on the claims stands beside it.
 
     Raises:
         UsageError: a workload's report below `folder` is missing, damaged, or of other inputs.
@@ -46,11 +54,20 @@ def render_index(workloads: Sequence[Contents], claims: Claims, folder: Path) ->
         for contents in workloads
         if contents.metrics
     }
-    profile, ledger = gallery.publish_profile(workloads, folder), ledger_of(claims, workloads)
+    stamp = inputs.stamp(workloads, publications)
+    ledger = ledger_of(claims, workloads, publications)
     publish_claims(ledger, folder, Links(workloads))
-    publish(folder / inputs.FILE, inputs.listing(workloads))
+    publish(folder / inputs.FILE, inputs.listing(workloads, publications))
     publish(folder / "claims.schema.json", schema())
-    publish(folder / "index.html", index_page(workloads, ledger, figures, profile))
+    page = index_page(
+        workloads,
+        ledger,
+        figures,
+        profile=gallery.publish_profile(workloads, folder, stamp),
+        evidence=gallery.publish_evidence(ledger, claims, folder, stamp),
+        stamp=stamp,
+    )
+    publish(folder / "index.html", page)
 
 
 def publish_claims(ledger: Ledger, folder: Path, links: Links) -> None:
