@@ -10,7 +10,7 @@ from tests.report.examples import roughly_untuned, with_result
 from optbench.core.arm import Arm
 from optbench.core.errors import UsageError
 from optbench.core.prose import Mention, Prose
-from optbench.report.advice import Advice, Allowance, advise, at_epoch
+from optbench.report.advice import Advice, Allowance, advise, at_epoch, by_budget
 from optbench.report.headline import example
 from optbench.studies.trials import choice
 
@@ -182,3 +182,17 @@ def test_what_was_not_measured_is_refused(contents):
         advise(contents, Allowance(epochs=11))
     with pytest.raises(UsageError, match="scored after 10 epochs alone: ask for one of the two"):
         advise(contents, Allowance(epochs=5, trials=2))
+
+
+def test_by_budget_the_first_is_what_is_advised_for_so_many_trials(contents):
+    table = by_budget(contents)
+    most = min(len(contents.trials_of(arm)) for arm in contents.tunings)
+    counts = [int(row.cells[0]) for row in table.rows]
+    assert counts == [count for count in (4, 16, 32) if count <= most]
+    for count, row in zip(counts, table.rows, strict=True):
+        advised = rows(advise(contents, Allowance(trials=count)))
+        assert list(row.cells[1:]) == [f"{cells[0]} ({cells[2]})" for cells in advised[:3]]
+
+
+def test_without_trials_or_a_ranking_there_is_none(never):
+    assert by_budget(never) is None

@@ -74,8 +74,8 @@ def test_an_arm_level_with_another_needs_more_studies_than_one_far_behind(conten
         ]
         return ranking_of(dataclasses.replace(two, metrics=metrics), SGD).sentences[-1]
 
-    assert apart(0.0).endswith(f"it takes over {MOST_STUDIES}.")
-    assert apart(0.3).endswith("it takes 2.")
+    assert apart(0.0).endswith(f"it takes over {MOST_STUDIES} a side.")
+    assert apart(0.3).endswith("it takes 2 a side.")
 
 
 def test_the_fewest_studies_are_those_below_which_the_difference_is_not_found():

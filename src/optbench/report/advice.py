@@ -21,6 +21,7 @@ from optbench.report.contents import Contents
 from optbench.report.tables import Row, Table, arm_row
 from optbench.report.text import amount, counted, value_of, with_unit
 
+SEARCHES, SHOWN = (4, 16, 32), 3  # trials, and options for each
 UNEQUAL = 1.5  # times the sd that is taken for all, from which an option's is printed
 
 
@@ -137,11 +138,7 @@ def by_search(contents: Contents, allowance: Allowance, fitting: Sequence[str]) 
             f"{contents.settings.budget} alone: ask for one of the two"
         )
     count, score = allowance.trials or 1, contents.score
-    pools = {
-        arm: [trial for result in contents.of_arm(arm) for trial in result.trials]
-        for arm in contents.tunings
-        if arm.optimizer in fitting
-    }
+    pools = {arm: contents.trials_of(arm) for arm in contents.tunings if arm.optimizer in fitting}
     options = choose_by_search(pools, count=count, score=score)
     if not options:
         return no_advice("all trials diverged")
@@ -164,6 +161,27 @@ def by_search(contents: Contents, allowance: Allowance, fitting: Sequence[str]) 
             [arm_row(o.arm, score.value(o.mean), *_chances(score, o)) for o in options],
         ),
     )  # fmt: skip
+
+
+def by_budget(contents: Contents) -> Table | None:
+    """What to take for searches of some sizes, the first of each; None where nothing is ranked."""
+    pools = {arm: contents.trials_of(arm) for arm in contents.tunings}
+    most = min(map(len, pools.values()), default=0)
+    if contents.withheld or not pools:
+        return None
+    score, rows = contents.score, []
+    for count in [count for count in SEARCHES if count <= most]:
+        options = choose_by_search(pools, count=count, score=score)[:SHOWN]
+        chances = [f"{option.arm} ({option.best:.2f})" for option in options]
+        rows.append(Row(cells=(str(count), *chances)))
+    return Table(
+        title=f"What to train with, by the trials of {contents.name}",
+        caption="The smallest expected losses for a search of so many trials, chosen by validation "
+        f"{score.name} and read on the test set; in brackets, the probability of being the best of "
+        f"{len(pools)}",
+        headers=("trials", "take", *["or"] * (SHOWN - 1)),
+        rows=rows,
+    )
 
 
 def recommendation(contents: Contents, choice: Choice) -> list[str | Prose]:

@@ -187,6 +187,10 @@ class Contents:
         """The studies of an arm."""
         return [result for result in self.results if result.arm == arm]
 
+    def trials_of(self, arm: Arm) -> list[Trial]:
+        """Those of all studies of an arm."""
+        return [trial for result in self.of_arm(arm) for trial in result.trials]
+
     @cached_property
     def tunings(self) -> Mapping[Arm, Tuning]:
         """What the studies of each tuned arm tell of its tuning."""

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from tabulate import tabulate
 
 from optbench.claims import words
+from optbench.claims.belief import Belief, belief_in
 from optbench.claims.judge import Verdicts, judge
 from optbench.claims.judgement import Judgement, Sentence
 from optbench.claims.publications import Publications
@@ -50,6 +51,7 @@ class Row:
     numbers: Sequence[str]  # a cell for each of `NUMBERS`
     place: str
     source: str | None  # None: the post
+    belief: Belief
     published: PublishedText | None = None  # None: it was not looked at
 
 
@@ -67,6 +69,7 @@ class Entry:
     source: str | None  # None: the post
     quantity: str
     judgement: Judgement
+    belief: Belief
     workload: str | None = None
     claimed: float | None = None
     margin: float | None = None
@@ -142,7 +145,12 @@ def of_verdicts(
         rows=[row(claim, judgement, claims, on.get(claim.id)) for claim, judgement in pairs],
         summary=summary(pairs),
         entries=tuple(
-            Entry(**vars(claim), judgement=judgement, published=on.get(claim.id))
+            Entry(
+                **vars(claim),
+                judgement=judgement,
+                belief=belief_in(judgement, on.get(claim.id)),
+                published=on.get(claim.id),
+            )
             for claim, judgement in pairs
         ),
         inputs=inputs,
@@ -211,6 +219,7 @@ def row(
         numbers=numbers(claim, judgement, score),
         place=claim.place,
         source=claim.source,
+        belief=belief_in(judgement, published),
         published=None if published is None else published_text(published, claim, claims),
     )
 

@@ -16,7 +16,7 @@ from optbench.core.prose import Prose
 from optbench.core.run import Run
 from optbench.params.signatures import decay_form
 from optbench.report import erratum, inputs, tables
-from optbench.report.advice import Advice
+from optbench.report.advice import Advice, by_budget
 from optbench.report.caption import caption, evidence_of_tuning, power
 from optbench.report.contents import Contents
 from optbench.report.gallery import Drawn
@@ -81,7 +81,7 @@ def index_page(
     `figures` are by workload; `evidence`, those of what was published, by claim.
     """
     entries = [
-        (contents, extent(contents), headline(contents))
+        (contents, extent(contents), headline(contents), by_budget(contents))
         for contents in workloads
         if contents.metrics
     ]

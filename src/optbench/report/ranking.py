@@ -99,10 +99,7 @@ def standing(contents: Contents, options: Sequence[Option], place: int) -> str:
 def after_trials(contents: Contents, rivals: Sequence[Arm], arm: Arm, count: int) -> str:
     """Its place where a search has so many trials."""
     score = contents.score
-    pools = {
-        rival: [trial for result in contents.of_arm(rival) for trial in result.trials]
-        for rival in rivals
-    }
+    pools = {rival: contents.trials_of(rival) for rival in rivals}
     if any(len(pool) < 2 * count for pool in pools.values()):
         return f"With {counted(count, 'trial')}: not known, there are too few."
     options = choose_by_search(pools, count=count, score=score)
@@ -139,7 +136,7 @@ def to_decide(contents: Contents, options: Sequence[Option], place: int, sd: flo
     return (
         f"{counted(option.n, 'study')} a side find a true difference of {now} in four of five "
         f"cases; for one of {amount(score, difference)}, as measured to {other.arm}, it takes "
-        f"{more}."
+        f"{more} a side."
     )
 
 

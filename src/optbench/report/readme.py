@@ -53,7 +53,7 @@ def verdicts(ledger: Ledger, links: Links) -> str:
             )
             for transfer in entry.judgement.transfer
         )
-        + "."
+        + f"; published: {_published(entry)}. So {entry.belief.word}."
         for entry in ledger.entries
         if entry.judgement.transfer and entry.kind == "ordering"
     ]
@@ -68,6 +68,14 @@ def verdicts(ledger: Ledger, links: Links) -> str:
         if entry.kind == "formula"
     ]
     return "\n".join([ledger.summary, "", *lines, *errata])
+
+
+def _published(entry: Entry) -> str:
+    """What published evidence comes to, with the way to it."""
+    result = "none" if entry.published is None else entry.published.result
+    if entry.published is None or not entry.published.links:
+        return result
+    return markdown_link(result, f"{REPORTS}/index.html#published-{escape.url(entry.id)}")
 
 
 def _judged(entry: Entry) -> str:

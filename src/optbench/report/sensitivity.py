@@ -83,10 +83,7 @@ def best_arms(contents: Contents) -> list[Arm]:
 def trial_scores(contents: Contents) -> Figure:
     """The validation score of each trial against its first dimension, an optimizer's best arm."""
     score, arms = contents.score, best_arms(contents)
-    trials = {
-        arm.optimizer: [trial for result in contents.of_arm(arm) for trial in result.trials]
-        for arm in arms
-    }
+    trials = {arm.optimizer: contents.trials_of(arm) for arm in arms}
     spaces = {arm.optimizer: contents.room.space(arm) for arm in arms}
     columns = min(len(trials), COLUMNS)
     rows = -(-len(trials) // columns)
