@@ -1,10 +1,13 @@
 """README tells the truth: its example runs, its table is the current one."""
 
+import csv
 import re
+from dataclasses import fields
 
 import pytest
 import yaml
 
+from optbench.core.records import Point
 from optbench.params.load import load_params
 from optbench.report.contents import read_all, read_claims
 from optbench.report.ledger import ledger_of
@@ -150,8 +153,17 @@ def test_verdicts_and_table_are_the_current_ones():
     assert with_generated(stale, parts) == README.read_text()
 
 
+def test_a_history_is_a_table_of_numbers_with_a_header():
+    """Which is what pandas takes, without a word on its form."""
+    (path,) = re.findall(r'pandas\.read_csv\("(.*?)"\)', README.read_text())
+    header, *rows = csv.reader((ROOT / path).read_text().splitlines())
+    assert header == [field.name for field in fields(Point)]
+    assert rows
+    assert all(isinstance(float(value), float) for row in rows for value in row if value)
+
+
 def test_every_link_and_folder_exists():
-    for page in (README, *(ROOT / "docs").glob("*.md")):
+    for page in (README, ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")):
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), (page, target)
     package = README.parent / "src/optbench"

@@ -8,11 +8,13 @@ from optbench.cli.commands import hand_over
 from optbench.supervision.process import as_stage
 
 COMMANDS = {
-    "repro": "bring the pipeline up to date, several stages at once",
-    "plan": "say what `dvc repro` will train, and how long it will take",
-    "advise": "say which optimizer to use, from what was measured",
+    "repro": "bring the pipeline up to date, and say what came of it",
+    "status": "what is up to date, what is not and why, and how long the rest takes",
+    "advise": "which optimizer to use, from what was measured",
+    "plan": "what studies would take, and how small a difference they would find",
     "best": "take the best trials of all studies into params.yaml",
     "new": "start a workload, data set, optimizer or schedule",
+    "tensorboard": "write histories and trials for TensorBoard",
     "readme": "put the current verdicts and results into README.md",
     "paper": "set a short paper from all reports",
 }
