@@ -101,7 +101,11 @@ def test_the_sentence_sums_what_the_steps_of_all_trials_take():
         assert sentence.startswith(f"digits-cnn: {who}: about ")
 
 
-def test_what_is_forecast_by_stage_sums_to_what_is_said():
+def test_what_is_forecast_by_stage_sums_to_what_is_said(monkeypatch):
+    room, params = digits_room()
+    monkeypatch.setattr(outlook, "load_params", lambda: params)
+    monkeypatch.setattr(outlook, "load_room", lambda *_: room)
+    monkeypatch.setattr(outlook, "rooms", lambda: [room.name])
     changes = {f"{FILE}:{stage}": CHANGED for stage in ("study@sgd-cosine-0-9", "run", "report")}
     told = outlook.forecast(changes)
     assert told.seconds.keys() == {f"{FILE}:study@sgd-cosine-0-9", f"{FILE}:run"}

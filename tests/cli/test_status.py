@@ -24,7 +24,7 @@ def test_what_changed_stands_with_its_reason_and_what_needs_it_after_it():
     assert told("digits-cnn", changes, NEEDS) == [
         "digits-cnn: 2 of 6 stages are up to date; not so:",
         "  download@digits: data/raw/digits is missing",
-        "  study@sgd-cosine-0-9: data/raw/digits is missing; its command has changed",
+        "  study@sgd-cosine-0-9: its command has changed",
         "  after them: evaluate; score@digits-cnn",
     ]
     # The control: data that a download brings back changes no study.

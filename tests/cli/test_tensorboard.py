@@ -99,7 +99,7 @@ def test_trials_have_their_hyper_parameters_and_scores(room):
     for key, row in table:
         events = read(Path("events/trials", key, f"{row['study']}-{row['trial']}"))
         content = events.summary_metadata["_hparams_/session_start_info"].plugin_data.content
-        start = metadata.parse_session_start_plugin_data(content)
+        start = metadata.parse_session_start_info_plugin_data(content)
         hyper = {
             name: value.string_value if value.HasField("string_value") else value.number_value
             for name, value in start.hparams.items()

@@ -34,8 +34,11 @@ def answer(states: Mapping[str, State], *, before: Verdicts) -> list[str]:
     for stage in states:
         if stage.startswith(SCORE):
             lines += single_run_in_words(stage.removeprefix(SCORE))
-    lines += changed_verdicts(before, verdicts())
-    return lines + [f"see {page}" for stage in states if (page := page_of(stage))]
+    changed = changed_verdicts(before, verdicts())
+    pages = {page: state for stage, state in states.items() if (page := page_of(stage))}
+    if State.DONE in pages.values():
+        changed = changed or ["no verdict has changed"]
+    return [*lines, *changed, *(f"see {page}" for page in pages)]
 
 
 def single_run_in_words(workload: str) -> list[str]:

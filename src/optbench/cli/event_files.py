@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
-from tensorboard.plugins.hparams import api_pb2, summary
+from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 NAME = "events.out.tfevents.0.optbench"  # TensorBoard looks for `tfevents`
@@ -27,10 +27,8 @@ def write_trial(
     folder: Path, hyper: Mapping[str, str | float], scores: Mapping[str, float]
 ) -> None:
     """The event file of a trial, of which only its hyper-parameters and its end are known."""
-    start = summary.session_start_pb(hparams=dict(hyper), start_time_secs=0)
-    end = summary.session_end_pb(api_pb2.STATUS_SUCCESS, end_time_secs=0)
-    values = [_event(0, name, value) for name, value in scores.items()]
-    _write(folder, [Event(summary=start), *values, Event(summary=end)])
+    start = hparams_pb(dict(hyper), trial_id=str(folder), start_time_secs=0)
+    _write(folder, [Event(summary=start), *(_event(0, *score) for score in scores.items())])
 
 
 def _event(step: int, name: str, value: float) -> Event:

@@ -13,7 +13,11 @@ from optbench.scaling.locks import require_whole
 from optbench.scaling.pipeline import Changes
 from optbench.scaling.reproduction import kind_of
 
-STATES = {"modified": "has changed", "deleted": "is missing", "new": "is new"}  # DVC's
+# DVC's words for the state of a file.
+STATES = {
+    "modified": "has changed", "deleted": "is missing", "not in cache": "is missing",
+    "new": "is new",
+}  # fmt: skip
 WORDS = {"changed command": "its command has changed"}
 SHOWN = 3  # reasons of a stage, and stages of a kind
 
@@ -46,7 +50,7 @@ def told(workload: str, changes: Mapping[str, Changes], needs: Mapping[str, Set[
     changed = stale(changes)
     if not changed:
         return [f"{workload}: all {len(needs)} stages are up to date"]
-    after = followers(changed, needs)
+    after = followers([s for s in needs if must_run(changes.get(s, ()))], needs)
     count = len(needs) - len(changed) - len(after)
     lines = [f"{workload}: {count} of {len(needs)} stages are up to date; not so:"]
     by_kind: dict[str, list[str]] = {}
@@ -85,7 +89,9 @@ def why(workload: str, stage: str, changes: Changes) -> list[str]:
         if isinstance(change, str):
             reasons.append(WORDS.get(change, change))
             continue
-        for path, state in [item for paths in change.values() for item in paths.items()]:
+        for what, path, state in [(w, p, s) for w, ps in change.items() for p, s in ps.items()]:
+            if what == "changed deps" and not must_run([{what: {path: state}}]):
+                continue  # data, whose own stage is named
             if isinstance(state, Mapping):
                 reasons.append(f"{path} has another {', '.join(state)}")
             else:
