@@ -41,7 +41,7 @@ def test_it_ends_with_the_score_its_place_and_the_page_whether_or_not_anything_c
     assert len(lines) < 12
     assert not [line for line in lines if "skipping" in line or "dvc push" in line]
     # The control: a part of the pipeline has no single run's score.
-    assert repro(project, "data/dvc.yaml")[1:] == []
+    assert repro(project, "data/dvc.yaml:download@digits")[1:] == []
 
 
 def test_a_refusal_is_told_whole_and_nothing_is_answered(project: Project):

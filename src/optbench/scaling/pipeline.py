@@ -28,8 +28,9 @@ from optbench.scaling.locks import written_whole
 # process is killed stands in DVC's run-cache: nothing is trained again.
 WRITE_EVERY_S = 30.0
 
-# DVC's bars would be drawn over the table of running stages; they heed this logger's level.
-logging.getLogger("dvc.progress").setLevel(logging.CRITICAL)
+# DVC's bars would be drawn over the table of running stages; they heed these loggers' levels.
+for _bars in ("dvc.progress", "dvc_data.callbacks"):
+    logging.getLogger(_bars).setLevel(logging.CRITICAL)
 
 # What DVC says has changed of a stage: a word, or the state of each path, or of each of its params.
 Changes = Sequence[str | Mapping[str, Mapping[str, Any]]]
