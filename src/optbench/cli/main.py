@@ -7,6 +7,8 @@ from pathlib import Path
 from optbench.cli.commands import hand_over
 from optbench.supervision.process import as_stage
 
+TEXT = "Which optimizer should I train with, and does the published comparison hold?"
+# In the order in which a person wants them.
 COMMANDS = {
     "repro": "bring the pipeline up to date, and say what came of it",
     "status": "what is up to date, what is not and why, and how long the rest takes",
@@ -26,7 +28,7 @@ def main(arguments: Sequence[str], standing: Path) -> int:
     `standing`: the folder that paths among the arguments are relative to.
     """
     with as_stage():
-        code = hand_over(arguments, standing, prog="optbench", commands=COMMANDS)
+        code = hand_over(arguments, standing, prog="optbench", text=TEXT, commands=COMMANDS)
         sys.stdout.flush()
     return code
 
