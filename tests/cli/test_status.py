@@ -17,7 +17,7 @@ NEEDS = {
 def test_what_changed_stands_with_its_reason_and_what_needs_it_after_it():
     data = {"changed deps": {"data/raw/digits": "deleted"}}
     changes = {
-        "data/dvc.yaml:download@digits": [{"changed outs": {"data/raw/digits": "deleted"}}],
+        "data/dvc.yaml:download@digits": [{"changed outs": {"data/raw/digits": "not in cache"}}],
         f"{FILE}:study@sgd-cosine-0-9": [data, "changed command"],
         f"{FILE}:study@adam-cosine-0-9": [data],
     }
@@ -32,12 +32,21 @@ def test_what_changed_stands_with_its_reason_and_what_needs_it_after_it():
     assert told("digits-cnn", changes, NEEDS) == ["digits-cnn: all 6 stages are up to date"]
 
 
-def test_stages_of_a_kind_share_a_line_and_long_lists_are_cut():
+def test_stages_that_changed_alike_share_a_line_and_long_lists_are_cut():
     names = [f"{FILE}:study@sgd-{number}" for number in range(9)]
-    changes = {name: [{"changed deps": {f"{name}.txt": "modified"}}] for name in names}
-    (_, line) = told("digits-cnn", changes, {name: set() for name in names})
-    assert line.startswith("  9 of study, study@sgd-0 for one: ")
-    assert line.endswith("study@sgd-2.txt has changed; 6 more")
+    needs = {name: set() for name in names}
+    changes = {name: [{"changed outs": {f"results/{name[-5:]}": "deleted"}}] for name in names}
+    changes[names[3]] = ["changed command"]
+    _, *lines = told("digits-cnn", changes, needs)
+    assert lines == [
+        "  study, 8 stages such as sgd-0: results/* is missing",
+        "  study@sgd-3: its command has changed",
+    ]
+    states = {f"file-{number}": "modified" for number in range(9)}
+    (_, line) = told("digits-cnn", {names[0]: [{"changed deps": states}]}, needs)
+    assert line == (
+        "  study@sgd-0: file-0 has changed; file-1 has changed; file-2 has changed; 6 more"
+    )
 
 
 def test_followers_follow_indirectly():

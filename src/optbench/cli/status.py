@@ -19,6 +19,7 @@ STATES = {
     "new": "is new",
 }  # fmt: skip
 WORDS = {"changed command": "its command has changed"}
+DATA = "data/"  # whose stages bring back the same bytes: nothing follows
 SHOWN = 3  # reasons of a stage, and stages of a kind
 
 
@@ -40,7 +41,7 @@ def run(arguments: Sequence[str], standing: Path) -> int:
 
 
 def told(workload: str, changes: Mapping[str, Changes], needs: Mapping[str, Set[str]]) -> list[str]:
-    """What is up to date, and by kind of stage what is not, why, and what follows it.
+    """What is up to date, and what is not, why, and what follows it; like stages share a line.
 
     Args:
         workload: whose stages these are.
@@ -50,15 +51,18 @@ def told(workload: str, changes: Mapping[str, Changes], needs: Mapping[str, Set[
     changed = stale(changes)
     if not changed:
         return [f"{workload}: all {len(needs)} stages are up to date"]
-    after = followers([s for s in needs if must_run(changes.get(s, ()))], needs)
+    after = followers([stage for stage in changed if not stage.startswith(DATA)], needs)
+    after = [stage for stage in after if stage not in changed]
     count = len(needs) - len(changed) - len(after)
     lines = [f"{workload}: {count} of {len(needs)} stages are up to date; not so:"]
-    by_kind: dict[str, list[str]] = {}
+    alike: dict[tuple[str, ...], list[str]] = {}
+    reasons = {stage: why(workload, stage, changes[stage]) for stage in changed}
     for stage in changed:
-        by_kind.setdefault(kind_of(stage), []).append(stage)
-    for stages in by_kind.values():
-        reasons = dict.fromkeys(reason for s in stages for reason in why(workload, s, changes[s]))
-        lines.append(f"  {named(stages)}: {shortened([*reasons])}")
+        key = (kind_of(stage), *(general(reason, stage) for reason in reasons[stage]))
+        alike.setdefault(key, []).append(stage)
+    for (_, *shared), stages in alike.items():
+        told_of = shared if len(stages) > 1 else reasons[stages[0]]
+        lines.append(f"  {named(stages)}: {shortened(told_of)}")
     if after:
         lines.append(f"  after them: {shortened([short(stage) for stage in after])}")
     return lines
@@ -98,6 +102,12 @@ def why(workload: str, stage: str, changes: Changes) -> list[str]:
                 differing = differences(Path(path), result_of(workload, stage))
                 reasons += differing or [f"{path} {STATES.get(state, state)}"]
     return reasons
+
+
+def general(reason: str, stage: str) -> str:
+    """A reason without what sets a stage apart from others of its kind."""
+    cell = stage.partition("@")[2]
+    return reason.replace(cell, "*") if cell else reason
 
 
 def result_of(workload: str, stage: str) -> Path | None:
@@ -145,7 +155,8 @@ def named(stages: Sequence[str]) -> str:
     """Stages of a kind: one by its name, several by their number and the first of them."""
     if len(stages) == 1:
         return short(stages[0])
-    return f"{len(stages)} of {kind_of(stages[0])}, {short(stages[0])} for one"
+    kind, _, cell = short(stages[0]).partition("@")
+    return f"{kind}, {len(stages)} stages such as {cell}"
 
 
 def short(stage: str) -> str:
