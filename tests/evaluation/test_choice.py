@@ -13,6 +13,7 @@ from optbench.evaluation.choice import (
     Choice,
     choose,
     choose_by_search,
+    compare,
     simulate,
 )
 from optbench.evaluation.metrics import Metrics
@@ -82,7 +83,7 @@ def test_equals_share_the_chance():
 
 
 def test_without_any_spread_the_best_is_certain_and_ties_are_shared():
-    best, loss = simulate(np.array([0.9, 0.9, 0.8]), np.array([2, 2, 2]), sd=0.0, df=3)
+    best, loss = compare(simulate(np.array([0.9, 0.9, 0.8]), np.array([2, 2, 2]), sd=0.0, df=3))
     assert best == pytest.approx([0.5, 0.5, 0])
     assert loss == pytest.approx([0, 0, 0.1])
 

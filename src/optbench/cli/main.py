@@ -12,6 +12,7 @@ TEXT = "Which optimizer should I train with, and does the published comparison h
 COMMANDS = {
     "repro": "bring the pipeline up to date, and say what came of it",
     "status": "what is up to date, what is not and why, and how long the rest takes",
+    "rank": "where an optimizer of your own stands among the others",
     "advise": "which optimizer to use, from what was measured",
     "plan": "what studies would take, and how small a difference they would find",
     "best": "take the best trials of all studies into params.yaml",

@@ -32,10 +32,36 @@ EXAMPLE = "adamax --target torch.optim.Adamax --workload digits-cnn"
 
 def run(arguments: Sequence[str], standing: Path) -> int:
     """Writes src/optbench/optimizers/<name>.py and rows of workloads."""
-    args = parse(arguments)
+    parser = Parser("new optimizer", __doc__, example=EXAMPLE)
+    parser.add_argument("name", help="as its file in src/optbench/optimizers/ will be called")
+    parser.add_argument("--target", required=True, help="the class, with its package")
+    parser.add_argument(
+        "--workload", nargs="+", action="extend", metavar="WORKLOAD",
+        help="where it gets a row (default: the chosen workload)",
+    )  # fmt: skip
+    add_values(parser)
+    args = parser.parse_args(arguments)
+    args.workload = args.workload or [load_params().workload]
+    add(args)
+    print(
+        f"`dvc exp run -S workload={args.workload[0]} -S optimizer={args.name}` trains it once; "
+        f"named in suite.arms of {WORKLOADS / args.workload[0] / PARAMS}, as {args.name}-cosine, "
+        "it gets studies."
+    )
+    return 0
+
+
+def add(args: Namespace) -> None:
+    """Writes them: `name`, `target`, `workload` and what `add_values` takes.
+
+    Raises:
+        UsageError: it cannot train here, or what it would be called, or have, cannot be.
+    """
     require_new_part("optimizers", args.name)
     params = load_params()
-    rooms = [load_room(name, params) for name in args.workload or [params.workload]]
+    rooms = [load_room(name, params) for name in args.workload]
+    if args.lr is not None:
+        args.set = [("lr", args.lr), *args.set]
     target = classes.import_class(args.target)
     declared, unwritable = arguments_of(target)
     values = values_of(declared, args)
@@ -56,19 +82,11 @@ def run(arguments: Sequence[str], standing: Path) -> int:
         path = WORKLOADS / room.name / PARAMS
         files[path] = with_rows(path.read_text(encoding="utf-8"), args.name, row, space)
     create(files | with_dep(args.target), rooms=[room.name for room in rooms])
-    tell(args.name, form, flags, unwritable, rooms[0].name)
-    return 0
+    tell(form, flags, unwritable)
 
 
-def parse(arguments: Sequence[str]) -> Namespace:
-    """The command line."""
-    parser = Parser("new optimizer", __doc__, example=EXAMPLE)
-    parser.add_argument("name", help="as its file in src/optbench/optimizers/ will be called")
-    parser.add_argument("--target", required=True, help="the class, with its package")
-    parser.add_argument(
-        "--workload", nargs="+", action="extend", metavar="WORKLOAD",
-        help="where it gets a row (default: the chosen workload)",
-    )  # fmt: skip
+def add_values(parser: Parser) -> None:
+    """The arguments that say what an optimizer's rows and spaces hold."""
     parser.add_argument("--lr", type=float, help="of the row (default: the class's)")
     parser.add_argument(
         "--set", nargs="+", action="extend", type=setting, default=[], metavar="NAME=VALUE",
@@ -78,10 +96,6 @@ def parse(arguments: Sequence[str]) -> Namespace:
         "--space", nargs="+", action="extend", type=searched, default=[], metavar="NAME=LOW:HIGH",
         help="what a study tries (default: lr around its value, and what others search too)",
     )  # fmt: skip
-    args = parser.parse_args(arguments)
-    if args.lr is not None:
-        args.set = [("lr", args.lr), *args.set]
-    return args
 
 
 def setting(text: str) -> tuple[str, Any]:
@@ -204,10 +218,8 @@ def with_dep(target: str) -> dict[Path, str]:
     return {PIPELINE: with_item(PIPELINE.read_text(encoding="utf-8"), VALIDATE_DEPS, dep)}
 
 
-def tell(
-    name: str, form: str | None, flags: Sequence[str], unwritable: Sequence[str], workload: str
-) -> None:
-    """Says what was measured and left out, and how to go on."""
+def tell(form: str | None, flags: Sequence[str], unwritable: Sequence[str]) -> None:
+    """Says what was measured, and left out."""
     if form is None:
         print(
             "No known form of weight decay was measured, so the file declares no WEIGHT_DECAY: if "
@@ -219,7 +231,3 @@ def tell(
         print(f"Fixed in the file, since it would change that: {', '.join(flags)}.")
     if unwritable:
         print(f"At its default, since params.yaml cannot hold it: {', '.join(unwritable)}.")
-    print(
-        f"`dvc exp run -S workload={workload} -S optimizer={name}` trains it once; named in "
-        f"suite.arms of {WORKLOADS / workload / PARAMS}, as {name}-cosine, it gets studies."
-    )

@@ -8,7 +8,7 @@ from optbench.core.arm import Arm
 
 @dataclass(frozen=True)
 class Mention:
-    """An arm of a workload, in a sentence: whoever writes the sentence may link it to its cells."""
+    """An arm of a workload, in a sentence: whoever writes it may link the arm to its studies."""
 
     workload: str
     arm: Arm

@@ -32,6 +32,7 @@ class Option:
     sd: float | None  # of its scores over studies; None below two
     best: float  # the probability that its true mean is the best
     expected_loss: float  # of score, against the best; at least 0
+    places: tuple[int, int]  # between which its true mean's place lies in 95 % of cases
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +63,8 @@ def choose(
     means = {arm: statistics.fmean(scores[arm]) for arm in candidates}
     gains = np.array([score.gain(means[arm]) for arm in candidates])
     counts = np.array([len(scores[arm]) for arm in candidates])
-    best, loss = simulate(gains, counts, sd=spread.sd, df=spread.df)
+    true_means = simulate(gains, counts, sd=spread.sd, df=spread.df)
+    (best, loss), places = compare(true_means), places_of(true_means)
     options = [
         Option(
             arm=arm,
@@ -72,6 +74,7 @@ def choose(
             sd=statistics.stdev(scores[arm]) if len(scores[arm]) > 1 else None,
             best=float(best[i]),
             expected_loss=float(loss[i]),
+            places=(int(places[0, i]), int(places[1, i])),
         )
         for i, arm in enumerate(candidates)
     ]
@@ -83,15 +86,13 @@ def choose(
     )
 
 
-def simulate(
-    means: np.ndarray, counts: np.ndarray, *, sd: float, df: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The probability of having the highest true mean and the expected loss, [arms] each."""
+def simulate(means: np.ndarray, counts: np.ndarray, *, sd: float, df: int) -> np.ndarray:
+    """Draws of the true means, [draws, arms], from means of so many studies, [arms] each."""
     rng = np.random.default_rng(SEED)
     # One common variance a draw: the arms share its error.
     scale = sd * np.sqrt(df / rng.chisquare(df, size=(DRAWS, 1)))
-    true_means = means + scale * rng.standard_normal((DRAWS, len(means))) / np.sqrt(counts)
-    return _compared(true_means)
+    drawn: np.ndarray = means + scale * rng.standard_normal((DRAWS, len(means))) / np.sqrt(counts)
+    return drawn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +121,7 @@ def choose_by_search(
     rng = np.random.default_rng(SEED)
     chances = {arm: chances_of_best(len(values), count) for arm, values in gains.items()}
     draws = [rng.choice(values, size=DRAWS, p=chances[arm]) for arm, values in gains.items()]
-    best, loss = _compared(np.stack(draws, axis=1))
+    best, loss = compare(np.stack(draws, axis=1))
     compared = [
         Searched(
             arm=arm,
@@ -133,7 +134,19 @@ def choose_by_search(
     return sorted(compared, key=lambda option: option.expected_loss)
 
 
-def _compared(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def places_of(scores: np.ndarray) -> np.ndarray:
+    """From scores, [draws, options]: the first and last of 95 % of each one's places, [2, options].
+
+    The highest has place 1; of equals, each has the first place of them.
+    """
+    ranked = np.sort(scores, axis=1)[:, ::-1]
+    rows = zip(-ranked, -scores, strict=True)
+    places = 1 + np.stack([np.searchsorted(high, row) for high, row in rows])
+    ends: np.ndarray = np.quantile(places, (0.025, 0.975), axis=0, method="inverted_cdf")
+    return ends
+
+
+def compare(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """From scores, [draws, options]: how often each is highest, and what it loses on average."""
     highest = scores.max(axis=1, keepdims=True)
     is_best = scores == highest

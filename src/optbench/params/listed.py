@@ -34,7 +34,7 @@ def unlisted_dataset(dataset: str) -> str | None:
 
 
 def unlisted_workload(workload: str) -> str | None:
-    """Why the index would not follow a workload that has cells; None where it is listed.
+    """Why the index would not follow a workload that has studies; None where it is listed.
 
     Raises:
         UsageError: the file of the list is not usable.

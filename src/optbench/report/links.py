@@ -1,4 +1,4 @@
-"""Sentences and names in a format, with a link from each arm to the cells behind what is said."""
+"""Sentences and names in a format, with a link from each arm to the studies behind what is said."""
 
 from collections.abc import Iterable
 

@@ -31,14 +31,14 @@ from optbench.supervision.signals import handled_by
 
 LOGS = Path("logs/stages")
 LOOK_EVERY_S = 0.5
-# How often a job is begun whose worker dies, or whose cell a dying worker still holds.
+# How often a job is begun whose worker dies, or whose study a dying worker still holds.
 TRIES = 3
 LOST = {Busy.exit_code, 128 + signal.SIGKILL, 128 + signal.SIGTERM}
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PAUSE_S = 2.0  # until a dying worker's trainer has written its checkpoint and gone
 # What of the head node's environment a job needs: DVC's names, and what changes how it trains.
 PASSED_ON = ("DVC_", "OPTBENCH_", "OMP_")
-# Stages of these names run by themselves: one measures time, one may have more threads than a cell.
+# Stages of these names run by themselves: one measures time, one may have other threads.
 ALONE = {"cost", "run"}
 PLAN = "validate"  # stages of this name write plans; only then can be said what will run
 
@@ -327,7 +327,7 @@ def runs_alone(stage: str) -> bool:
 
 
 def kind_of(stage: str) -> str:
-    """A stage's name without its file and its cell, for example `study`."""
+    """A stage's name without its file and its arm, for example `study`."""
     return stage.rpartition(":")[2].partition("@")[0]
 
 
