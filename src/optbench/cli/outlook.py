@@ -17,8 +17,8 @@ from optbench.params.plan import single_run, studies
 from optbench.report.text import counted
 from optbench.scaling.forecast import Forecast
 from optbench.scaling.locks import written_whole
+from optbench.scaling.names import kind_of
 from optbench.scaling.pipeline import Changes, Pipeline, explained
-from optbench.scaling.reproduction import kind_of
 from optbench.studies.points import SEEDS
 
 UNTIMED = {

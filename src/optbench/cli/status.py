@@ -10,8 +10,8 @@ from optbench.core.run import plan_of, read_json
 from optbench.evaluation.evaluate import RESULTS
 from optbench.params.load import load_params, load_room, require_plain
 from optbench.scaling.locks import require_whole
+from optbench.scaling.names import kind_of
 from optbench.scaling.pipeline import Changes
-from optbench.scaling.reproduction import kind_of
 
 # DVC's words for the state of a file.
 STATES = {

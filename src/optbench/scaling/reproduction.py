@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 from types import FrameType
 
@@ -21,6 +20,7 @@ from optbench.core.errors import Busy, UsageError
 from optbench.scaling.engine import Engine, load
 from optbench.scaling.forecast import Forecast, Forecaster, nothing_known
 from optbench.scaling.job import Job
+from optbench.scaling.names import PLAN, kind_of, log_of, progress_of, runs_alone
 from optbench.scaling.pipeline import Pipeline, reason
 from optbench.scaling.resources import GPUS_VARIABLE, Machine, Need, needs_of, this_machine
 from optbench.scaling.schedule import Schedule, State
@@ -29,7 +29,6 @@ from optbench.scaling.view import Running, Snapshot, View, counted
 from optbench.supervision import progress
 from optbench.supervision.signals import handled_by
 
-LOGS = Path("logs/stages")
 LOOK_EVERY_S = 0.5
 # How often a job is begun whose worker dies, or whose study a dying worker still holds.
 TRIES = 3
@@ -38,9 +37,6 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PAUSE_S = 2.0  # until a dying worker's trainer has written its checkpoint and gone
 # What of the head node's environment a job needs: DVC's names, and what changes how it trains.
 PASSED_ON = ("DVC_", "OPTBENCH_", "OMP_")
-# Stages of these names run by themselves: one measures time, one may have other threads.
-ALONE = {"cost", "run"}
-PLAN = "validate"  # stages of this name write plans; only then can be said what will run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -306,29 +302,6 @@ class Reproduction:
             self.view.say(f"nothing had changed: looked at {count.total()} stages")
         else:
             self.view.say(f"{counted(count)}, in {duration(seconds)}")
-
-
-def log_of(stage: str) -> Path:
-    """Where a stage's output goes: a file called by the stage's address without `dvc.yaml:`.
-
-    For example logs/stages/workloads/digits-cnn/study@sgd-step-0.log.
-    """
-    return LOGS / f"{stage.replace('dvc.yaml:', '')}.log"
-
-
-def progress_of(stage: str) -> Path:
-    """Where a stage that trains tells how far it is: beside its log."""
-    return log_of(stage).with_suffix(".jsonl")
-
-
-def runs_alone(stage: str) -> bool:
-    """Whether a stage is of a kind that runs alone."""
-    return kind_of(stage) in ALONE
-
-
-def kind_of(stage: str) -> str:
-    """A stage's name without its file and its arm, for example `study`."""
-    return stage.rpartition(":")[2].partition("@")[0]
 
 
 def _passed_on(environment: Mapping[str, str]) -> dict[str, str]:
