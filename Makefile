@@ -14,8 +14,7 @@ help: ## List the commands
 setup: $(INSTALLED) $(OPTBENCH) ## Make the virtual environment and install the locked packages
 
 reproduce: setup ## Bring the chosen workload up to date: train what changed, report; JOBS=4: at once
-	@optbench plan
-	$(if $(JOBS),optbench repro --jobs $(JOBS),dvc repro)
+	@optbench repro --jobs $(or $(JOBS),1)
 
 best: setup ## Take the best trials of all studies into the rooms' params.yaml
 	optbench best
@@ -58,7 +57,7 @@ audit: setup ## Look for known holes in the locked packages; says where its data
 
 lock: ## Pin all packages with hashes; needs uv
 	uv pip compile --universal --generate-hashes --python-version 3.11 --extra dev \
-	  --extra scaling --no-header --output-file requirements.lock pyproject.toml
+	  --extra scaling --extra tensorboard --no-header --output-file requirements.lock pyproject.toml
 
 $(INSTALLED): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -301,12 +301,12 @@ def test_the_plan_says_what_will_train(project: Project):
     assert "nothing will train" in project.run("optbench", "plan").stdout
     project.set("search.space.adam.lr", [0.001, 0.316], ROOM)
     output = project.run("optbench", "plan").stdout
-    assert "no single run and 2 studies will train: about" in output
+    assert ": 2 studies will train: about" in output
 
 
 def test_the_plan_of_a_fresh_clone_counts_the_single_run_alone(fresh_clone: Project):
     output = fresh_clone.run("optbench", "plan").stdout
-    assert "the single run and 0 studies will train: about" in output
+    assert ": the single run will train: about" in output
 
 
 def test_a_queued_experiment_succeeds_whatever_is_edited_meanwhile(project: Project):

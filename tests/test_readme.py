@@ -1,10 +1,14 @@
 """README tells the truth: its example runs, its table is the current one."""
 
+import csv
 import re
+from dataclasses import fields
 
 import pytest
 import yaml
 
+from optbench.cli.main import COMMANDS
+from optbench.core.records import Point
 from optbench.params.load import load_params
 from optbench.report.contents import read_all, read_claims
 from optbench.report.ledger import ledger_of
@@ -13,6 +17,7 @@ from tests.conftest import ROOT, SECOND_WORKLOAD, Project
 
 README = ROOT / "README.md"
 ADDING = ROOT / "docs/adding.md"
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 ROOM = "digits-cnn"
 NEW_ROOM = "photos-perceptron"
 LINES_MAX = 30  # of the reader's own code, for a workload on data and a network of their own
@@ -150,8 +155,17 @@ def test_verdicts_and_table_are_the_current_ones():
     assert with_generated(stale, parts) == README.read_text()
 
 
+def test_a_history_is_a_table_of_numbers_with_a_header():
+    """Which is what pandas takes, without a word on its form."""
+    (path,) = re.findall(r'pandas\.read_csv\("(.*?)"\)', README.read_text())
+    header, *rows = csv.reader((ROOT / path).read_text().splitlines())
+    assert header == [field.name for field in fields(Point)]
+    assert rows
+    assert all(isinstance(float(value), float) for row in rows for value in row if value)
+
+
 def test_every_link_and_folder_exists():
-    for page in (README, *(ROOT / "docs").glob("*.md")):
+    for page in (README, CONTRIBUTING, *(ROOT / "docs").glob("*.md")):
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), (page, target)
     package = README.parent / "src/optbench"
@@ -164,6 +178,21 @@ def test_every_make_target_is_explained():
     (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, flags=re.MULTILINE)
     explained = re.findall(r"^([a-z-]+):.*## ", makefile, flags=re.MULTILINE)
     assert sorted(phony.split()) == sorted(explained)
+
+
+def test_what_contributing_says_to_type_is_there():
+    """Commands, make's targets and stages; some of them train for an hour, so none is run."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", CONTRIBUTING.read_text(), re.DOTALL | re.MULTILINE)
+    lines = [line.partition("#")[0].split() for text in blocks for line in text.splitlines()]
+    makefile = (ROOT / "Makefile").read_text()
+    for program, *words in lines:
+        if program == "make":
+            assert f"\n{words[0]}:" in makefile
+        elif program == "optbench":
+            assert words[0] in COMMANDS
+        for file, _, stage in [word.partition(":") for word in words if "dvc.yaml" in word]:
+            assert {stage} - {""} <= yaml.safe_load((ROOT / file).read_text())["stages"].keys()
+    assert {program for program, *_ in lines} == {"make", "optbench", "dvc"}
 
 
 def test_citation_and_package_agree_on_the_version():

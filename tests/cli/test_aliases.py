@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.conftest import Project
@@ -18,6 +19,7 @@ COMMANDS = {
     "repro": (PROJECT, ROOM, OTHER),
     "repro data/dvc.yaml": (PROJECT, ROOM, OTHER),
     "plan": (PROJECT, ROOM, OTHER),
+    "status": (PROJECT, ROOM, OTHER),
     "advise digits-cnn": (PROJECT, ROOM),
     "best": (PROJECT, ROOM, OTHER),
     "readme": (PROJECT,),
@@ -54,7 +56,8 @@ def test_who_reads_params_refuses_aliases_of_aliases(bare: Project, monkeypatch,
 
 def test_control_a_few_aliases_are_read(bare: Project, monkeypatch, capsys):
     monkeypatch.chdir(bare.folder)
-    monkeypatch.setattr(plan, "changed_stages", lambda _: {})
+    unchanged = SimpleNamespace(stages={}, changes=lambda _: {})
+    monkeypatch.setattr(plan, "planned_pipeline", lambda _: unchanged)
     monkeypatch.setattr(plan, "pending_work", lambda *_: {})
     room = Path(ROOM)
     text = room.read_text().replace("  adam: {", "  adam: &row {", 1)

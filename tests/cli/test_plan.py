@@ -13,13 +13,15 @@ import pytest
 from tests.cli.studied import carried_out
 from tests.conftest import ROOT, Project, digits_room
 
-from optbench.cli import plan
+from optbench.cli import outlook, plan
+from optbench.core.duration import duration
 from optbench.core.span import Span
 from optbench.cost.estimate import estimate_s
 from optbench.evaluation.power import detectable_difference
 from optbench.params.code import digests
 from optbench.params.load import Room
 from optbench.params.plan import single_run, studies, write_plan
+from optbench.scaling.forecast import Forecast
 from optbench.studies.points import SEEDS
 
 FILE = "workloads/digits-cnn/dvc.yaml"
@@ -36,11 +38,11 @@ def planned(monkeypatch, tmp_path) -> Path:
     return tmp_path
 
 
-def pending(changed: dict) -> dict[str, plan.Work]:
-    return plan.pending_work(digits_room()[0], changed)
+def pending(changed: dict) -> dict[str, outlook.Work]:
+    return outlook.pending_work(digits_room()[0], changed)
 
 
-def works(*stages: str) -> dict[str, plan.Work]:
+def works(*stages: str) -> dict[str, outlook.Work]:
     """What is to be done where these stages have changed."""
     return pending({f"{FILE}:{stage}": CHANGED for stage in stages})
 
@@ -73,32 +75,52 @@ def test_other_workloads_stages_do_not_count():
     ],
 )
 def test_what_makes_a_stage_run(change, trains):
-    assert plan.must_run(change) == trains
+    assert outlook.must_run([change]) == trains
 
 
 def test_the_sentence_sums_what_the_steps_of_all_trials_take():
     room = digits_room()[0]
     found = works("study@sgd-cosine-0-9", "study@adam-step-0-9", "repeat@kfac-warmup_cosine", "run")
-    sentence = plan.outlook(room, found)
+    sentence = outlook.in_words(room, found)
     head = "digits-cnn: the single run and 20 studies will train, and 1 winner again: about "
     assert sentence.startswith(head)
     by_arm = {study.arm.key: estimate_s(study.run) for study in studies(room)}
     seconds = 80 * by_arm["sgd-cosine"] + 80 * by_arm["adam-step"]
     seconds += 5 * by_arm["kfac-warmup_cosine"] + estimate_s(single_run("digits-cnn"))
-    assert f"about {plan.duration(seconds)}," in sentence
+    assert f"about {duration(seconds)}," in sentence
     peaks = [
         json.loads((ROOT / f"costs/digits-cnn/{name}.json").read_text())
         for name in ("sgd", "adam", "kfac")
     ]
     megabytes = max(cost["peak_memory_bytes"] for cost in peaks) / 1e6
     assert f"up to {megabytes:.0f} MB of tensors" in sentence
-    assert plan.outlook(room, {}) == "digits-cnn: nothing will train"
+    assert outlook.in_words(room, {}) == "digits-cnn: nothing will train"
+    for stage, who in (("repeat@kfac-warmup_cosine", "1 winner will train again"),
+                       ("run", "the single run will train")):  # fmt: skip
+        sentence = outlook.in_words(room, works(stage))
+        assert sentence.startswith(f"digits-cnn: {who}: about ")
+
+
+def test_what_is_forecast_by_stage_sums_to_what_is_said(monkeypatch):
+    room, params = digits_room()
+    monkeypatch.setattr(outlook, "load_params", lambda: params)
+    monkeypatch.setattr(outlook, "load_room", lambda *_: room)
+    monkeypatch.setattr(outlook, "rooms", lambda: [room.name])
+    changes = {f"{FILE}:{stage}": CHANGED for stage in ("study@sgd-cosine-0-9", "run", "report")}
+    told = outlook.forecast(changes)
+    assert told.seconds.keys() == {f"{FILE}:study@sgd-cosine-0-9", f"{FILE}:run"}
+    assert f": about {duration(sum(told.seconds.values()))}, and up to" in told.sentences[0]
+    assert outlook.forecast({"validate": CHANGED}) == Forecast(sentences=[], seconds={})
+    # The control: who measures a step, or where none was measured, does not know how long.
+    assert outlook.forecast({**changes, f"{FILE}:cost@sgd": CHANGED}).seconds is None
+    shutil.rmtree("costs")
+    assert outlook.forecast(changes).seconds is None
 
 
 def test_where_no_step_was_measured_it_says_so(planned):
     shutil.rmtree(planned / "costs")
-    sentence = plan.outlook(digits_room()[0], works("study@sgd-cosine-0-9"))
-    assert "no single run and 10 studies will train; " in sentence
+    sentence = outlook.in_words(digits_room()[0], works("study@sgd-cosine-0-9"))
+    assert sentence.startswith("digits-cnn: 10 studies will train; ")
     cost = "dvc repro workloads/digits-cnn/dvc.yaml:cost"
     assert sentence.endswith(f"how long is not known before `{cost}` has measured a step")
 
@@ -108,13 +130,13 @@ def test_where_a_cost_cannot_be_it_is_named_and_nothing_is_held_up():
     path = Path("costs/digits-cnn/sgd.json")
     cost = json.loads((ROOT / path).read_text())
     path.write_text(json.dumps(cost | {"step_time_s": -1.0}))
-    sentence = plan.outlook(room, found)
+    sentence = outlook.in_words(room, found)
     assert "10 studies will train; " in sentence
     assert "how long is not known: costs/digits-cnn/sgd.json has what cannot be" in sentence
     path.write_text("{")
-    assert "sgd.json is no cost of a step" in plan.outlook(room, found)
+    assert "sgd.json is no cost of a step" in outlook.in_words(room, found)
     path.write_text(json.dumps(cost))  # the control
-    assert ": about " in plan.outlook(room, found)
+    assert ": about " in outlook.in_words(room, found)
 
 
 # What studies would take, and find
@@ -140,7 +162,7 @@ def test_hours_are_those_of_all_trials_of_all_studies_of_tuned_arms():
         assert hours.startswith(
             f"digits-cnn: {count} studies of {trials} trials of 2 tuned arms: a"
         )
-        assert f": about {plan.duration(count * trials * sum(times))} on one machine" in hours
+        assert f": about {duration(count * trials * sum(times))} on one machine" in hours
     shutil.rmtree("costs")
     assert plan.prospect(room, 3, 8)[0].endswith("how long is not known, since not all steps were "
                                                  "measured")  # fmt: skip

@@ -7,4 +7,4 @@ from optbench.scaling.reproduction import reproduce
 
 if __name__ == "__main__":
     Engine.cluster = sys.argv[1]
-    sys.exit(reproduce(sys.argv[2:], jobs=2, engine="slurm"))
+    sys.exit(reproduce(sys.argv[2:], jobs=2, engine="slurm").exit_code)

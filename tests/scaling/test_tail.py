@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from optbench.core.records import Diagnostic, Point
-from optbench.scaling.tail import TAIL_BYTES, Progress, last_line, read_progress
+from optbench.scaling.tail import SHORT, TAIL_BYTES, Progress, message, read_progress
 from optbench.supervision.progress import VARIABLE, PointProgress, log_of
 from optbench.tasks.image_classification.score import SCORE
 
@@ -91,10 +91,21 @@ def test_a_line_that_is_being_written_hides_none_before_it(tmp_path: Path):
 def test_only_the_end_of_a_long_log_is_read(tmp_path: Path):
     log = tmp_path / "log"
     log.write_text("the cause\n" + "x" * TAIL_BYTES + "\n\n")
-    assert last_line(log) == "x" * (TAIL_BYTES - 2)
+    assert message(log) == "x" * (TAIL_BYTES - 2)
     log.write_bytes(b"\xff" * TAIL_BYTES + b"\nthe reason\n\n")
-    assert last_line(log) == "the reason"
-    assert last_line(tmp_path / "missing") == ""
+    assert message(log).endswith("\nthe reason")
+    assert message(tmp_path / "missing") == ""
+
+
+def test_a_refusal_of_a_few_lines_is_told_whole_and_a_traceback_by_its_end(tmp_path: Path):
+    log = tmp_path / "log"
+    log.write_text("params.yaml: lr: got -1\n\nparams.yaml: seed: got x\nNothing was run.\n")
+    whole = "params.yaml: lr: got -1\nparams.yaml: seed: got x\nNothing was run."
+    assert message(log) == whole
+    log.write_text("Traceback (most recent call last):\n  File x, line 3\nKeyError: 'lr'\n")
+    assert message(log) == "KeyError: 'lr'"
+    log.write_text("a step\n" * SHORT + "the reason\n")
+    assert message(log) == "the reason"
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ def hand_over(
     standing: Path,
     *,
     prog: str,
+    text: str,
     commands: Mapping[str, str],
     prefix: str = "",
 ) -> int:
@@ -48,6 +49,7 @@ def hand_over(
         arguments: of the command line.
         standing: the folder that paths among them are relative to.
         prog: what stands before them.
+        text: what it is for.
         commands: by name, what they do.
         prefix: of the commands' files.
 
@@ -57,7 +59,7 @@ def hand_over(
     if not arguments or arguments[0] in HELP:
         width = max(map(len, commands)) + 2
         lines = [f"  {name:{width}}{text}" for name, text in commands.items()]
-        print("\n".join([f"{prog} COMMAND ..., with --help for more", *lines]))
+        print("\n".join([text, f"{prog} COMMAND ..., with --help for more", *lines]))
         return 0
     name, *rest = arguments
     if name not in commands:

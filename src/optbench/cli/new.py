@@ -5,6 +5,7 @@ from pathlib import Path
 
 from optbench.cli.commands import hand_over
 
+TEXT = "Writes the files of an addition, and validates them."
 KINDS = {
     "workload": "a room of workloads/ like another, in which to change what differs",
     "dataset": "a data set among those that are obtained",
@@ -15,4 +16,6 @@ KINDS = {
 
 def run(arguments: Sequence[str], standing: Path) -> int:
     """Hands over to `new_<kind>.py`."""
-    return hand_over(arguments, standing, prog="optbench new", commands=KINDS, prefix="new_")
+    return hand_over(
+        arguments, standing, prog="optbench new", text=TEXT, commands=KINDS, prefix="new_"
+    )

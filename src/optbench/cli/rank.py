@@ -138,14 +138,14 @@ def rank(args: Namespace) -> int:
     stages = {name: WORKLOADS / name / "dvc.yaml" for name in args.workload}
     measured = [f"{file}:cost@{arm.optimizer}" for file in stages.values()]
     planned = [f"{file}:validate" for file in stages.values()]
-    if code := reproduce([*planned, *measured], jobs=1, engine="local"):
+    if code := reproduce([*planned, *measured], jobs=1, engine="local").exit_code:
         return code
     params, claims = load_params(), read_claims()
     rooms = [load_room(name, params) for name in args.workload]
     for room in rooms:
         print(outlook(room, arm), flush=True)
     scored = [f"{file}:evaluate" for file in stages.values()]
-    if code := reproduce(scored, jobs=args.jobs, engine="local"):
+    if code := reproduce(scored, jobs=args.jobs, engine="local").exit_code:
         return code
     rankings = [ranking_of(read_contents(room, claims), arm) for room in rooms]
     for ranking in rankings:

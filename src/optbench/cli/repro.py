@@ -1,10 +1,15 @@
-"""Brings the pipeline up to date, several stages at once: what `dvc repro` does, sooner."""
+"""Brings the pipeline up to date, several stages at once if asked to, as `dvc repro` does.
+
+Shows what changes and how long it will take, hides what does not, and ends with the answer.
+"""
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from optbench.cli.answer import answer, verdicts
 from optbench.cli.commands import Parser
+from optbench.cli.outlook import forecast
 from optbench.params.load import require_plain
 from optbench.scaling import engine
 from optbench.scaling.locks import require_whole
@@ -28,7 +33,18 @@ def run(arguments: Sequence[str], standing: Path) -> int:
     require_whole()
     require_plain()
     targets = [from_here(target, standing) for target in args.targets]
-    return reproduce(targets, jobs=args.jobs, engine=args.engine, oversubscribe=args.oversubscribe)
+    before = verdicts()
+    reproduced = reproduce(
+        targets,
+        jobs=args.jobs,
+        engine=args.engine,
+        oversubscribe=args.oversubscribe,
+        forecaster=forecast,
+    )
+    if not reproduced.exit_code:
+        for line in answer(reproduced.states, before=before):
+            print(line)
+    return reproduced.exit_code
 
 
 def from_here(target: str, standing: Path) -> str:

@@ -8,7 +8,7 @@ next stage have its turn. That command is what DVC would run, handed to whoever 
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from itertools import takewhile
 from typing import Any
@@ -28,8 +28,12 @@ from optbench.scaling.locks import written_whole
 # process is killed stands in DVC's run-cache: nothing is trained again.
 WRITE_EVERY_S = 30.0
 
-# DVC's bars would be drawn over the table of running stages; they heed this logger's level.
-logging.getLogger("dvc.progress").setLevel(logging.CRITICAL)
+# DVC's bars would be drawn over the table of running stages; they heed these loggers' levels.
+for _bars in ("dvc.progress", "dvc_data.callbacks"):
+    logging.getLogger(_bars).setLevel(logging.CRITICAL)
+
+# What DVC says has changed of a stage: a word, or the state of each path, or of each of its params.
+Changes = Sequence[str | Mapping[str, Mapping[str, Any]]]
 
 # Carries out a stage's command, given the stage's name, the command, its folder and environment;
 # returns the exit code.
@@ -59,6 +63,20 @@ class Pipeline:
             for stage in stages
         }
         self._entries = Entries(stages)
+
+    def changes(self, names: Iterable[str]) -> dict[str, Changes]:
+        """What DVC says has changed of those stages that are not up to date, by their names.
+
+        It compares files with what is recorded, so plans and what is needed must be up to date.
+
+        Raises:
+            UsageError: DVC refuses.
+        """
+        found: dict[str, Changes] = {}
+        with explained(), self._turn, self.repo.lock:
+            for name in names:
+                found |= self.stages[name].status()
+        return found
 
     @contextmanager
     def opened(self, send: Send) -> Iterator[None]:

@@ -1,13 +1,14 @@
 """Brings the pipeline up to date with several jobs at once."""
 
 import signal
+import threading
 import time
 import traceback
 import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
-from pathlib import Path
+from dataclasses import dataclass
 from statistics import fmean
 from types import FrameType
 
@@ -17,16 +18,17 @@ from rich.console import Console
 from optbench.core.duration import duration
 from optbench.core.errors import Busy, UsageError
 from optbench.scaling.engine import Engine, load
+from optbench.scaling.forecast import Forecast, Forecaster, nothing_known
 from optbench.scaling.job import Job
+from optbench.scaling.names import PLAN, kind_of, log_of, progress_of, runs_alone
 from optbench.scaling.pipeline import Pipeline, reason
 from optbench.scaling.resources import GPUS_VARIABLE, Machine, Need, needs_of, this_machine
 from optbench.scaling.schedule import Schedule, State
-from optbench.scaling.tail import last_line, read_progress
+from optbench.scaling.tail import message, read_progress
 from optbench.scaling.view import Running, Snapshot, View, counted
 from optbench.supervision import progress
 from optbench.supervision.signals import handled_by
 
-LOGS = Path("logs/stages")
 LOOK_EVERY_S = 0.5
 # How often a job is begun whose worker dies, or whose study a dying worker still holds.
 TRIES = 3
@@ -35,16 +37,32 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PAUSE_S = 2.0  # until a dying worker's trainer has written its checkpoint and gone
 # What of the head node's environment a job needs: DVC's names, and what changes how it trains.
 PASSED_ON = ("DVC_", "OPTBENCH_", "OMP_")
-# Stages of these names run by themselves: one measures time, one may have other threads.
-ALONE = {"cost", "run"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reproduced:
+    """What came of it."""
+
+    exit_code: int  # 0, 1 where a stage failed, 128 + n where signal n ended it
+    states: Mapping[str, State]  # of each stage
 
 
 def reproduce(
-    targets: Sequence[str], *, jobs: int, engine: str, oversubscribe: bool = False
-) -> int:
+    targets: Sequence[str],
+    *,
+    jobs: int,
+    engine: str,
+    oversubscribe: bool = False,
+    forecaster: Forecaster = nothing_known,
+) -> Reproduced:
     """Brings what the targets need up to date; as for `dvc repro`, none mean dvc.yaml.
 
-    Returns the exit code: 0, 1 where a stage failed, 128 + n where signal n ended it.
+    Args:
+        targets: as for `dvc repro`.
+        jobs: how many at once.
+        engine: where they are carried out.
+        oversubscribe: even if cores or GPUs do not suffice.
+        forecaster: says what will run, and how long.
 
     Raises:
         UsageError: before anything runs, where something is wrong with what is asked for.
@@ -61,9 +79,15 @@ def reproduce(
     sender = uuid.uuid4().hex
     with closing(module.Engine(jobs=jobs, needs={*needs.values()}, sender=sender)) as started:
         run = Reproduction(
-            pipeline, started, needs, jobs=jobs, name=sender, machine=machine if here else None
+            pipeline,
+            started,
+            needs,
+            jobs=jobs,
+            name=sender,
+            machine=machine if here else None,
+            forecaster=forecaster,
         )
-        return run.carry_out()
+        return Reproduced(exit_code=run.carry_out(), states=run.schedule.states)
 
 
 def require_room(machine: Machine, needs: Mapping[str, Need], *, jobs: int) -> None:
@@ -72,12 +96,11 @@ def require_room(machine: Machine, needs: Mapping[str, Need], *, jobs: int) -> N
     Raises:
         UsageError: cores or GPUs do not suffice.
     """
-    machine.require_room(
-        jobs=jobs, needs={needs[stage] for stage in needs if not runs_alone(stage)}
-    )
+    beside = {need for stage, need in needs.items() if jobs > 1 and not runs_alone(stage)}
+    machine.require_room(jobs=jobs, needs=beside)
     # On one device such a stage refuses by itself, and only where it is not up to date.
-    alone = {needs[stage] for stage in needs if runs_alone(stage)}
-    machine.require_room(jobs=1, needs={need for need in alone if need.devices > 1})
+    alone = {need for need in needs.values() if need.devices > 1} - beside
+    machine.require_room(jobs=1, needs=alone)
 
 
 class Reproduction:
@@ -92,6 +115,7 @@ class Reproduction:
         jobs: int,
         name: str,
         machine: Machine | None,
+        forecaster: Forecaster,
     ) -> None:
         """Has nothing run yet.
 
@@ -102,6 +126,7 @@ class Reproduction:
             jobs: how many at once.
             name: of the sender of jobs.
             machine: the one whose GPUs the jobs share; None: the engine gives them theirs.
+            forecaster: says what will run, and how long.
         """
         self.pipeline, self.engine, self.jobs, self.name = pipeline, engine, jobs, name
         self.machine, self.needs = machine, needs
@@ -111,6 +136,10 @@ class Reproduction:
         self.schedule = Schedule(pipeline.needs, alone=alone)
         self.places: dict[str, int] = {}  # of the running stages, among the jobs
         self.started: dict[str, float] = {}  # when each command began
+        self.executed: set[str] = set()  # whose command began
+        self._planning = threading.Lock()
+        self.plans = {stage for stage in pipeline.needs if kind_of(stage) == PLAN}  # not yet made
+        self.forecaster, self.forecast = forecaster, Forecast()
         self.took_s: list[float] = []
         self.failures: dict[str, str] = {}
         self.signal: int | None = None
@@ -148,6 +177,8 @@ class Reproduction:
             state = self._bring_up_to_date(stage)
             if state is State.DONE:
                 self.took_s.append(time.monotonic() - begin)
+                how = "done" if stage in self.executed else "restored"
+                self.view.say(f"{how}: {stage}, in {duration(self.took_s[-1])}")
             self.schedule.settle(stage, state)
             del self.places[stage]
 
@@ -155,12 +186,29 @@ class Reproduction:
         """Has DVC reproduce a stage; says what came of it."""
         try:
             changed = self.pipeline.reproduce(stage)
+            if self._is_last_plan(stage):
+                self._look_ahead()
         except Exception as error:  # whatever it is, the other stages go on
             if self.signal is not None:
                 return State.STOPPED
             self._fail(stage, error)
             return State.FAILED
         return State.DONE if changed else State.UNCHANGED
+
+    def _is_last_plan(self, stage: str) -> bool:
+        """Whether a stage has made a plan, and no other is still to be made."""
+        with self._planning:
+            if stage not in self.plans:
+                return False
+            self.plans.remove(stage)
+            return not self.plans
+
+    def _look_ahead(self) -> None:
+        """Says what will run, now that it is known: all else needs plans."""
+        changes = self.pipeline.changes(self.schedule.in_state(State.WAITING))
+        self.forecast = self.forecaster(changes)
+        for sentence in self.forecast.sentences:
+            self.view.say(sentence)
 
     def _send(
         self, stage: str, command: tuple[str, ...], folder: str, environment: Mapping[str, str]
@@ -185,6 +233,7 @@ class Reproduction:
             cores=self.needs[stage].cores,
         )
         self.started[stage] = time.monotonic()
+        self.executed.add(stage)
         try:
             return self._try(job)
         finally:
@@ -212,7 +261,7 @@ class Reproduction:
         """Notes why a stage failed; the whole of it goes to its log."""
         log = log_of(stage)
         if isinstance(error, StageCmdFailedError):
-            self.failures[stage] = last_line(log)
+            self.failures[stage] = message(log)
         else:
             self.failures[stage] = reason(error)
             log.parent.mkdir(parents=True, exist_ok=True)
@@ -231,38 +280,28 @@ class Reproduction:
             Running(stage=stage, elapsed_s=now - start, progress=read_progress(progress_of(stage)))
             for stage, start in list(self.started.items())
         ]
-        count = self.schedule.count()
-        left_s = None
-        if self.took_s:
-            left_s = fmean(self.took_s) * (count[State.WAITING] + len(running)) / self.jobs
-        return Snapshot(count=count, running=running, left_s=left_s)
+        waiting = self.schedule.in_state(State.WAITING)
+        left_s = self.forecast.left_s(waiting, {at.stage: at.elapsed_s for at in running})
+        if self.forecast.seconds is None and self.took_s:
+            left_s = fmean(self.took_s) * (len(waiting) + len(running))
+        return Snapshot(
+            count=self.schedule.count(),
+            running=running,
+            left_s=None if left_s is None else left_s / self.jobs,
+        )
 
     def _sum_up(self, seconds: float) -> None:
         """Says how many stages came to what, and where to read why some failed."""
-        for stage, why in self.failures.items():
-            self.view.say(f"failed: {stage}: {why}\n        {log_of(stage)}")
+        for stage in self.failures:
+            self.view.say(f"failed: {stage}: see {log_of(stage)}")
         if self.signal is not None:
             name = signal.Signals(self.signal).name
             self.view.say(f"{name}: stopped; what was done is kept: run the same command to go on")
-        self.view.say(f"{counted(self.schedule.count())}, in {duration(seconds)}")
-
-
-def log_of(stage: str) -> Path:
-    """Where a stage's output goes: a file called by the stage's address without `dvc.yaml:`.
-
-    For example logs/stages/workloads/digits-cnn/study@sgd-step-0.log.
-    """
-    return LOGS / f"{stage.replace('dvc.yaml:', '')}.log"
-
-
-def progress_of(stage: str) -> Path:
-    """Where a stage that trains tells how far it is: beside its log."""
-    return log_of(stage).with_suffix(".jsonl")
-
-
-def runs_alone(stage: str) -> bool:
-    """Whether a stage's name, without its file and its arm, is that of one that runs alone."""
-    return stage.rpartition(":")[2].partition("@")[0] in ALONE
+        count = self.schedule.count()
+        if count[State.UNCHANGED] == count.total():
+            self.view.say(f"nothing had changed: looked at {count.total()} stages")
+        else:
+            self.view.say(f"{counted(count)}, in {duration(seconds)}")
 
 
 def _passed_on(environment: Mapping[str, str]) -> dict[str, str]:

@@ -19,6 +19,7 @@ class State(StrEnum):
 
 
 READY = {State.DONE, State.UNCHANGED}
+FINAL = {*State} - {State.WAITING, State.RUNNING}
 
 
 class Schedule:

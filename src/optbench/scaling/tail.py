@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TAIL_BYTES = 4096
+SHORT = 12  # lines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +32,15 @@ def read_progress(log: Path) -> Progress | None:
         return None
 
 
-def last_line(log: Path) -> str:
-    """The last line of a log that is not empty; of an error it is what happened."""
+def message(log: Path) -> str:
+    """What a stage that failed has said: all of a short log, else its last line.
+
+    What a person can mend is told in a few lines, the end of a traceback or a training in one.
+    """
     lines = [line for line in tail(log).splitlines() if line.strip()]
-    return lines[-1].strip() if lines else ""
+    if len(lines) <= SHORT and not any(line.startswith("Traceback ") for line in lines):
+        return "\n".join(lines)
+    return lines[-1].strip()
 
 
 def tail(log: Path) -> str:

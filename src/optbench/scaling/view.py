@@ -8,14 +8,16 @@ from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from optbench.core.duration import duration
-from optbench.scaling.schedule import State
+from optbench.scaling.schedule import FINAL, State
 from optbench.scaling.tail import Progress
 
 LINE_EVERY_S = 30.0
+BAR_WIDTH = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,11 +82,15 @@ def counted(count: Counter[State]) -> str:
 
 
 def _table(snapshot: Snapshot) -> RenderableType:
-    """A row a running stage, and a line for the whole."""
+    """A row a running stage, and a bar for the whole."""
     table = Table(box=None, show_header=False)
     for running in snapshot.running:
         table.add_row(Text(running.stage), Text(_state(running)))
-    return Group(table, Text(_summary(snapshot)))
+    settled = sum(snapshot.count[state] for state in FINAL)
+    whole = Table.grid(padding=(0, 1))
+    bar = ProgressBar(total=snapshot.count.total(), completed=settled, width=BAR_WIDTH)
+    whole.add_row(bar, Text(_summary(snapshot)))
+    return Group(table, whole)
 
 
 def _summary(snapshot: Snapshot) -> str:

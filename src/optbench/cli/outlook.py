@@ -1,0 +1,168 @@
+"""What there is to do before all is up to date: what trains, and about how long."""
+
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from dvc.logger import set_loggers_level
+from dvc.repo import Repo
+
+from optbench.core.duration import duration
+from optbench.core.errors import UsageError
+from optbench.core.run import WORKLOADS, Run
+from optbench.cost.estimate import estimate_s, peak_memory_bytes
+from optbench.params.load import Room, load_params, load_room, rooms
+from optbench.params.plan import single_run, studies
+from optbench.report.text import counted
+from optbench.scaling.forecast import Forecast
+from optbench.scaling.locks import written_whole
+from optbench.scaling.names import kind_of
+from optbench.scaling.pipeline import Changes, Pipeline, explained
+from optbench.studies.points import SEEDS
+
+UNTIMED = {
+    "cost",
+    "control",
+}  # stages of these kinds take minutes or more, and nothing says how long
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What a stage trains: runs that take as long as this one."""
+
+    run: Run
+    count: int
+    studies: int = 0
+
+
+def file_of(workload: str) -> str:
+    """The file of a workload's stages."""
+    return f"{WORKLOADS}/{workload}/dvc.yaml"
+
+
+def planned_pipeline(workload: str) -> Pipeline:
+    """The stages that the chosen workload's score needs, or all of another workload's.
+
+    What has changed is seen by comparing plans, so these are brought up to date before: seconds,
+    and `dvc repro` would too.
+
+    Raises:
+        UsageError: DVC refuses.
+    """
+    quiet = set_loggers_level(logging.WARNING)
+    with explained(), written_whole(), quiet, Repo(_wait_for_lock=True) as repo:
+        repo.reproduce(f"{file_of(workload)}:validate")
+    is_chosen = workload == load_params().workload
+    return Pipeline([f"score@{workload}" if is_chosen else file_of(workload)])
+
+
+def pending_work(room: Room, changes: Mapping[str, Changes]) -> dict[str, Work]:
+    """What of the plan's runs must be executed, by the stage's name, or `run`.
+
+    Raises:
+        UsageError: the room's plan lacks one.
+    """
+    planned = {"run": Work(run=single_run(room.name), count=1)}
+    for study in studies(room):
+        for stage, count in [
+            (f"fresh@{study.arm.key}", 1),
+            *((f"study@{study.arm.key}-{span}", len(span.numbers)) for span in room.suite.studies),
+        ]:
+            planned[stage] = Work(run=study.run, count=count * study.trials, studies=count)
+        planned[f"repeat@{study.arm.key}"] = Work(run=study.run, count=SEEDS)
+    file = file_of(room.name)
+    return {
+        stage: work
+        for stage, work in planned.items()
+        if must_run(changes.get(f"{file}:{stage}", ()))
+    }
+
+
+def must_run(changes: Changes) -> bool:
+    """Whether changes make a stage run: all but data that a download will bring back."""
+    for change in changes:
+        if isinstance(change, str):
+            if change == "changed command":
+                return True
+            continue
+        items = {path: state for paths in change.values() for path, state in paths.items()}
+        if any(not (path.startswith("data/raw/") and state == "deleted")
+               for path, state in items.items()):  # fmt: skip
+            return True
+    return False
+
+
+def seconds_of(pending: Mapping[str, Work]) -> dict[str, float] | None:
+    """How long each stage takes by the measured cost of a step; None where one was not measured.
+
+    Raises:
+        UsageError: a measured cost is damaged, or holds what cannot be.
+    """
+    seconds = {}
+    for stage, work in pending.items():
+        each = estimate_s(work.run)
+        if each is None:
+            return None
+        seconds[stage] = each * work.count
+    return seconds
+
+
+def in_words(room: Room, pending: Mapping[str, Work]) -> str:
+    """One sentence on the runs whose stages must be executed, by stage."""
+    if not pending:
+        return f"{room.name}: nothing will train"
+    head = f"{room.name}: {_listed(pending)}"
+    try:
+        seconds = seconds_of(pending)
+    except UsageError as error:
+        return f"{head}; how long is not known: {error}"
+    if seconds is None:
+        cost = f"dvc repro {file_of(room.name)}:cost"
+        return f"{head}; how long is not known before `{cost}` has measured a step"
+    megabytes = max(peak_memory_bytes(work.run) or 0 for work in pending.values()) / 1e6
+    return (
+        f"{head}: about {duration(sum(seconds.values()))}, and up to {megabytes:,.0f} MB of "
+        f"tensors on each device beside the data, as costs/{room.name}/ has measured a step"
+    )
+
+
+def _listed(pending: Mapping[str, Work]) -> str:
+    """What trains."""
+    repeats = len([stage for stage in pending if stage.startswith("repeat@")])
+    count = sum(work.studies for work in pending.values())
+    parts = ["the single run"] if "run" in pending else []
+    parts += [counted(count, "study")] if count else []
+    again = counted(repeats, "winner")
+    if not parts:
+        return f"{again} will train again"
+    head = f"{' and '.join(parts)} will train"
+    return f"{head}, and {again} again" if repeats else head
+
+
+def forecast(changes: Mapping[str, Changes]) -> Forecast:
+    """What `optbench repro` can tell of what will train, in the rooms of the stages named.
+
+    Raises:
+        UsageError: params.yaml is not usable.
+    """
+    params = load_params()
+    sentences: list[str] = []
+    seconds: dict[str, float] | None = {}
+    for name in rooms():
+        if not any(stage.startswith(f"{file_of(name)}:") for stage in changes):
+            continue
+        room = load_room(name, params)
+        pending = pending_work(room, changes)
+        if pending:
+            sentences.append(in_words(room, pending))
+        known = None
+        with suppress(UsageError):  # told in the sentence
+            known = seconds_of(pending)
+        if known is None or seconds is None:
+            seconds = None
+        else:
+            seconds |= {f"{file_of(name)}:{stage}": time for stage, time in known.items()}
+    if any(kind_of(stage) in UNTIMED and must_run(changes[stage]) for stage in changes):
+        seconds = None
+    return Forecast(sentences=sentences, seconds=seconds)
