@@ -12,7 +12,7 @@ from tests.conftest import DVC, SECOND_WORKLOAD, Project, copy_tracked_files, ex
 
 # Calls of functions, as many on every machine: of DVC's process with nothing to do in a suite of
 # 400 studies, of DVC's that is refused a value, and of the stage that refuses it.
-NO_OP_CALLS, REFUSAL_CALLS, VALIDATE_CALLS = 13_000_000, 7_500_000, 5_500_000
+NO_OP_CALLS, REFUSAL_CALLS, VALIDATE_CALLS = 7_000_000, 7_500_000, 5_500_000
 STUDIES = {f"study@{optimizer}-{schedule}-0" for optimizer in ("sgd", "adam")
          for schedule in ("cosine", "step")}  # fmt: skip
 VALIDATION = {"validate", "room-validate"}
