@@ -162,6 +162,8 @@ def test_two_figures_on_a_page_keep_their_ids_apart():
     assert "metadata" not in first
     assert "width" not in first
     assert 'aria-label="A &lt;line&gt;"' in inline(svg, name="first", alt="A <line>")
+    in_points = svg.replace(b'width="1"', b'width="475.2pt"')
+    assert 'style="--width: 475.2pt"' in inline(in_points, name="first", alt="A line")
 
 
 def test_figures_on_a_page_have_coordinates_of_two_digits_and_scales_of_all():

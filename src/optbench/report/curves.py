@@ -12,7 +12,7 @@ from optbench.core import registry
 from optbench.core.arm import Arm
 from optbench.core.records import Point
 from optbench.core.score import Score
-from optbench.params.signatures import SHARED_SCHEDULE_ARGS
+from optbench.params.signatures import SHARED_SCHEDULE_ARGS, constant
 from optbench.report.contents import Contents
 from optbench.report.panels import Label, families, grid, label_ends
 from optbench.report.style import FAINT, LINES, colour
@@ -69,10 +69,13 @@ def axis_label(score: Score, what: str, more: str = "") -> str:
 
 def schedule_shapes(contents: Contents) -> Figure:
     """Each schedule's learning-rate factor, and the momentum where it moves it."""
-    figure = Figure(figsize=(7.4, 2.9), layout="constrained")
-    rates, momenta = figure.subplots(1, 2)
+    schedules = contents.schedule_args
+    moves = [name for name in schedules if constant("schedules", name, "MOVES_MOMENTUM")]
+    panels = 2 if moves else 1
+    figure = Figure(figsize=(3.7 * panels + 1.2 * (panels == 1), 2.9), layout="constrained")
+    rates, *momenta = figure.subplots(1, panels, squeeze=False).flatten()
     progress = [100 * step / STEPS for step in range(STEPS)]
-    for index, (name, args) in enumerate(contents.schedule_args.items()):
+    for index, (name, args) in enumerate(schedules.items()):
         factor = registry.load("schedules", name).factor
         shape = {key: value for key, value in args.items() if key not in SHARED_SCHEDULE_ARGS}
         curve = Curve(
@@ -83,10 +86,11 @@ def schedule_shapes(contents: Contents) -> Figure:
             "linestyle": LINES[index % len(LINES)], "color": "black", "label": name,
         }  # fmt: skip
         rates.plot(progress, [lr for lr, _ in points], **look)
-        if points[0][1] is not None:
-            momenta.plot(progress, [momentum for _, momentum in points], **look)
+        if name in moves:
+            momenta[0].plot(progress, [momentum for _, momentum in points], **look)
     rates.set(xlabel="steps done (%)", ylabel="lr / peak lr")
-    momenta.set(xlabel="steps done (%)", ylabel="momentum or beta1")
+    for panel in momenta:
+        panel.set(xlabel="steps done (%)", ylabel="momentum or beta1")
     figure.legend(*rates.get_legend_handles_labels(), loc="outside right upper")
     figure.suptitle(f"{contents.name}: schedules", x=0.01, ha="left")
     return figure

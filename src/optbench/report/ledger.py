@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import TypeAdapter
 from tabulate import tabulate
@@ -156,6 +156,18 @@ def of_verdicts(
         inputs=inputs,
         limits=limits,
     )
+
+
+def concerning(ledger: Ledger, workload: str) -> Ledger:
+    """The ledger, without claims that were not run and of which the workload tells nothing."""
+    told = {
+        entry.id
+        for entry in ledger.entries
+        if entry.workload == workload
+        or entry.judgement.verdict != verdict.NOT_RUN
+        or workload in [transfer.workload for transfer in entry.judgement.transfer]
+    }
+    return replace(ledger, rows=[row for row in ledger.rows if row.id in told])
 
 
 def as_json(ledger: Ledger) -> str:

@@ -22,7 +22,7 @@ from optbench.report.contents import Contents
 from optbench.report.gallery import Drawn
 from optbench.report.headline import example, extent, headline
 from optbench.report.inputs import stamp
-from optbench.report.ledger import Ledger
+from optbench.report.ledger import Ledger, concerning
 from optbench.report.links import Links, anchor
 from optbench.report.tables import Table
 
@@ -55,7 +55,7 @@ def report_page(
         confirmation=tables.confirmation(contents),
         evidence=evidence_of_tuning(contents),
         figures=figures,
-        ledger=ledger,
+        ledger=concerning(ledger, contents.name),
         advice=advice,
         notes=[*caption(contents), *power(contents)],
         erratum=erratum if erratum.OPTIMIZER in contents.optimizers else None,
