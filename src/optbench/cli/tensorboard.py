@@ -4,10 +4,12 @@ Below logs/tensorboard/<workload>/: in `histories`, the single run and what each
 `trials`, all trials of all studies with their hyper-parameters (TensorBoard's tab HPARAMS).
 """
 
+import importlib
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from optbench.cli.commands import Parser
@@ -45,14 +47,14 @@ def run(arguments: Sequence[str], standing: Path) -> int:
     return 0
 
 
-def require_extra() -> None:
-    """Refuses where TensorBoard is not installed.
+def require_extra() -> ModuleType:
+    """What writes event files, which needs TensorBoard.
 
     Raises:
-        UsageError: with the way out.
+        UsageError: it is not installed; with the way out.
     """
     try:
-        import optbench.cli.event_files  # noqa: F401
+        return importlib.import_module("optbench.cli.event_files")
     except ModuleNotFoundError as error:
         raise UsageError(
             f"optbench tensorboard needs the package {error.name}: pip install '.[{EXTRA}]'"
@@ -65,22 +67,23 @@ def write_events(room: Room, folder: Path) -> tuple[int, int]:
     Raises:
         UsageError: a result is damaged.
     """
-    from optbench.cli.event_files import write_scalars, write_trial
-
+    writer = require_extra()
     shutil.rmtree(folder, ignore_errors=True)
     single = RESULTS / room.name / "run"
     histories, trials = 0, 0
     if single.is_dir():
-        write_scalars(folder / "histories/run", scalars_of(records.read(single)))
+        writer.write_scalars(folder / "histories/run", scalars_of(records.read(single)))
         histories += 1
     for arm, study in studies_of(room):
         name = f"{arm.key}/{study.name}"
-        write_scalars(folder / "histories" / name, scalars_of(records.read(study)))
+        writer.write_scalars(folder / "histories" / name, scalars_of(records.read(study)))
         histories += 1
         way_out = "`dvc repro` carries the study out again"
         for trial in read_trials(study / FILE, room.score, way_out=way_out):
             scores = {k: v for k in SCORES if (v := getattr(trial, k)) is not None}
-            write_trial(folder / "trials" / f"{name}-{trial.trial}", hyper_of(arm, trial), scores)
+            writer.write_trial(
+                folder / "trials" / f"{name}-{trial.trial}", hyper_of(arm, trial), scores
+            )
             trials += 1
     return histories, trials
 
