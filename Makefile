@@ -43,7 +43,7 @@ lint: setup ## Lint (ruff), check types (mypy) and that imports run one way
 	@PYTHONPATH=src lint-imports
 
 bench: export PYTHONPATH = src:.
-bench: setup ## Images per second, K-FAC's step, checkpoints, many cells; needs CIFAR-10
+bench: setup ## Images per second, K-FAC's step, checkpoints, many studies; needs CIFAR-10
 	python benchmarks/throughput.py
 	python benchmarks/loading.py
 	python benchmarks/second_order.py

@@ -2,7 +2,7 @@
 
 from tests.conftest import Project
 
-from optbench.cli.status import followers, told
+from optbench.cli.status import followers, pending_lines
 
 FILE = "workloads/digits-cnn/dvc.yaml"
 NEEDS = {
@@ -21,7 +21,7 @@ def test_what_changed_stands_with_its_reason_and_what_needs_it_after_it():
         f"{FILE}:study@sgd-cosine-0-9": [data, "changed command"],
         f"{FILE}:study@adam-cosine-0-9": [data],
     }
-    assert told("digits-cnn", changes, NEEDS) == [
+    assert pending_lines("digits-cnn", changes, NEEDS) == [
         "digits-cnn: 2 of 6 stages are up to date; not so:",
         "  download@digits: data/raw/digits is missing",
         "  study@sgd-cosine-0-9: its command has changed",
@@ -29,7 +29,9 @@ def test_what_changed_stands_with_its_reason_and_what_needs_it_after_it():
     ]
     # The control: data that a download brings back changes no study.
     del changes["data/dvc.yaml:download@digits"], changes[f"{FILE}:study@sgd-cosine-0-9"]
-    assert told("digits-cnn", changes, NEEDS) == ["digits-cnn: all 6 stages are up to date"]
+    assert pending_lines("digits-cnn", changes, NEEDS) == [
+        "digits-cnn: all 6 stages are up to date"
+    ]
 
 
 def test_stages_that_changed_alike_share_a_line_and_long_lists_are_cut():
@@ -37,13 +39,13 @@ def test_stages_that_changed_alike_share_a_line_and_long_lists_are_cut():
     needs = {name: set() for name in names}
     changes = {name: [{"changed outs": {f"results/{name[-5:]}": "deleted"}}] for name in names}
     changes[names[3]] = ["changed command"]
-    _, *lines = told("digits-cnn", changes, needs)
+    _, *lines = pending_lines("digits-cnn", changes, needs)
     assert lines == [
         "  study, 8 stages such as sgd-0: results/* is missing",
         "  study@sgd-3: its command has changed",
     ]
     states = {f"file-{number}": "modified" for number in range(9)}
-    (_, line) = told("digits-cnn", {names[0]: [{"changed deps": states}]}, needs)
+    (_, line) = pending_lines("digits-cnn", {names[0]: [{"changed deps": states}]}, needs)
     assert line == (
         "  study@sgd-0: file-0 has changed; file-1 has changed; file-2 has changed; 6 more"
     )

@@ -60,7 +60,7 @@ def verdicts() -> dict[tuple[str, str], str]:
 
     Of a claim that has none on its own workload, what the report's workload says of it.
     """
-    found = {}
+    by_claim = {}
     for path in sorted(REPORTS.glob("*/claims.json")):
         with suppress(OSError, ValueError, KeyError, TypeError):
             for claim in json.loads(path.read_text(encoding="utf-8"))["claims"]:
@@ -69,8 +69,8 @@ def verdicts() -> dict[tuple[str, str], str]:
                 transfer = [other["finding"] for other in judgement["transfer"]]
                 if verdict == NOT_RUN and transfer:
                     verdict = f"{', '.join(transfer)} (transfer)"
-                found[path.parent.name, claim["id"]] = verdict
-    return found
+                by_claim[path.parent.name, claim["id"]] = verdict
+    return by_claim
 
 
 def changed_verdicts(before: Verdicts, after: Verdicts) -> list[str]:

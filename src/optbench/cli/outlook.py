@@ -21,10 +21,8 @@ from optbench.scaling.names import kind_of
 from optbench.scaling.pipeline import Changes, Pipeline, explained
 from optbench.studies.points import SEEDS
 
-UNTIMED = {
-    "cost",
-    "control",
-}  # stages of these kinds take minutes or more, and nothing says how long
+# Stages of these kinds take minutes or more, and nothing says how long.
+UNTIMED = {"cost", "control"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -143,7 +143,7 @@ def rank(args: Namespace) -> int:
     params, claims = load_params(), read_claims()
     rooms = [load_room(name, params) for name in args.workload]
     for room in rooms:
-        print(outlook(room, arm), flush=True)
+        print(expected_time(room, arm), flush=True)
     scored = [f"{file}:evaluate" for file in stages.values()]
     if code := reproduce(scored, jobs=args.jobs, engine="local").exit_code:
         return code
@@ -184,7 +184,7 @@ def add(args: Namespace, arm: Arm) -> None:
     create(arms, rooms=args.workload)
 
 
-def outlook(room: Room, arm: Arm) -> str:
+def expected_time(room: Room, arm: Arm) -> str:
     """How many runs the studies of an arm are, and about how long they take one by one."""
     (study,) = [study for study in studies(room) if study.arm == arm]
     count = len(room.suite.numbers) * study.trials

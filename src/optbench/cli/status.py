@@ -34,13 +34,15 @@ def run(arguments: Sequence[str], standing: Path) -> int:
     for room in [load_room(name, params) for name in names or [params.workload]]:
         pipeline = planned_pipeline(room.name)
         changes = pipeline.changes(pipeline.stages)
-        print(*told(room.name, changes, pipeline.needs), sep="\n")
+        print(*pending_lines(room.name, changes, pipeline.needs), sep="\n")
         if stale(changes):
             print(in_words(room, pending_work(room, changes)))
     return 0
 
 
-def told(workload: str, changes: Mapping[str, Changes], needs: Mapping[str, Set[str]]) -> list[str]:
+def pending_lines(
+    workload: str, changes: Mapping[str, Changes], needs: Mapping[str, Set[str]]
+) -> list[str]:
     """What is up to date, and what is not, why, and what follows it; like stages share a line.
 
     Args:
@@ -130,12 +132,12 @@ def differences(plan: Path, result: Path | None) -> list[str]:
     planned, trained = read_json(plan), leaves(read_json(result))
     is_study = "space" in planned
     skipped = {"seed"} if is_study else set()
-    found = leaves(planned["run"] if is_study else planned)
+    planned_values = leaves(planned["run"] if is_study else planned)
     return [
         f"the code of {key.removeprefix('code.')} has changed"
         if key.startswith("code.")
         else f"{key} is {value}, was {trained[key]}"
-        for key, value in found.items()
+        for key, value in planned_values.items()
         if key in trained.keys() - skipped and trained[key] != value
     ]
 

@@ -160,14 +160,14 @@ def of_verdicts(
 
 def concerning(ledger: Ledger, workload: str) -> Ledger:
     """The ledger, without claims that were not run and of which the workload tells nothing."""
-    told = {
+    ids = {
         entry.id
         for entry in ledger.entries
         if entry.workload == workload
         or entry.judgement.verdict != verdict.NOT_RUN
         or workload in [transfer.workload for transfer in entry.judgement.transfer]
     }
-    return replace(ledger, rows=[row for row in ledger.rows if row.id in told])
+    return replace(ledger, rows=[row for row in ledger.rows if row.id in ids])
 
 
 def as_json(ledger: Ledger) -> str:

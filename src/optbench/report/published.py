@@ -63,17 +63,17 @@ def sentence(link: Link, claim: Claim, score: Score) -> str:
     kind = "figure" if isinstance(claim, ValueClaim | RatioClaim) else "contrast"
     sources = {finding.source.name for finding in link.findings}
     schedule, *others = {f.schedule for finding in link.findings for f in finding.figures}
-    told = f"{counted(len(directions), kind)} of {counted(len(sources), 'source')}"
+    tally_text = f"{counted(len(directions), kind)} of {counted(len(sources), 'source')}"
     if len(directions) > 1:
-        told += f", all under {schedule}" if schedule and not others else ""
-        told += f": {', '.join(tally)}"
+        tally_text += f", all under {schedule}" if schedule and not others else ""
+        tally_text += f": {', '.join(tally)}"
     of = f", {score.name}" if link.quantity == EPOCHS else ""
-    parts = [f"{link.name}{of}: {link.result} ({told})."]
+    parts = [f"{link.name}{of}: {link.result} ({tally_text})."]
     if marked := sum(finding.by_test for finding in link.findings):
         parts.append(f"{marked} chosen by test.")
     for name, strata in link.separated.items():
-        told = "; ".join(_stratum(*each, claim, score) for each in strata.items())
-        parts.append(f"The {name} separates them: {told}.")
+        strata_text = "; ".join(_stratum(*each, claim, score) for each in strata.items())
+        parts.append(f"The {name} separates them: {strata_text}.")
         if name == "schedule" and isinstance(claim, ValueClaim):
             parts.append(f"The claim is read as under {Arm.of(claim.arm).schedule}.")
     return " ".join(parts)
