@@ -6,9 +6,8 @@ from pathlib import Path
 
 from optbench.core.files import publish
 from optbench.params.code import read_digests, write_digests
-from optbench.params.load import load_params, load_room
+from optbench.params.load import Room, load_params, load_room
 from optbench.params.plan import write_plan
-from optbench.params.schema import Suite
 from optbench.supervision.process import as_stage
 
 
@@ -24,15 +23,21 @@ def main() -> None:
         return
     room = load_room(name, params)
     write_plan(room, params, read_digests())
-    for place, names in folders(room.suite).items():
+    for place, names in folders(room).items():
         listing = json.dumps(names, indent=0) + "\n"
         publish(Path("results") / name / place / "planned.json", listing)
 
 
-def folders(suite: Suite) -> dict[str, list[str]]:
-    """What a suite leaves behind, by folder."""
+def folders(room: Room) -> dict[str, list[str]]:
+    """What a suite and sweeps leave behind, by folder."""
+    suite = room.suite
     studies = [span.folder(arm).name for arm in suite.arms for span in suite.studies]
-    return {"suite": studies, "repeats": [*suite.repeated], "fresh": [*suite.fresh]}
+    return {
+        "suite": studies,
+        "repeats": [*suite.repeated],
+        "fresh": [*suite.fresh],
+        "sweeps": [*room.sweeps],
+    }
 
 
 if __name__ == "__main__":

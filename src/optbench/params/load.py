@@ -15,6 +15,7 @@ from optbench.core.space import Space
 from optbench.params import check_room as rules
 from optbench.params import signatures
 from optbench.params.check import Checker
+from optbench.params.check_sweep import check_sweep
 from optbench.params.document import Unambiguous, read_yaml
 from optbench.params.listed import strangers, unlisted_dataset, unlisted_workload
 from optbench.params.messages import PARAMS, ParamsError, unknown
@@ -25,6 +26,7 @@ from optbench.params.schema import (
     RoomDocument,
     Search,
     Suite,
+    Sweep,
     keys,
 )
 
@@ -55,6 +57,7 @@ class Room:
     best: Mapping[str, Args]  # by the key of an arm: the best of its trials, see `cli.best`
     search: Search | None
     control: Control | None
+    sweeps: Mapping[str, Sweep]
     score: Score
 
     def space(self, arm: Arm) -> Space:
@@ -162,6 +165,7 @@ def _room(checker: Checker, raw: Args, params: Params, name: str) -> Room | None
     control = None
     if document.control is not None:
         control = checker.parse(Control, ("control",), document.control)
+    sweeps = checker.parse_each(Sweep, "sweeps", document.sweeps or {})
     if settings is None or suite is None:
         return None
     settings = rules.check_settings(checker, settings)
@@ -187,6 +191,8 @@ def _room(checker: Checker, raw: Args, params: Params, name: str) -> Room | None
         rules.check_search(checker, search, settings, rows)
     if control is not None:
         arms += rules.check_control(checker, control, rows, params.schedules, search)
+    for sweep, values in sweeps.items():
+        arms += check_sweep(checker, sweep, values, rows, params.schedules, settings)
     schedules = [arm.schedule for arm in arms]
     rules.check_warmup(checker, settings, schedules, params.schedules, whose="this workload's")
     return Room(
@@ -198,6 +204,7 @@ def _room(checker: Checker, raw: Args, params: Params, name: str) -> Room | None
         best=best,
         search=search,
         control=control,
+        sweeps=sweeps,
         score=score,
     )
 

@@ -2,7 +2,7 @@
 
 `suite/<arm>.json` is an arm's run without its seed, `run.json` the single run with its overrides,
 `cost/<optimizer>.json` the pair of runs whose steps are timed, `control.json` the studies that are
-held against each other. Each names the code that it depends on by its digests, so that a stage runs
+held against each other, `sweeps/<sweep>.json` its runs at each value. Each names the code that it depends on by its digests, so that a stage runs
 anew when any of this changes, and at nothing else.
 """
 
@@ -15,9 +15,11 @@ from optbench.core.arm import PUBLISHED, Arm
 from optbench.core.files import publish
 from optbench.core.run import Run, plan_of, read_plan
 from optbench.core.study import Study, planned
+from optbench.core.sweep import Case, Sweep, plan_of_sweep
 from optbench.params import check_room as rules
 from optbench.params import signatures
 from optbench.params.check import Checker
+from optbench.params.check_sweep import SETTINGS, settings_of
 from optbench.params.code import code_of
 from optbench.params.load import Params, Room
 from optbench.params.messages import ParamsError
@@ -46,6 +48,9 @@ def write_plan(room: Room, params: Params, code: Code) -> None:
         study = plan_study(room, params, Arm.of(room.control.arm), code)
         control = {**vars(room.control), "study": study.as_dict()}
         publish(folder / "control.json", as_json(control))
+    for name in room.sweeps:
+        text = as_json(plan_sweep(room, params, name, code).as_dict())
+        publish(plan_of_sweep(room.name, name), text)
     publish_single(room, params, code)
 
 
@@ -95,6 +100,30 @@ def plan_study(room: Room, params: Params, arm: Arm, code: Code) -> Study:
     run = replace(run, settings=settings, optimizer_args=room.study_args(arm))
     run = replace(run, code=code_of(run, "study", code))
     return Study(arm=arm, run=run, space=room.space(arm), trials=room.trials(arm))
+
+
+def plan_sweep(room: Room, params: Params, name: str, code: Code) -> Sweep:
+    """A sweep of a room: about the single run's values of each arm."""
+    spec = room.sweeps[name]
+    settings = settings_of(spec, room.settings)
+    cases = []
+    for key in spec.arms:
+        base = replace(resolve(room, params, Arm.of(key), code=code), settings=settings)
+        for value in spec.values:
+            changed = {spec.argument: value}
+            if spec.argument in SETTINGS:
+                run = replace(base, settings=replace(settings, **changed))
+            else:
+                run = replace(base, optimizer_args={**base.optimizer_args, **changed})
+            run = replace(run, code=code_of(run, "study", code))
+            cases.append(Case(value=value, run=run))
+    return Sweep(
+        name=name,
+        argument=spec.argument,
+        lr_factors=spec.lr_factors,
+        studies=spec.studies,
+        cases=cases,
+    )
 
 
 def single(room: Room, params: Params, code: Code) -> Run:

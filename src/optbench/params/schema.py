@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_type_hints
 
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Lt, MinLen
 from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -60,6 +60,26 @@ class Control:
     arm: str
     studies: Annotated[int, Ge(20)]
     repeated: Annotated[int, Ge(0)]  # studies whose winner is trained with more seeds, five each
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepSettings:
+    """What the runs of a sweep have in place of the room's settings."""
+
+    batch_size: Annotated[int, Gt(1)] | None = None
+    budget: Budget | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """Arms at several values of one argument; at each, a few rates are tried and one is chosen."""
+
+    arms: Annotated[tuple[str, ...], MinLen(1)]
+    argument: str  # of the optimizers, or batch_size or dataset
+    values: Annotated[tuple[Any, ...], MinLen(2)]
+    studies: Annotated[int, Ge(2)]
+    lr_factors: Annotated[tuple[Annotated[float, Gt(0)], ...], MinLen(1)] = (1.0,)
+    settings: SweepSettings = SweepSettings()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +139,7 @@ class RoomDocument:
     best: Mapping[str, Mapping[str, Any]]
     search: Mapping[str, Any] | None = None
     control: Mapping[str, Any] | None = None
+    sweeps: Mapping[str, Any] | None = None
 
 
 def parse(shape: type[T], value: Any) -> tuple[T | None, list[ErrorDetails]]:
