@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from optbench.claims.schema import EPOCHS, Baseline
@@ -13,6 +14,7 @@ from optbench.core.run import Settings
 from optbench.core.score import Score
 from optbench.cost.cost import Cost
 from optbench.evaluation.metrics import Metrics
+from optbench.evaluation.sweeps import Swept
 from optbench.evaluation.time_to_target import budget_epochs, epochs_to_target
 from optbench.evaluation.verdict import FEWEST_STUDIES, Spread, pooled_spread
 
@@ -30,6 +32,7 @@ class Evidence:
     metrics: Sequence[Metrics]
     fingerprints: Mapping[tuple[Arm, int | None], Fingerprint]  # by arm and number
     costs: Mapping[str, Cost]  # by optimizer
+    sweeps: Mapping[str, Swept] = MappingProxyType({})  # those that were carried out
 
     @property
     def budget(self) -> float:

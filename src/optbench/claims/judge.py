@@ -26,6 +26,7 @@ from optbench.claims.schema import (
     ResourceClaim,
     ValueClaim,
 )
+from optbench.claims.sweeps import sweep_transfers
 from optbench.core.arm import Arm
 from optbench.core.prose import Prose
 from optbench.evaluation import verdict
@@ -73,7 +74,8 @@ def _judged(bench: Bench, claim: Claim) -> Judgement:
             return measured.formula(claim)
         case AdviceClaim():
             reason = Prose.of(f"No run here decides it: it needs {claim.needs}.")
-            return replace(not_run(claim, reason), transfer=transfers(bench, claim))
+            transfer = [*transfers(bench, claim), *sweep_transfers(bench.evidence, claim)]
+            return replace(not_run(claim, reason), transfer=transfer)
     raise TypeError(f"no rule judges a {type(claim).__name__}")
 
 

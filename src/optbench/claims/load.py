@@ -130,6 +130,7 @@ class _Rules:
                 )
             case AdviceClaim():
                 self.contrasts(path, claim)
+                self.sweeps(f"{path}.sweeps", claim)
             case MeasuredClaim():
                 self.checker.name("optimizers", claim.optimizer, f"{path}.optimizer")
 
@@ -168,6 +169,20 @@ class _Rules:
                 self.checker.add(
                     f"{path}.transfer: the margin is one of {score.name}, which {workload} does "
                     "not measure: remove it"
+                )
+
+    def sweeps(self, path: str, claim: AdviceClaim) -> None:
+        """Each reads a value, or a contrast at some; which there are is the workload's to say."""
+        for index, reading in enumerate(claim.sweeps):
+            self.checker.choice("workload", reading.workload, f"{path}.{index}", self.scores)
+            if reading.contrast is not None:
+                self.contrast(f"{path}.{index}.contrast", reading.contrast)
+            if (reading.value is None) != (reading.contrast is not None) or (
+                (reading.contrast is None) == bool(reading.at)
+            ):
+                self.checker.add(
+                    f"{path}.{index}: must have a value, or a contrast and values `at` which its "
+                    "first arm is ahead, one of the two"
                 )
 
     def elsewhere(self, path: str, claim: OrderingClaim) -> None:

@@ -123,8 +123,22 @@ class FormulaClaim(Claim):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SweepReading:
+    """What is read from a workload's sweep: the price of a value, or which of two arms is ahead."""
+
+    workload: str
+    sweep: str
+    value: Any = None  # that is advised; it is held against the best by validation
+    contrast: Contrast | None = None
+    at: tuple[Any, ...] = ()  # values at which the first of the contrast is said to be ahead
+
+
+@dataclass(frozen=True, kw_only=True)
 class AdviceClaim(Claim):
-    """Advice that no single run decides; contrasts on other workloads may speak for it or not."""
+    """Advice that no single run decides; contrasts and sweeps of workloads speak for it or not.
+
+    `margin` is how much worse than the best an advised value may be, too.
+    """
 
     kind: Literal["advice"]
     workload: str
@@ -133,6 +147,7 @@ class AdviceClaim(Claim):
     margin: Annotated[float, Ge(0)] = 0.0
     contrasts: tuple[Contrast, ...] = ()
     transfer: tuple[str, ...] = ()
+    sweeps: tuple[SweepReading, ...] = ()
 
 
 SHAPES: dict[str, type[Claim]] = {

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from optbench.claims.evidence import Evidence, Fingerprint, distinct, withheld
 from optbench.claims.load import CLAIMS, load_claims
 from optbench.claims.schema import Baseline, Claims
+from optbench.claims.sweeps import require_sweeps
 from optbench.claims.words import plain
 from optbench.core.arm import TUNED, Arm
 from optbench.core.prose import Mention, Prose
@@ -24,6 +25,7 @@ from optbench.evaluation.evaluate import RESULTS, Result, read_result, read_resu
 from optbench.evaluation.measurements import read_metrics, read_summaries
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import Summary, best_first
+from optbench.evaluation.sweeps import Swept, read_sweeps, sweep_files
 from optbench.evaluation.time_to_target import budget_epochs
 from optbench.evaluation.tuning import Confirmation, Tuning, confirmation, tuning_of
 from optbench.params.load import Params, Room, load_room, rooms, scores_of_rooms
@@ -49,6 +51,7 @@ class Contents:
     summaries: Sequence[Summary]
     costs: Mapping[str, Cost]  # by optimizer
     control: Control | None
+    sweeps: Mapping[str, Swept]  # those that were carried out
     inputs: Mapping[str, str]  # sha256 by path: of studies, scores, costs and claims
     claims: Claims
 
@@ -149,6 +152,7 @@ class Contents:
             metrics=self.metrics,
             fingerprints=self.fingerprints,
             costs=self.costs,
+            sweeps=self.sweeps,
         )
 
     @property
@@ -233,6 +237,7 @@ def read_contents(room: Room, claims: Claims) -> Contents:
         UsageError: one of them is missing or damaged.
     """
     room = shown(room)
+    require_sweeps(claims.claims, room.name, room.sweeps)
     planned, folder = studies(room), REPORTS / room.name
     results = read_results(planned, room.suite.studies, room.score)
     by_key = {study.arm.key: study for study in planned}
@@ -248,6 +253,7 @@ def read_contents(room: Room, claims: Claims) -> Contents:
         *(folder / name for name in ("studies.csv", "summary.csv") if results),
         *(cost_path(room.name, name) for name in optimizers),
         *control_files(room),
+        *sweep_files(room.name, room.sweeps),
         CLAIMS,
     ]
     return Contents(
@@ -260,6 +266,7 @@ def read_contents(room: Room, claims: Claims) -> Contents:
         summaries=summaries,
         costs={name: measured_cost(cost_path(room.name, name)) for name in optimizers},
         control=read_control(room),
+        sweeps=read_sweeps(room.name, room.sweeps, room.score),
         inputs={str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
         claims=claims,
     )

@@ -41,7 +41,9 @@ def carry_out_sweep(sweep: Sweep, folder: Path) -> None:
     fingerprint = {}
     for number, case in enumerate(sweep.cases):
         name = f"{scratch}/{case.run.arm.key}-{number}"
-        outcomes = carry_out(sweep.runs(case), name=name, describe=lambda o, c=case: described(o, c))
+        outcomes = carry_out(
+            sweep.runs(case), name=name, describe=lambda o, c=case: described(o, c)
+        )
         table += rows_of(sweep, case, outcomes)
         fingerprint = dict(outcomes[0].fingerprint)
     made_by = {"plan": sweep.as_dict(), "fingerprint": fingerprint}
@@ -90,7 +92,9 @@ def read_sweep(folder: Path, planned: Sweep, score: Score) -> list[SweepTrial]:
         UsageError: they are missing or damaged, or of another sweep than the planned one.
     """
     workload = planned.cases[0].run.workload
-    way_out = f"`dvc repro workloads/{workload}/sweeps/dvc.yaml:sweep@{planned.name}` makes it again"
+    way_out = (
+        f"`dvc repro workloads/{workload}/sweeps/dvc.yaml:sweep@{planned.name}` makes it again"
+    )
     path = folder / MADE_BY
     try:
         made_by = from_plan(json.loads(path.read_text(encoding="utf-8"))["plan"])

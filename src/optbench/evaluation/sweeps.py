@@ -1,0 +1,164 @@
+"""What a sweep says: the price of a value that is advised, and where one arm is ahead of another.
+
+At each value a study's result is the trial that it chose by validation, read on the test set. All
+comparisons are paired by study, whose seeds are the same at all values.
+"""
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from optbench.core.score import Score
+from optbench.core.sweep import Sweep, planned_sweep, text_of
+from optbench.evaluation.evaluate import RESULTS
+from optbench.evaluation.expected import worst_reading
+from optbench.evaluation.verdict import LEVEL, REFUTED, SUPPORTED, UNDECIDED
+from optbench.studies.sweep import MADE_BY, TRIALS, SweepTrial, read_sweep
+from optbench.studies.trials import choice
+
+Gains = NDArray[np.float64]  # [values, studies], of which more is better
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paired:
+    """A mean of differences, study by study; more is better."""
+
+    mean: float
+    low: float  # 95 %, Student's
+    high: float
+    floor: float  # it is above this by a one-sided test at 5 %
+    p: float | None  # two-sided, of 0; None where the differences do not vary
+    n: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Swept:
+    """A sweep that was carried out."""
+
+    sweep: Sweep
+    trials: Sequence[SweepTrial]
+
+    def chosen(self, arm: str, value: Any, score: Score) -> list[SweepTrial]:
+        """What each study chose for an arm, by its key, at a value."""
+        by_study: dict[int, list[SweepTrial]] = {}
+        for trial in self.trials:
+            if trial.case == (arm, text_of(value)):
+                by_study.setdefault(trial.study, []).append(trial)
+        return [choice(trials, score) for trials in by_study.values()]
+
+    def readings(self, arm: str, score: Score, *, validation: bool = False) -> Gains:
+        """Test gains of what was chosen, [values, studies]; or, to choose by, validation gains.
+
+        What diverged counts as the worst that is possible, or that any trial has.
+        """
+        worst = worst_reading(self.trials, score) or 0.0
+
+        def gain(trial: SweepTrial) -> float:
+            value = trial.validation_score if validation else trial.test_score
+            return score.gain(worst if value is None else value)
+
+        return np.array([
+            [gain(trial) for trial in self.chosen(arm, value, score)]
+            for value in self.sweep.values
+        ])  # fmt: skip
+
+    def index(self, value: Any) -> int:
+        """The place of a value among the sweep's."""
+        return [*map(text_of, self.sweep.values)].index(text_of(value))
+
+
+def sweep_folders(workload: str, names: Iterable[str]) -> dict[str, Path]:
+    """Where the sweeps of a workload are, of those that were carried out."""
+    folders = {name: RESULTS / workload / "sweeps" / name for name in names}
+    return {name: folder for name, folder in folders.items() if folder.is_dir()}
+
+
+def sweep_files(workload: str, names: Iterable[str]) -> list[Path]:
+    """All files that they left behind."""
+    folders = sweep_folders(workload, names).values()
+    return [folder / file for folder in folders for file in (MADE_BY, TRIALS)]
+
+
+def read_sweeps(workload: str, names: Iterable[str], score: Score) -> dict[str, Swept]:
+    """The sweeps of a workload, of those that were carried out.
+
+    Raises:
+        UsageError: a file is missing or damaged, or of another sweep than the planned one.
+    """
+    swept = {}
+    for name, folder in sweep_folders(workload, names).items():
+        sweep = planned_sweep(workload, name)
+        swept[name] = Swept(sweep=sweep, trials=read_sweep(folder, sweep, score))
+    return swept
+
+
+def price(swept: Swept, arm: str, advised: Any, score: Score) -> Paired:
+    """The advised value less the best by validation, on the test set: 0 where it is the best.
+
+    Each study's best value is that of the best mean validation score over the other studies, so
+    that no study is read where it was chosen.
+    """
+    test, validation = (
+        swept.readings(arm, score, validation=chosen_by) for chosen_by in (False, True)
+    )
+    best = best_of_others(validation)
+    studies = np.arange(test.shape[1])
+    return paired(test[swept.index(advised)] - test[best, studies])
+
+
+def best_of_others(validation: Gains) -> NDArray[np.int64]:
+    """For each study, the value with the best mean over the others; [studies]."""
+    others = validation.sum(axis=1, keepdims=True) - validation
+    best: NDArray[np.int64] = others.argmax(axis=0)
+    return best
+
+
+def ahead(swept: Swept, first: str, second: str, at: Sequence[Any], score: Score) -> Paired:
+    """The first arm less the second, a study's mean over some values."""
+    places = [swept.index(value) for value in at]
+    ours, theirs = (swept.readings(arm, score)[places] for arm in (first, second))
+    return paired((ours - theirs).mean(axis=0))
+
+
+def paired(differences: Gains) -> Paired:
+    """The mean of differences, [studies], with Student's interval and test."""
+    values = [float(value) for value in differences]
+    n, mean = len(values), statistics.fmean(values)
+    error = statistics.stdev(values) / n**0.5
+    half, side = (float(stats.t.ppf(1 - q, n - 1)) * error for q in (LEVEL / 2, LEVEL))
+    p = float(2 * stats.t.sf(abs(mean) / error, n - 1)) if error else None
+    return Paired(mean=mean, low=mean - half, high=mean + half, floor=mean - side, p=p, n=n)
+
+
+def judge_price(measured: Paired, *, margin: float) -> str:
+    """Whether an advised value is at most so much worse than the best.
+
+    Supported: surely not worse by more, by a one-sided test at 5 %. Refuted: the 95 % interval
+    lies beyond.
+    """
+    if measured.floor >= -margin:
+        return SUPPORTED
+    return REFUTED if measured.high < -margin else UNDECIDED
+
+
+def judge_ahead(measured: Paired, *, of: int) -> str:
+    """Whether the first is ahead, at 5 % over so many contrasts (Bonferroni)."""
+    if measured.p is None or not measured.p <= LEVEL / of:
+        return UNDECIDED
+    return SUPPORTED if measured.mean > 0 else REFUTED
+
+
+def bests(swept: Swept, score: Score) -> Mapping[str, Any]:
+    """The value with the best mean validation score, by arm."""
+    return {
+        arm: swept.sweep.values[
+            int(swept.readings(arm, score, validation=True).mean(axis=1).argmax())
+        ]
+        for arm in swept.sweep.arms
+    }
