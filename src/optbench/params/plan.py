@@ -2,9 +2,9 @@
 
 `suite/<arm>.json` is an arm's run without its seed, `run.json` the single run with its overrides,
 `cost/<optimizer>.json` the pair of runs whose steps are timed, `control.json` the studies that are
-held against each other, `sweeps/<sweep>.json` the runs of a sweep at each value. Each names the code
-that it depends on by its digests, so that a stage runs anew when any of this changes, and at
-nothing else.
+held against each other, `sweeps/<sweep>.json` the runs of a sweep at each value. Each names the
+code that it depends on by its digests, so that a stage runs anew when any of this changes, and
+at nothing else.
 """
 
 import json

@@ -41,9 +41,7 @@ def carry_out_sweep(sweep: Sweep, folder: Path) -> None:
     fingerprint = {}
     for number, case in enumerate(sweep.cases):
         name = f"{scratch}/{case.run.arm.key}-{number}"
-        outcomes = carry_out(
-            sweep.runs(case), name=name, describe=lambda o, c=case: described(o, c)
-        )
+        outcomes = carry_out(sweep.runs(case), name=name, describe=partial(described, case))
         table += rows_of(sweep, case, outcomes)
         fingerprint = dict(outcomes[0].fingerprint)
     made_by = {"plan": sweep.as_dict(), "fingerprint": fingerprint}
