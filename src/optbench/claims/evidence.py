@@ -2,8 +2,7 @@
 
 import statistics
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any
 
 from optbench.claims.schema import EPOCHS, Baseline
@@ -32,7 +31,7 @@ class Evidence:
     metrics: Sequence[Metrics]
     fingerprints: Mapping[tuple[Arm, int | None], Fingerprint]  # by arm and number
     costs: Mapping[str, Cost]  # by optimizer
-    sweeps: Mapping[str, Swept] = MappingProxyType({})  # those that were carried out
+    sweeps: Mapping[str, Swept] = field(default_factory=dict)  # those that were carried out
 
     @property
     def budget(self) -> float:

@@ -20,7 +20,7 @@ from optbench.evaluation.evaluate import RESULTS
 from optbench.evaluation.expected import worst_reading
 from optbench.evaluation.verdict import LEVEL, REFUTED, SUPPORTED, UNDECIDED
 from optbench.studies.sweep import MADE_BY, TRIALS, SweepTrial, read_sweep
-from optbench.studies.trials import choice
+from optbench.studies.trials import Trial, choice
 
 Gains = NDArray[np.float64]  # [values, studies], of which more is better
 
@@ -44,9 +44,9 @@ class Swept:
     sweep: Sweep
     trials: Sequence[SweepTrial]
 
-    def chosen(self, arm: str, value: Any, score: Score) -> list[SweepTrial]:
+    def chosen(self, arm: str, value: Any, score: Score) -> list[Trial]:
         """What each study chose for an arm, by its key, at a value."""
-        by_study: dict[int, list[SweepTrial]] = {}
+        by_study: dict[int, list[Trial]] = {}
         for trial in self.trials:
             if trial.case == (arm, text_of(value)):
                 by_study.setdefault(trial.study, []).append(trial)
@@ -59,7 +59,7 @@ class Swept:
         """
         worst = worst_reading(self.trials, score) or 0.0
 
-        def gain(trial: SweepTrial) -> float:
+        def gain(trial: Trial) -> float:
             value = trial.validation_score if validation else trial.test_score
             return score.gain(worst if value is None else value)
 

@@ -4,12 +4,14 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from optbench.core import rows
 from optbench.core.errors import UsageError
 from optbench.core.files import publish
 from optbench.core.records import Outcome
+from optbench.core.run import WORKLOADS
 from optbench.core.score import Score
 from optbench.core.sweep import RATE, Case, Sweep, from_plan, text_of
 from optbench.core.tables import read_table
@@ -77,7 +79,7 @@ def rate_of(outcome: Outcome) -> str:
     return json.dumps({RATE: args[RATE]} if RATE in args else {})
 
 
-def described(outcome: Outcome, case: Case) -> str:
+def described(case: Case, outcome: Outcome) -> str:
     """A trial in a line."""
     score = "diverged" if outcome.test_score is None else f"validation {outcome.validation_score}"
     return f"{case.run.arm} at {text_of(case.value)} {rate_of(outcome)} {score}"
@@ -90,9 +92,8 @@ def read_sweep(folder: Path, planned: Sweep, score: Score) -> list[SweepTrial]:
         UsageError: they are missing or damaged, or of another sweep than the planned one.
     """
     workload = planned.cases[0].run.workload
-    way_out = (
-        f"`dvc repro workloads/{workload}/sweeps/dvc.yaml:sweep@{planned.name}` makes it again"
-    )
+    stage = f"{WORKLOADS}/{workload}/sweeps/dvc.yaml:sweep@{planned.name}"
+    way_out = f"`dvc repro {stage}` makes it again"
     path = folder / MADE_BY
     try:
         made_by = from_plan(json.loads(path.read_text(encoding="utf-8"))["plan"])
