@@ -12,7 +12,8 @@ from optbench.params.listed import INDEX, INDEX_DEPS, report_of
 from optbench.params.load import load_params, load_room
 from optbench.params.messages import PARAMS
 
-STAGES = ("dvc.yaml", "control/dvc.yaml")  # the same in every room; a control is not everywhere
+# The same in every room; control and sweeps are not everywhere.
+STAGES = ("dvc.yaml", "control/dvc.yaml", "sweeps/dvc.yaml")
 
 
 def run(arguments: Sequence[str], standing: Path) -> int:

@@ -11,6 +11,7 @@ from dvc.repo import Repo
 from optbench.core.duration import duration
 from optbench.core.errors import UsageError
 from optbench.core.run import WORKLOADS, Run
+from optbench.core.sweep import planned_sweep
 from optbench.cost.estimate import estimate_s, peak_memory_bytes
 from optbench.params.load import Room, load_params, load_room, rooms
 from optbench.params.plan import single_run, studies
@@ -23,6 +24,7 @@ from optbench.studies.points import SEEDS
 
 # Stages of these kinds take minutes or more, and nothing says how long.
 UNTIMED = {"cost", "control"}
+REPEAT, SWEEP = "repeat@", "sweep@"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +39,14 @@ class Work:
 def file_of(workload: str) -> str:
     """The file of a workload's stages."""
     return f"{WORKLOADS}/{workload}/dvc.yaml"
+
+
+def address(workload: str, stage: str) -> str:
+    """Of a workload's stage, as DVC has it."""
+    file = file_of(workload)
+    if stage.startswith(SWEEP):
+        file = f"{WORKLOADS}/{workload}/sweeps/dvc.yaml"
+    return f"{file}:{stage}"
 
 
 def planned_pipeline(workload: str) -> Pipeline:
@@ -68,12 +78,14 @@ def pending_work(room: Room, changes: Mapping[str, Changes]) -> dict[str, Work]:
             *((f"study@{study.arm.key}-{span}", len(span.numbers)) for span in room.suite.studies),
         ]:
             planned[stage] = Work(run=study.run, count=count * study.trials, studies=count)
-        planned[f"repeat@{study.arm.key}"] = Work(run=study.run, count=SEEDS)
-    file = file_of(room.name)
+        planned[f"{REPEAT}{study.arm.key}"] = Work(run=study.run, count=SEEDS)
+    for name in room.sweeps:
+        sweep = planned_sweep(room.name, name)
+        planned[f"{SWEEP}{name}"] = Work(run=sweep.cases[0].run, count=sweep.trials)
     return {
         stage: work
         for stage, work in planned.items()
-        if must_run(changes.get(f"{file}:{stage}", ()))
+        if must_run(changes.get(address(room.name, stage), ()))
     }
 
 
@@ -127,10 +139,13 @@ def in_words(room: Room, pending: Mapping[str, Work]) -> str:
 
 def _listed(pending: Mapping[str, Work]) -> str:
     """What trains."""
-    repeats = len([stage for stage in pending if stage.startswith("repeat@")])
-    count = sum(work.studies for work in pending.values())
+    repeats, sweeps = (
+        len([stage for stage in pending if stage.startswith(kind)]) for kind in (REPEAT, SWEEP)
+    )
+    studies = sum(work.studies for work in pending.values())
     parts = ["the single run"] if "run" in pending else []
-    parts += [counted(count, "study")] if count else []
+    parts += [counted(studies, "study")] if studies else []
+    parts += [counted(sweeps, "sweep")] if sweeps else []
     again = counted(repeats, "winner")
     if not parts:
         return f"{again} will train again"
@@ -148,7 +163,7 @@ def forecast(changes: Mapping[str, Changes]) -> Forecast:
     sentences: list[str] = []
     seconds: dict[str, float] | None = {}
     for name in rooms():
-        if not any(stage.startswith(f"{file_of(name)}:") for stage in changes):
+        if not any(stage.startswith(f"{WORKLOADS}/{name}/") for stage in changes):
             continue
         room = load_room(name, params)
         pending = pending_work(room, changes)
@@ -160,7 +175,7 @@ def forecast(changes: Mapping[str, Changes]) -> Forecast:
         if known is None or seconds is None:
             seconds = None
         else:
-            seconds |= {f"{file_of(name)}:{stage}": time for stage, time in known.items()}
+            seconds |= {address(name, stage): time for stage, time in known.items()}
     if any(kind_of(stage) in UNTIMED and must_run(changes[stage]) for stage in changes):
         seconds = None
     return Forecast(sentences=sentences, seconds=seconds)

@@ -14,6 +14,7 @@ import yaml
 from optbench.core.errors import UsageError
 from optbench.core.run import WORKLOADS, plan_of
 from optbench.cost.cost import cost_path
+from optbench.evaluation.sweeps import sweep_folders
 from optbench.params.load import Params, Room, load_room, rooms
 from optbench.report.contents import REPORTS, control_files, shown
 from optbench.scaling.locks import stages_in
@@ -47,6 +48,8 @@ def require_report(room: Room) -> None:
     require_recorded(WORKLOADS / room.name / "dvc.lock", [plan_of(room.name), *report, *costs])
     control = WORKLOADS / room.name / "control"
     require_recorded(control / "dvc.lock", control_files(room))
+    sweeps = [*sweep_folders(room.name, room.sweeps).values()]
+    require_recorded(WORKLOADS / room.name / "sweeps" / "dvc.lock", sweeps)
 
 
 def require_recorded(lock: Path, paths: Iterable[Path]) -> None:

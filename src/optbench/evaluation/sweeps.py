@@ -44,12 +44,15 @@ class Swept:
     sweep: Sweep
     trials: Sequence[SweepTrial]
 
+    def trials_of(self, arm: str, value: Any) -> list[SweepTrial]:
+        """Of an arm, by its key, at a value."""
+        return [trial for trial in self.trials if trial.case == (arm, text_of(value))]
+
     def chosen(self, arm: str, value: Any, score: Score) -> list[Trial]:
-        """What each study chose for an arm, by its key, at a value."""
+        """What each study chose for an arm at a value."""
         by_study: dict[int, list[Trial]] = {}
-        for trial in self.trials:
-            if trial.case == (arm, text_of(value)):
-                by_study.setdefault(trial.study, []).append(trial)
+        for trial in self.trials_of(arm, value):
+            by_study.setdefault(trial.study, []).append(trial)
         return [choice(trials, score) for trials in by_study.values()]
 
     def readings(self, arm: str, score: Score, *, validation: bool = False) -> Gains:
@@ -67,6 +70,11 @@ class Swept:
             [gain(trial) for trial in self.chosen(arm, value, score)]
             for value in self.sweep.values
         ])  # fmt: skip
+
+    def scores(self, arm: str, value: Any, score: Score) -> list[float]:
+        """Test scores of what was chosen for an arm at a value, study by study."""
+        gains = self.readings(arm, score)[self.index(value)]
+        return [score.gain(float(gain)) for gain in gains]
 
     def index(self, value: Any) -> int:
         """The place of a value among the sweep's."""

@@ -25,6 +25,7 @@ from optbench.report.published_forest import published_evidence
 from optbench.report.sensitivity import expected_scores, trial_scores
 from optbench.report.style import render, stamp, style
 from optbench.report.svg import inline
+from optbench.report.sweeps import swept_scores
 
 Draw = Callable[..., Figure]
 ALT_TEXT: Mapping[Draw, str] = {
@@ -37,6 +38,7 @@ ALT_TEXT: Mapping[Draw, str] = {
         "Expected test {score} of the best of so many trials by validation, a line an optimizer"
     ),
     trial_scores: "Validation {score} of each trial against its step size, a panel an optimizer",
+    swept_scores: "Test {score} against an argument's values, a panel a sweep, a line an arm",
     time_to_target: "Epochs to the target {score} of each optimizer and schedule, by study",
     cost_against_score: "Test {score} against the time of a step beside SGD's",
     schedule_shapes: "Learning-rate factor and momentum of each schedule against progress",
@@ -67,6 +69,8 @@ def figures_of(contents: Contents) -> list[Draw]:
         left_out.add(score_differences)
     if not contents.tunings:
         left_out |= {expected_scores, trial_scores}
+    if not contents.sweeps:
+        left_out.add(swept_scores)
     return [draw for draw in ALT_TEXT if draw not in left_out]
 
 

@@ -24,6 +24,7 @@ from optbench.report.headline import example, extent, headline
 from optbench.report.inputs import stamp
 from optbench.report.ledger import Ledger, concerning
 from optbench.report.links import Links, anchor
+from optbench.report.sweeps import sweeps
 from optbench.report.tables import Table
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -54,6 +55,7 @@ def report_page(
         tuning=tables.tuning(contents),
         confirmation=tables.confirmation(contents),
         evidence=evidence_of_tuning(contents),
+        sweeps=sweeps(contents),
         figures=figures,
         ledger=concerning(ledger, contents.name),
         advice=advice,

@@ -163,6 +163,7 @@ def _need_in(params: Mapping[str, Any], kind: str, override: Mapping[str, Any]) 
         "repeat": study,
         "fresh": study,
         "control/control": study,
+        "sweeps/sweep": settings,
         "cost": {**settings, "devices": 1},  # of one device's part of a step
     }
     if kind not in sections:

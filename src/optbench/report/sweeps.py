@@ -1,0 +1,141 @@
+"""A workload's sweeps: a figure with a panel each, and a table with a row a value."""
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from optbench.claims.schema import AdviceClaim
+from optbench.claims.sweeps import shown
+from optbench.core.arm import Arm
+from optbench.core.sweep import text_of
+from optbench.evaluation.summary import t_interval
+from optbench.evaluation.sweeps import Swept, bests
+from optbench.report.contents import Contents
+from optbench.report.curves import axis_label
+from optbench.report.style import FAINT, LINES, MARKERS, colour
+from optbench.report.tables import Row, Table, arm_row
+from optbench.report.text import NOTHING, interval, value_of, with_unit
+
+COLUMNS = 3
+WIDTH, HEIGHT = 3.3, 2.5  # inches, of a panel
+
+
+def swept_scores(contents: Contents) -> Figure:
+    """The test score against an argument's values, a panel a sweep and a line an arm."""
+    swept = [*contents.sweeps.values()]
+    columns = min(len(swept), COLUMNS)
+    rows = -(-len(swept) // columns)
+    figure = Figure(figsize=(WIDTH * columns, HEIGHT * rows + 0.4), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).flatten()
+    for panel in panels[len(swept) :]:
+        panel.remove()
+    for panel, each in zip(panels, swept, strict=False):
+        _panel(panel, contents, each)
+    figure.supylabel(axis_label(contents.score, "test"), size=9)
+    figure.suptitle(
+        f"{contents.name}: sweeps; mean, 95 % interval over studies, each at the rate that it "
+        "chose; ring: best by validation; grey: advised",
+        x=0.01,
+        ha="left",
+        size=9,
+    )
+    return figure
+
+
+def _panel(panel: Axes, contents: Contents, swept: Swept) -> None:
+    """One sweep."""
+    score, order = contents.score, ordered(swept.sweep.values)
+    optimizers = [Arm.of(arm).optimizer for arm in swept.sweep.arms]
+    best = bests(swept, score)
+    for index, arm in enumerate(swept.sweep.arms):
+        name = Arm.of(arm).optimizer
+        places = [x + 0.12 * (index - (len(optimizers) - 1) / 2) for x in range(len(order))]
+        cells = [summarised(contents, swept, arm, value) for value in order]
+        means, ends = ([score.factor * np.array(part) for part in column]
+                       for column in zip(*cells, strict=True))  # fmt: skip
+        shade = colour(name, optimizers)
+        panel.vlines(places, *zip(*ends, strict=True), color=shade, linewidth=1)
+        panel.plot(
+            places, means, color=shade, label=name, linewidth=1.1, markersize=4,
+            linestyle=LINES[index % len(LINES)], marker=MARKERS[index % len(MARKERS)],
+        )  # fmt: skip
+        chosen = [*map(text_of, order)].index(text_of(best[arm]))
+        panel.plot(places[chosen], means[chosen], "o", color=shade, markersize=9, fillstyle="none")
+    for value in advised(contents, swept.sweep.name):
+        place = [*map(text_of, order)].index(text_of(value))
+        panel.axvspan(place - 0.35, place + 0.35, color=FAINT, alpha=0.5, linewidth=0, zorder=0)
+    panel.set_xticks(range(len(order)), [shown(value) for value in order], size=7)
+    panel.tick_params(axis="x", rotation=30 if any(len(shown(v)) > 6 for v in order) else 0)
+    panel.set_title(swept.sweep.name, loc="left")
+    panel.set_xlabel(swept.sweep.argument)
+    if len(optimizers) > 1:
+        panel.legend(loc="best")
+
+
+def summarised(
+    contents: Contents, swept: Swept, arm: str, value: Any
+) -> tuple[float, tuple[float, float]]:
+    """The mean test score of what studies chose, and the ends of its 95 % interval."""
+    scores = swept.scores(arm, value, contents.score)
+    low, high = map(contents.score.bounded, t_interval(scores))
+    return statistics.fmean(scores), (low, high)
+
+
+def sweeps(contents: Contents) -> Table:
+    """A row for each value of each arm's sweeps."""
+    score = contents.score
+    return Table(
+        title="Sweeps",
+        caption="Each study's run at the rate that it chose among its factors by validation",
+        headers=(
+            "optimizer / schedule", "argument", "value", "advised", "rates tried",
+            with_unit(f"test {score.name}", score.unit), "95 % interval", "studies",
+            "trials that diverged",
+        ),
+        rows=[
+            _row(contents, swept, arm, value)
+            for swept in contents.sweeps.values()
+            for arm in swept.sweep.arms
+            for value in ordered(swept.sweep.values)
+        ],
+    )  # fmt: skip
+
+
+def _row(contents: Contents, swept: Swept, arm: str, value: Any) -> Row:
+    """One value of an arm."""
+    score, sweep = contents.score, swept.sweep
+    mean, ends = summarised(contents, swept, arm, value)
+    trials = swept.trials_of(arm, value)
+    return arm_row(
+        Arm.of(arm),
+        sweep.argument,
+        shown(value),
+        "yes" if text_of(value) in map(text_of, advised(contents, sweep.name)) else NOTHING,
+        str(len(sweep.lr_factors)),
+        value_of(score, mean),
+        interval(score, *ends),
+        str(sweep.studies),
+        str(len([trial for trial in trials if trial.diverged_at_step is not None])),
+    )
+
+
+def ordered(values: Sequence[Any]) -> list[Any]:
+    """Numbers from the smallest on; all else as it is."""
+    numbers = all(isinstance(value, int | float) for value in values)
+    return sorted(values) if numbers else list(values)
+
+
+def advised(contents: Contents, sweep: str) -> list[Any]:
+    """The values of a sweep that claims advise, or at which they say that an arm is ahead."""
+    return [
+        value
+        for claim in contents.claims.claims
+        if isinstance(claim, AdviceClaim)
+        for reading in claim.sweeps
+        if (reading.workload, reading.sweep) == (contents.name, sweep)
+        for value in (reading.at or (reading.value,))
+    ]
