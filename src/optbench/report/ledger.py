@@ -14,7 +14,7 @@ from optbench.claims.judge import Verdicts, judge
 from optbench.claims.judgement import Judgement, Sentence
 from optbench.claims.publications import Publications
 from optbench.claims.published import Published, published_on
-from optbench.claims.schema import Claim, Claims, Contrast, EquivalenceClaim
+from optbench.claims.schema import Claim, Claims, Contrast, EquivalenceClaim, SweepReading
 from optbench.core.prose import Prose
 from optbench.core.score import Score
 from optbench.evaluation import verdict
@@ -79,6 +79,7 @@ class Entry:
     contrast: Contrast | None = None
     contrasts: tuple[Contrast, ...] = ()
     transfer: tuple[str, ...] = ()  # workloads
+    sweeps: tuple[SweepReading, ...] = ()
     optimizer: str | None = None
     device: str | None = None
     beta2: float | None = None
