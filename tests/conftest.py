@@ -225,7 +225,8 @@ def shrink(project: Project) -> None:
             params["suite"] |= {"studies": [], "repeated": [], "fresh": []}
             project.write_params(params, room.name)
     shutil.rmtree(rooms / "digits-cnn/plan", ignore_errors=True)
-    shutil.rmtree(rooms / "digits-cnn/control", ignore_errors=True)
+    for place in ("control", "sweeps"):
+        shutil.rmtree(rooms / "digits-cnn" / place, ignore_errors=True)
     project.set("workload", "digits-cnn")
     project.set("schedule", "cosine")
     room = project.read_params("digits-cnn")
@@ -233,7 +234,7 @@ def shrink(project: Project) -> None:
     room["suite"] = {"arms": arms, "studies": [0], "repeated": [], "fresh": []}
     room["settings"]["budget"] = {"epochs": 1}
     room["search"]["trials"], room["best"] = 2, {}
-    del room["control"]
+    del room["control"], room["sweeps"]
     for name in room["optimizers"].keys() - {"sgd", "adam", "radam"}:
         del room["optimizers"][name], room["search"]["space"][name]
     project.write_params(room, "digits-cnn")
@@ -247,6 +248,7 @@ def shrink(project: Project) -> None:
     for claim in claims["claims"]:
         if "transfer" in claim:
             claim["transfer"] = [name for name in claim["transfer"] if name in known]
+        claim.pop("sweeps", None)
     (project.folder / "claims.yaml").write_text(yaml.safe_dump(claims, sort_keys=False))
 
 

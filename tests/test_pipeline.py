@@ -2,13 +2,14 @@
 
 import json
 import pstats
+import shutil
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import DVC, SECOND_WORKLOAD, Project, copy_tracked_files, executed
+from tests.conftest import DVC, ROOT, SECOND_WORKLOAD, Project, copy_tracked_files, executed
 
 # Calls of functions, as many on every machine: of DVC's process with nothing to do in a suite of
 # 400 studies, of DVC's that is refused a value, and of the stage that refuses it.
@@ -207,6 +208,27 @@ def test_arms_of_each_tuning_repeated_winners_and_fresh_studies(project: Project
     page = (project.folder / "reports/digits-cnn/results.md").read_text()
     assert "as published" in page
     assert "untuned" in page
+
+
+def test_a_sweep_is_carried_out_for_the_report_and_again_where_a_value_changes(project: Project):
+    stages = f"workloads/{ROOM}/sweeps/dvc.yaml"
+    (project.folder / stages).parent.mkdir()
+    shutil.copy(ROOT / stages, project.folder / stages)
+    sweep = {"arms": ["adam-cosine"], "argument": "eps", "values": [1.0e-8, 0.1], "studies": 2}
+    project.set("sweeps", {"eps": sweep, "decay": {**sweep, "argument": "weight_decay"}}, ROOM)
+    first = project.repro(f"workloads/{ROOM}/dvc.yaml:report")
+    both = {f"{stages}:sweep@eps", f"{stages}:sweep@decay"}
+    assert set(first) == {"room-validate", "report", *both}
+    page = (project.folder / f"reports/{ROOM}/report.html").read_text()
+    assert "swept_scores" in page
+    assert (
+        "results/digits-cnn/sweeps/eps/trials.csv"
+        in (project.folder / f"reports/{ROOM}/inputs.sha256").read_text()
+    )
+    project.set("sweeps.eps.values", [1.0e-8, 0.01], ROOM)
+    again = project.repro(f"workloads/{ROOM}/dvc.yaml:report")
+    assert set(again) == {"room-validate", "report", f"{stages}:sweep@eps"}
+    assert project.repro(f"workloads/{ROOM}/dvc.yaml:report") == []
 
 
 def test_switching_the_workload_there_and_back_runs_nothing(project: Project):

@@ -20,9 +20,10 @@ def test_all_rooms_have_the_same_bytes_as_stages():
 
 
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
-def test_a_room_with_a_control_has_the_stage(room):
+def test_a_room_with_a_control_or_sweeps_has_their_stages(room):
     params = yaml.safe_load((room / "params.yaml").read_text())
-    assert (params.get("control") is not None) == (room / "control/dvc.yaml").is_file()
+    for section, place in (("control", "control"), ("sweeps", "sweeps")):
+        assert bool(params.get(section)) == (room / place / "dvc.yaml").is_file()
 
 
 def test_no_key_stands_in_a_room_and_in_the_project():

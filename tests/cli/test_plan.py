@@ -57,6 +57,15 @@ def test_studies_those_that_confirm_repeated_winners_and_the_single_run_train():
     }  # fmt: skip
 
 
+def test_a_sweep_trains_each_value_with_each_rate_in_each_study():
+    stage = "workloads/digits-cnn/sweeps/dvc.yaml:sweep@decay_adam"
+    (work,) = pending({stage: CHANGED}).values()
+    assert (work.count, work.studies) == (5 * 3 * 10, 0)
+    words = outlook.in_words(digits_room()[0], pending({stage: CHANGED}))
+    assert "1 sweep will train: about" in words
+    assert pending({f"{FILE}:sweep@decay_adam": CHANGED}) == {}  # the control: no such stage
+
+
 def test_other_workloads_stages_do_not_count():
     other, control = "workloads/other/dvc.yaml", "workloads/digits-cnn/control/dvc.yaml"
     changed = {f"{other}:study@sgd-cosine-0": CHANGED, f"{control}:run": CHANGED}

@@ -58,6 +58,7 @@ def test_every_arm_and_cost_has_a_file_and_the_control_and_the_single_run():
         "control.json",
         *(f"suite/{arm.key}.json" for arm in room.suite.every_arm),
         *(f"cost/{name}.json" for name in room.optimizers),
+        *(f"sweeps/{name}.json" for name in room.sweeps),
     }
 
 

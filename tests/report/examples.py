@@ -18,6 +18,7 @@ from optbench.core.registry import load_score
 from optbench.core.run import Run
 from optbench.core.space import position
 from optbench.core.study import CONTROL, FRESH, Study
+from optbench.core.sweep import Sweep, planned_sweep
 from optbench.evaluation.evaluate import Result, read_results, score_result
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import Summary, summarise
@@ -25,6 +26,7 @@ from optbench.params.load import Room, load_params, load_room
 from optbench.params.plan import studies
 from optbench.report.contents import Contents
 from optbench.studies.points import repeats, trials
+from optbench.studies.sweep import MADE_BY, TRIALS, SweepTrial
 from optbench.studies.trials import FILE, Trial, choice, trial_of
 
 ROOT = Path(__file__).parents[2]
@@ -91,6 +93,8 @@ def carry_out(folder: Path) -> None:
         winner = records.read(results / span.folder(key) / str(number)).run
         again = repeated(study, number, winner)
         publish(results / "repeats" / f"{key}.csv", rows.to_csv(Trial, again))
+    for name in room.sweeps:
+        store_sweep(planned_sweep(WORKLOAD, name), results / "sweeps" / name)
     control(by_key["sgd-warmup_cosine"], folder / "workloads" / WORKLOAD / "control")
     evaluate(room, folder / "reports" / WORKLOAD)
 
@@ -107,6 +111,25 @@ def repeated(study: Study, number: int, winner: Run) -> list[Trial]:
     """The rows of runs that repeat a winner."""
     outcomes = [outcome_of(run, study) for run in repeats(winner, number)]
     return [trial_of(o, study, number, n) for n, o in enumerate(outcomes, start=1)]
+
+
+def store_sweep(sweep: Sweep, folder: Path) -> None:
+    """Writes a sweep's result: scores fall from value to value, and from rate to rate."""
+    table: list[SweepTrial] = []
+    for place, case in enumerate(sweep.cases):
+        for index, run in enumerate(sweep.runs(case)):
+            rng = np.random.default_rng([run.seed, *case.run.arm.key.encode()])
+            rate = index % len(sweep.lr_factors)
+            value = 0.95 - 0.01 * (place % len(sweep.values)) - 0.02 * rate + rng.normal(0, 0.002)
+            table.append(
+                SweepTrial(
+                    arm=case.key[0], value=case.key[1], study=index // len(sweep.lr_factors),
+                    trial=rate + 1, seed=run.seed, values=json.dumps({}), validation_score=value,
+                    validation_loss=0.1, test_score=value, test_loss=0.1, diverged_at_step=None,
+                )
+            )  # fmt: skip
+    publish(folder / TRIALS, rows.to_csv(SweepTrial, table))
+    publish(folder / MADE_BY, json.dumps({"plan": sweep.as_dict(), "fingerprint": {}}))
 
 
 def control(study: Study, folder: Path) -> None:

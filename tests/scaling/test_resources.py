@@ -140,6 +140,12 @@ def test_studies_have_threads_of_their_own_and_so_has_all_that_is_of_studies(sta
 
 
 @pytest.mark.usefixtures("rooms")
+def test_a_sweep_has_the_settings(rooms):
+    need = need_of("workloads/several/sweeps/dvc.yaml:sweep@betas")
+    assert need == Need(threads=3, devices=4, gpu=True)
+
+
+@pytest.mark.usefixtures("rooms")
 def test_the_single_run_has_the_settings_and_costs_one_device():
     file = "workloads/several/dvc.yaml"
     assert need_of(f"{file}:run") == Need(threads=3, devices=4, gpu=True)

@@ -12,8 +12,7 @@ from optbench.params.listed import INDEX, INDEX_DEPS, report_of
 from optbench.params.load import load_params, load_room
 from optbench.params.messages import PARAMS
 
-# The same in every room; control and sweeps are not everywhere.
-STAGES = ("dvc.yaml", "control/dvc.yaml", "sweeps/dvc.yaml")
+STAGES = ("dvc.yaml", "control/dvc.yaml")  # the same in every room; a control is not everywhere
 
 
 def run(arguments: Sequence[str], standing: Path) -> int:
@@ -40,7 +39,7 @@ def run(arguments: Sequence[str], standing: Path) -> int:
 
 
 def copied(like: str, name: str) -> dict[Path, str]:
-    """The files of a room that starts as another is; without its plan, and what was found there."""
+    """The files of a room that starts as another is: neither its plan, nor results, nor sweeps."""
     old, new = WORKLOADS / like, WORKLOADS / name
     files = {
         new / path: (old / path).read_text(encoding="utf-8")
@@ -48,5 +47,7 @@ def copied(like: str, name: str) -> dict[Path, str]:
         if (old / path).is_file()
     }
     params = (old / PARAMS).read_text(encoding="utf-8")
-    files[new / PARAMS] = with_block(with_value(params, ["name"], name), "best", {})
-    return files
+    params = with_block(with_value(params, ["name"], name), "best", {})
+    if "\nsweeps:" in params:
+        params = with_block(params, "sweeps", {})
+    return files | {new / PARAMS: params}

@@ -75,9 +75,7 @@ class Sweep:
 
 
 def with_rate(args: Mapping[str, Any], factor: float) -> dict[str, Any]:
-    """An optimizer's arguments with its rate times a factor, to three digits; 1: as they are."""
-    if factor == 1:
-        return dict(args)
+    """An optimizer's arguments with its rate times a factor, to three digits."""
     return {**args, RATE: float(f"{factor * args[RATE]:.3g}")}
 
 

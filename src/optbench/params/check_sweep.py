@@ -6,7 +6,6 @@ from typing import Any
 
 from optbench.core.arm import TUNED, Arm
 from optbench.core.run import Settings
-from optbench.core.sweep import RATE
 from optbench.params import check_room as rules
 from optbench.params.check import Checker
 from optbench.params.schema import Sweep
@@ -57,9 +56,7 @@ def check_sweep(
 def _check_values(
     checker: Checker, path: str, sweep: Sweep, arm: Arm, row: Mapping[str, Any], settings: Settings
 ) -> None:
-    """An optimizer takes each value, and has a rate where several are to be tried."""
-    if sweep.lr_factors != (1.0,) and RATE not in row:
-        checker.add(f"{path}.lr_factors: {arm.optimizer} has no {RATE}: leave them out")
+    """An optimizer, or the settings, take each value."""
     known = (*row, *SETTINGS)
     if not checker.choice("argument", sweep.argument, f"{path}.argument", known):
         return

@@ -74,9 +74,8 @@ def rows_of(sweep: Sweep, case: Case, outcomes: Sequence[Outcome]) -> list[Sweep
 
 
 def rate_of(outcome: Outcome) -> str:
-    """A run's learning rate as a table has it; an optimizer without one has none."""
-    args = outcome.run.optimizer_args
-    return json.dumps({RATE: args[RATE]} if RATE in args else {})
+    """A run's learning rate as a table has it."""
+    return json.dumps({RATE: outcome.run.optimizer_args[RATE]})
 
 
 def described(case: Case, outcome: Outcome) -> str:
