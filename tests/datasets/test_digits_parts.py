@@ -35,5 +35,5 @@ def test_a_part_has_its_share_of_every_class_and_the_wholes_test_images(root, na
 def test_a_part_of_damaged_files_is_refused(root):
     file = root / "digits/images.npy"
     file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(UsageError, match="images.npy"):
+    with pytest.raises(UsageError, match=r"images\.npy"):
         registry.load("datasets", "digits_5").load(root / "digits_5")
