@@ -75,4 +75,4 @@ def test_the_committed_plans_are_fresh(tmp_path: Path, monkeypatch):
 def test_every_key_of_a_room_is_read():
     for room in ROOMS:
         written = set(yaml.safe_load((room / "params.yaml").read_text()))
-        assert written | {"control"} == set(keys(RoomDocument))
+        assert written | {"control", "sweeps"} == set(keys(RoomDocument))

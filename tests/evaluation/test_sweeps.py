@@ -20,7 +20,7 @@ from optbench.evaluation.sweeps import (
     price,
 )
 from optbench.evaluation.verdict import REFUTED, SUPPORTED, UNDECIDED
-from optbench.studies.sweep import SweepTrial
+from optbench.studies.sweep_table import SweepTrial
 
 VALUES = (0.1, 0.2, 0.4)
 ADAM, RADAM = "adam-cosine", "radam-cosine"

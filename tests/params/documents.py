@@ -53,14 +53,14 @@ def without(path: Path, place: str) -> dict[str, Any]:
 
 
 def unsearched(document: dict[str, Any]) -> dict[str, Any]:
-    """A room without a search: its tuned arms are as published, and nothing is its control."""
+    """A room without a search: its tuned arms are as published; no sweeps, no control."""
     document = copy.deepcopy(document)
     for name in ("arms", "repeated", "fresh"):
         arms = [
             key if key.count("-") == 2 else f"{key}-published" for key in document["suite"][name]
         ]
         document["suite"][name] = arms
-    return document | {"search": None, "control": None}
+    return document | {"search": None, "control": None, "sweeps": {}}
 
 
 def lacking(document: dict[str, Any], *optimizers: str) -> dict[str, Any]:

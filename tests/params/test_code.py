@@ -143,7 +143,9 @@ def test_each_parts_file_is_its_own_and_the_loop_is_everybodys(package):
     assert edited(package / "optimizers/sgd.py", addition) == {"optimizers/sgd"}
     assert edited(package / "schedules/step.py", addition) == {"schedules/step"}
     assert edited(package / "models/cnn.py", addition) == {"models/cnn"}
-    assert edited(package / "datasets/digits.py", addition) == {"datasets/digits"}
+    assert edited(package / "datasets/digits_5.py", addition) == {"datasets/digits_5"}
+    parts = {f"datasets/digits_{share}" for share in (5, 10, 25, 50)}  # of the same files
+    assert edited(package / "datasets/digits.py", addition) == {"datasets/digits", *parts}
     score = package / "tasks/image_classification/score.py"
     # Images that stay in their files are scored by the same file.
     assert edited(score, addition) == {"tasks/image_classification", "tasks/image_stream"}

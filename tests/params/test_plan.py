@@ -63,9 +63,9 @@ def test_every_arm_and_cost_has_a_file_and_the_control_and_the_single_run():
 
 
 def test_the_same_room_gives_the_same_bytes():
-    plan.write_plan(*loaded(), CODE)
+    plan.write_plan(*loaded(GOOD[ROOM]), CODE)
     first = contents()
-    plan.write_plan(*loaded(), CODE)
+    plan.write_plan(*loaded(GOOD[ROOM]), CODE)
     assert contents() == first
     room, params = loaded(changed(ROOM, "optimizers/sgd/momentum", 0.8))  # the control
     plan.write_plan(room, params, CODE)

@@ -240,6 +240,8 @@ def test_a_missing_key_is_named(key):
     document = without(ROOM, key)
     if key == "control":
         assert load(ROOM, document).control is None
+    elif key == "sweeps":
+        assert load(ROOM, document).sweeps == {}
     elif key == "search":
         assert "has no space to be tuned in" in refusal(ROOM, document)
         document = unsearched(GOOD[ROOM])
@@ -264,6 +266,8 @@ def test_an_optimizer_of_the_suite_without_a_row_or_a_space_is_named():
 
 def test_a_search_on_several_devices_is_refused():
     document = lacking(changed(ROOM, "settings/devices", 2), "ngd")
+    message = "sweeps.eps: its runs train on one device and are chosen by validation"
+    assert message in refusal(ROOM, document)
     document["suite"]["repeated"] = []
     message = "search: trials train on one device, and settings.devices is 2: leave search empty"
     assert message in refusal(ROOM, document)

@@ -26,7 +26,7 @@ from optbench.params.load import Room, load_params, load_room
 from optbench.params.plan import studies
 from optbench.report.contents import Contents
 from optbench.studies.points import repeats, trials
-from optbench.studies.sweep import MADE_BY, TRIALS, SweepTrial
+from optbench.studies.sweep_table import MADE_BY, TRIALS, SweepTrial
 from optbench.studies.trials import FILE, Trial, choice, trial_of
 
 ROOT = Path(__file__).parents[2]

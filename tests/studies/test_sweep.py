@@ -13,7 +13,8 @@ from optbench.core.errors import UsageError
 from optbench.core.run import Budget
 from optbench.core.sweep import Case, Sweep, from_plan
 from optbench.studies import carry_out as module
-from optbench.studies.sweep import MADE_BY, TRIALS, carry_out_sweep, read_sweep
+from optbench.studies.sweep import carry_out_sweep
+from optbench.studies.sweep_table import MADE_BY, TRIALS, read_sweep
 from optbench.supervision.supervise import train
 
 FOLDER = Path("results/digits-cnn/sweeps/batch_size")

@@ -19,7 +19,7 @@ from optbench.core.sweep import Sweep, planned_sweep, text_of
 from optbench.evaluation.evaluate import RESULTS
 from optbench.evaluation.expected import worst_reading
 from optbench.evaluation.verdict import LEVEL, REFUTED, SUPPORTED, UNDECIDED
-from optbench.studies.sweep import MADE_BY, TRIALS, SweepTrial, read_sweep
+from optbench.studies.sweep_table import MADE_BY, TRIALS, SweepTrial, read_sweep
 from optbench.studies.trials import Trial, choice
 
 Gains = NDArray[np.float64]  # [values, studies], of which more is better
