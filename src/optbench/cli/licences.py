@@ -117,11 +117,11 @@ def stated_licence(name: str, version: str) -> str:
         )
     if name in READ:
         return READ[name]
-    names = [c.split(" :: ") for c in fields.get_all("Classifier") or ()]
-    classified = [spelled(last) for first, *_, last in names if first == "License"]
+    classifiers = [text.split(" :: ") for text in fields.get_all("Classifier") or ()]
+    classified = [spelled(last) for first, *_, last in classifiers if first == "License"]
     statements = (
-        fields.get("License-Expression", ""),
-        spelled(fields.get("License", "")),
+        *(fields.get_all("License-Expression") or ()),
+        *map(spelled, fields.get_all("License") or ()),
         " AND ".join(text for text in classified if text.lower() not in EMPTY),
     )
     return next((text for text in statements if text.lower() not in EMPTY and "\n" not in text), "")
