@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from optbench.cli.main import COMMANDS, main
-from tests.conftest import ROOT, Project
+from tests.conftest import ROOT, SECOND_WORKLOAD, Project
 
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 PROGRAMS = {".", "dask", "dvc", "export", "git", "make", "optbench", "python", "sha256sum"}
@@ -155,5 +155,9 @@ def to_run(page: Path) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [p for p in PAGES if to_run(p)], ids=lambda page: page.stem)
 def test_the_commands_of_a_page_run_one_after_the_other(project: Project, page):
+    project.remove(SECOND_WORKLOAD)  # it has no results, which the page of all workloads reads
+    project.commit()
     for command in to_run(page):
         project.run(*shlex.split(command))
+        if command == "dvc queue start":
+            assert "Failed" not in project.finish_queue()
