@@ -2,7 +2,7 @@
 
 Each command of their blocks is carried out: in the project itself where it only reads, else page by
 page in a clone of the small pipeline. What needs more than that is in `NEEDS`, with the reason, and
-is looked at: what it names must be there.
+is looked at, as are those within sentences: what they name must be there.
 """
 
 import re
@@ -56,6 +56,7 @@ NEEDS = {
         "dvc remote add --default storage s3://bucket/path", "dvc push --run-cache",
     ),
 }  # fmt: skip
+YOURS = ("my.py", "signum")  # what a reader has written
 NEEDED = {command for commands in NEEDS.values() for command in commands}
 
 
@@ -64,6 +65,12 @@ def commands(page: Path) -> list[str]:
     blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
     lines = [line.partition(" #")[0].strip() for text in blocks for line in text.splitlines()]
     return [line for line in lines if line and not line.startswith((". ", "#"))]
+
+
+def mentions(page: Path) -> list[str]:
+    """The commands within a page's sentences."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    return re.findall(r"`((?:[A-Z_]+=\S+ )?(?:dvc|make|optbench|python) [^`]+)`", text)
 
 
 def wrong(command: str, made: set[str]) -> Iterator[str]:
@@ -106,8 +113,8 @@ def wrong_setting(key: str, value: str, made: set[str]) -> Iterator[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_what_a_command_names_is_there(page):
-    made: set[str] = set()
-    for command in commands(page):
+    made = {*YOURS}
+    for command in [*commands(page), *mentions(page)]:
         assert not [*wrong(command, made)], command
         made |= {*re.findall(r"^optbench new \w+ (\S+)", command)}
 
