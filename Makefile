@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/installed
 OPTBENCH := $(VENV)/bin/optbench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce best readme paper test test-slow test-gpu lint bench audit lock
+.PHONY: help setup reproduce best readme paper test test-slow test-gpu lint bench audit licences lock
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -51,9 +51,11 @@ bench: setup ## Images per second, K-FAC's step, checkpoints, many studies; need
 	python benchmarks/scaling.py
 	python benchmarks/studies.py
 
-audit: setup ## Look for known holes in the locked packages; says where its data is out of reach
-	pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict \
-	  --progress-spinner off
+audit: setup ## Look for known holes in the locked packages; fails where one could not be looked up
+	@optbench audit
+
+licences: setup ## List the licences of the locked packages; fails where one does not allow any use
+	@optbench licences
 
 lock: ## Pin all packages with hashes; needs uv
 	uv pip compile --universal --generate-hashes --python-version 3.11 --extra dev \

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
@@ -118,6 +119,15 @@ class Project:
         """What `dvc repro` would train, measure or evaluate, once `validate` has planned it."""
         self.repro(f"workloads/{self.read_params()['workload']}/dvc.yaml:validate")
         return {*executed(self.run("dvc", "repro", "--dry").stdout)}
+
+    def finish_queue(self) -> str:
+        """Waits until DVC's queued experiments are done, 240 s at most; their listing."""
+        deadline = time.monotonic() + 240
+        while True:
+            status = self.run("dvc", "queue", "status").stdout
+            if ("Queued" not in status and "Running" not in status) or time.monotonic() > deadline:
+                return status
+            time.sleep(2)
 
     def read_params(self, workload: str | None = None) -> dict:
         """params.yaml of the project, or of a room."""

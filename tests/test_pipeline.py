@@ -4,7 +4,6 @@ import json
 import pstats
 import shutil
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -335,12 +334,7 @@ def test_a_queued_experiment_succeeds_whatever_is_edited_meanwhile(project: Proj
     project.run("dvc", "exp", "run", "--queue", "-n", "other", "-S", "override.lr=0.01")
     project.edit("src/optbench/training/loop.py", "\nraise RuntimeError('leaked')\n")
     project.run("dvc", "queue", "start")
-    deadline = time.monotonic() + 240
-    while time.monotonic() < deadline:
-        status = project.run("dvc", "queue", "status").stdout
-        if "Queued" not in status and "Running" not in status:
-            break
-        time.sleep(2)
+    status = project.finish_queue()
     assert status.count("Success") == 1, status
 
 

@@ -1,13 +1,14 @@
-"""README tells the truth: its example runs, its table is the current one."""
+"""README and docs tell the truth: their examples run, README's table is the current one."""
 
 import csv
 import re
 from dataclasses import fields
+from functools import cache
+from pathlib import Path
 
 import pytest
 import yaml
 
-from optbench.cli.main import COMMANDS
 from optbench.core.records import Point
 from optbench.params.load import load_params
 from optbench.report.contents import read_all, read_claims
@@ -16,16 +17,17 @@ from optbench.report.readme import generated, with_generated
 from tests.conftest import ROOT, SECOND_WORKLOAD, Project
 
 README = ROOT / "README.md"
-ADDING = ROOT / "docs/adding.md"
-CONTRIBUTING = ROOT / "CONTRIBUTING.md"
+PAGES = (README, *(ROOT / f"{name}.md" for name in ("CONTRIBUTING", "CHANGELOG")),
+         *sorted((ROOT / "docs").glob("*.md")))  # fmt: skip
+README_LINES_MAX = 150  # of what a person writes
 ROOM = "digits-cnn"
 NEW_ROOM = "photos-perceptron"
 LINES_MAX = 30  # of the reader's own code, for a workload on data and a network of their own
 
 
 def block(language: str, beginning: str) -> str:
-    """The fenced block of a language, in README or on the page of additions, by its beginning."""
-    pages = README.read_text() + ADDING.read_text()
+    """The fenced block of a language, by its beginning, which is on one page alone."""
+    pages = "".join(page.read_text() for page in PAGES)
     blocks = re.findall(r"^```(\w*)\n(.*?)^```", pages, re.DOTALL | re.MULTILINE)
     (text,) = [text for lang, text in blocks if lang == language and text.startswith(beginning)]
     return text
@@ -157,20 +159,49 @@ def test_verdicts_and_table_are_the_current_ones():
 
 def test_a_history_is_a_table_of_numbers_with_a_header():
     """Which is what pandas takes, without a word on its form."""
-    (path,) = re.findall(r'pandas\.read_csv\("(.*?)"\)', README.read_text())
+    (path,) = re.findall(r'pandas\.read_csv\("(.*?)"\)', (ROOT / "docs/use.md").read_text())
     header, *rows = csv.reader((ROOT / path).read_text().splitlines())
     assert header == [field.name for field in fields(Point)]
     assert rows
     assert all(isinstance(float(value), float) for row in rows for value in row if value)
 
 
-def test_every_link_and_folder_exists():
-    for page in (README, CONTRIBUTING, *(ROOT / "docs").glob("*.md")):
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
-            assert (page.parent / target).exists(), (page, target)
-    package = README.parent / "src/optbench"
+@cache
+def anchors(page: Path) -> set[str]:
+    """Where a page can be linked into: HTML's ids, Markdown's headings as GitHub has them."""
+    text = page.read_text()
+    if page.suffix == ".html":
+        return set(re.findall(r'\bid="([^"]+)"', text))
+    text = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_link_leads_somewhere(page):
+    links = re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", page.read_text())
+    for file, anchor in links:
+        target = (page.parent / file).resolve() if file else page
+        assert target.exists(), file
+        assert not anchor or anchor in anchors(target), (file, anchor)
+
+
+def test_control_a_heading_that_is_not_there_is_no_anchor():
+    assert "two-commands" in anchors(README)
+    assert not {"three-commands", "make-test--------lint-types-tests"} & anchors(README)
+
+
+def test_readme_is_short_and_leads_to_every_page():
+    text = README.read_text()
+    written = re.sub(r"<!-- (\w+) -->.*<!-- /\1 -->", "", text, flags=re.DOTALL)
+    assert len(written.splitlines()) <= README_LINES_MAX
+    assert [page.stem for page in PAGES if f"({page.relative_to(ROOT)}" not in text] == ["README"]
+
+
+def test_the_map_of_the_house_names_every_package():
     named = re.findall(r"^  ([a-z_]+)/ ", block("", "params.yaml"), re.MULTILINE)
-    assert sorted(named) == sorted(path.parent.name for path in package.glob("*/__init__.py"))
+    packages = (ROOT / "src/optbench").glob("*/__init__.py")
+    assert sorted(named) == sorted(path.parent.name for path in packages)
 
 
 def test_every_make_target_is_explained():
@@ -178,23 +209,3 @@ def test_every_make_target_is_explained():
     (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, flags=re.MULTILINE)
     explained = re.findall(r"^([a-z-]+):.*## ", makefile, flags=re.MULTILINE)
     assert sorted(phony.split()) == sorted(explained)
-
-
-def test_what_contributing_says_to_type_is_there():
-    """Commands, make's targets and stages; some of them train for an hour, so none is run."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", CONTRIBUTING.read_text(), re.DOTALL | re.MULTILINE)
-    lines = [line.partition("#")[0].split() for text in blocks for line in text.splitlines()]
-    makefile = (ROOT / "Makefile").read_text()
-    for program, *words in lines:
-        if program == "make":
-            assert f"\n{words[0]}:" in makefile
-        elif program == "optbench":
-            assert words[0] in COMMANDS
-        for file, _, stage in [word.partition(":") for word in words if "dvc.yaml" in word]:
-            assert {stage} - {""} <= yaml.safe_load((ROOT / file).read_text())["stages"].keys()
-    assert {program for program, *_ in lines} == {"make", "optbench", "dvc"}
-
-
-def test_citation_and_package_agree_on_the_version():
-    version = re.search(r"^version: (.*)$", (README.parent / "CITATION.cff").read_text(), re.M)
-    assert f'version = "{version[1]}"' in (README.parent / "pyproject.toml").read_text()

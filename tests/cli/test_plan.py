@@ -209,11 +209,11 @@ def test_a_difference_is_found_by_the_spread_of_the_studies_that_there_are(plann
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("digits-cnn", "optbench plan: name --studies too"),
-        ("--trials 8", "optbench plan: name --studies too"),
-        ("digits-cnn --studies 0", "--studies and --trials must be 1 or more"),
-        ("digits-cnn --studies 5 --trials 0", "--studies and --trials must be 1 or more"),
-        ("digits-cnn --studies 5 --trials -1", "--studies and --trials must be 1 or more"),
+        ("digits-cnn", "--studies: got none: must be 1 or more"),
+        ("--trials 8", "--studies: got none: must be 1 or more"),
+        ("digits-cnn --studies 0", "--studies: got 0: must be 1 or more"),
+        ("digits-cnn --studies 5 --trials 0", "--trials: got 0: must be 1 or more"),
+        ("digits-cnn --studies 5 --trials -1", "--trials: got -1: must be 1 or more"),
         ("digits-cnn --studies x", "argument --studies: invalid int value: 'x'"),
     ],
 )

@@ -192,9 +192,12 @@ def test_measuring_leaves_torchs_generator_alone():
         ("NAdam", "must name a class with its package, as torch.optim.NAdam"),
         ("torch.optim.NAdm", "unknown name in torch.optim 'NAdm': did you mean 'NAdam'?"),
         ("torch.optin.NAdam", "torch.optin cannot be imported: No module named 'torch.optin'"),
-        ("torch.optim.Optimizer", "no class of optimizers made after torch.optim's"),
-        ("torch.nn.Linear", "no class of optimizers"),
-        ("torch.optim.sgd.sgd", "no class of optimizers"),
+        (
+            "torch.optim.Optimizer",
+            "must be a class made after torch.optim's",
+        ),
+        ("torch.nn.Linear", "got 'torch.nn.Linear': must be a class made"),
+        ("torch.optim.sgd.sgd", "got 'torch.optim.sgd.sgd': must be a class made"),
         ("no_such_package.Lion", "stages cannot import no_such_package: install it"),
     ],
 )

@@ -188,5 +188,5 @@ def test_in_the_projects_own_rooms_comments_elsewhere_stay_to_the_byte(path):
 
 @pytest.mark.parametrize("text", ["head: 1\n", "best:\n", "best: [a]\n", "- best\n", "a: [\n"])
 def test_a_block_that_is_not_there_is_refused(text):
-    with pytest.raises(UsageError, match="best is not there, or not as it was: take the file back"):
+    with pytest.raises(UsageError, match="best is not there, or not as it was: take its file back"):
         with_block(text, "best", ENTRIES)

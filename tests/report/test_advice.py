@@ -77,7 +77,7 @@ def test_what_fewer_epochs_mean_is_said(contents):
         f"The accuracy is the held-out one at epoch {last:g} of 10, the last point at or before "
         "epoch 1.99: "
     )
-    with pytest.raises(UsageError, match=r"epochs: got 0\.01: no run has a point so early"):
+    with pytest.raises(UsageError, match=r"epochs: got 0\.01: must be at least 0\.5, a run's"):
         advise(contents, Allowance(epochs=0.01))
 
 

@@ -15,6 +15,7 @@ from optbench.params import signatures
 from optbench.params.load import load_params, load_room
 from optbench.params.messages import DocumentError
 
+BY_HAND = "write its file by hand, as docs/adding.md has it"
 MODULE = r"[A-Za-z][A-Za-z0-9_]*"
 FOLDER = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 

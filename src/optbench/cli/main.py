@@ -20,6 +20,8 @@ COMMANDS = {
     "tensorboard": "write histories and trials for TensorBoard",
     "readme": "put the current verdicts and results into README.md",
     "paper": "set a short paper from all reports",
+    "licences": "the licences of all locked packages; refuses what does not allow any use",
+    "audit": "known holes in the locked packages, and which of them were looked up",
 }
 
 

@@ -17,7 +17,7 @@ def run(arguments: Sequence[str], standing: Path) -> int:
     name = parser.parse_args(arguments).name
     require_module_name("dataset", name)
     if name in listed(DOWNLOADS, DATASETS):
-        raise UsageError(f"{DOWNLOADS} obtains {name} already")
+        raise UsageError(f"{DOWNLOADS} obtains {name} already: choose another name")
     text = with_item(DOWNLOADS.read_text(encoding="utf-8"), DATASETS, name)
     create({DOWNLOADS: text}, rooms=[])
     file = file_of("datasets", name)

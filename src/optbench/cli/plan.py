@@ -34,15 +34,16 @@ def run(arguments: Sequence[str], standing: Path) -> int:
     room = load_room(args.workload or params.workload, params)
     if args.studies is None:
         if args.workload or args.trials is not None:
-            raise UsageError("optbench plan: name --studies too, of each arm of the workload")
+            raise UsageError("--studies: got none: must be 1 or more, of each arm of a workload")
         pipeline = planned_pipeline(room.name)
         print(in_words(room, pending_work(room, pipeline.changes(pipeline.stages))))
         return 0
     trials = args.trials
     if trials is None:
         trials = room.search.trials if room.search else 1
-    if args.studies < 1 or trials < 1:
-        raise UsageError("optbench plan: --studies and --trials must be 1 or more")
+    for name, count in (("studies", args.studies), ("trials", trials)):
+        if count < 1:
+            raise UsageError(f"--{name}: got {count}: must be 1 or more")
     print("; ".join(prospect(room, args.studies, trials)))
     return 0
 

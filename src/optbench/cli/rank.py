@@ -87,7 +87,10 @@ def located(target: str, standing: Path) -> tuple[Path | None, str]:
     try:
         tree = ast.parse(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, SyntaxError) as error:
-        raise UsageError(f"{text} cannot be read as Python: {error}") from error
+        raise UsageError(
+            f"{text} cannot be read as Python: {error}: name a file, as my.py, or a class with its "
+            "package, as torch.optim.Adamax"
+        ) from error
     require_module_name("file", file.stem)
     if (SOURCE / file.stem).is_dir():
         raise UsageError(f"{text}: its name is that of the package {file.stem}: choose another")
@@ -166,7 +169,10 @@ def add(args: Namespace, arm: Arm) -> None:
     rooms = [load_room(name, params) for name in args.workload]
     for room in rooms:
         if room.search is None or not room.suite.studies:
-            raise UsageError(f"--workload: {room.name} has no studies that search: choose another")
+            raise UsageError(
+                f"--workload: got '{room.name}', which has no studies that search: name one that "
+                "has, or write `search` and `suite.studies` in its params.yaml"
+            )
     asked = json.dumps([args.target, arm.key, args.workload, args.lr, args.set, args.space])
     record = SCRATCH / f"{arm.optimizer}.json"
     is_there = file_of("optimizers", arm.optimizer).is_file()

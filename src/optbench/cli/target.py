@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from optbench.cli.creation import BY_HAND
 from optbench.core import roles
 from optbench.core.errors import UsageError
 from optbench.core.objective import Objective
@@ -42,13 +43,15 @@ def import_class(target: str) -> type[Optimizer]:
     try:
         module = importlib.import_module(module_name)
     except Exception as error:  # what a package raises when it is imported is not known here
-        raise UsageError(f"--target: {module_name} cannot be imported: {error}") from error
+        raise UsageError(
+            f"--target: {module_name} cannot be imported: {error}: mend it, or name another"
+        ) from error
     if not hasattr(module, name):
         public = [other for other in dir(module) if not other.startswith("_")]
         raise UsageError(unknown("--target", f"name in {module_name}", name, public))
     found: Any = getattr(module, name)
     if not (isinstance(found, type) and issubclass(found, Optimizer) and found is not Optimizer):
-        raise UsageError(f"--target: {target} is no class of optimizers made after torch.optim's")
+        raise UsageError(f"--target: got '{target}': must be a class made after torch.optim's")
     return found
 
 
@@ -119,14 +122,17 @@ def require_trains(target: type[Optimizer], args: Mapping[str, Any]) -> None:
         take_step(resumed, other)
     except Exception as error:  # whatever an optimizer of others raises
         raise UsageError(
-            f"--target: it does not step as the trainer needs it: {type(error).__name__}: {error}"
+            f"--target: it does not step as the trainer needs it: {type(error).__name__}: {error}: "
+            f"{BY_HAND}"
         ) from error
     if not all("lr" in group for group in optimizer.param_groups):
-        raise UsageError("--target: its parameter groups have no lr, which schedules steer")
+        raise UsageError(
+            f"--target: its parameter groups have no lr, which schedules steer: {BY_HAND}"
+        )
     if pack(model.state_dict()) != pack(resumed.state_dict()):
         raise UsageError(
             "--target: it does not go on as before from its state_dict, so a killed run could not "
-            "be resumed to the bit"
+            f"be resumed to the bit: {BY_HAND}"
         )
 
 

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 from torch.optim import Optimizer
 
+from optbench.cli.creation import BY_HAND
 from optbench.core.errors import UsageError
 from optbench.params.annotations import annotation
 from optbench.params.signatures import PLAIN, RANGES
@@ -95,12 +96,14 @@ def arguments_of(target: type[Optimizer]) -> tuple[list[Argument], list[str]]:
         elif parameter.default is inspect.Parameter.empty:
             raise UsageError(
                 f"--target: {target.__name__} requires {parameter.name}, whose type params.yaml "
-                "cannot hold: write a file beside src/optbench/optimizers/adam.py by hand"
+                f"cannot hold: {BY_HAND}"
             )
         else:
             left_out.append(parameter.name)
     if "lr" not in [argument.name for argument in arguments]:
-        raise UsageError(f"--target: {target.__name__} takes no lr, which schedules steer")
+        raise UsageError(
+            f"--target: {target.__name__} takes no lr, which schedules steer: {BY_HAND}"
+        )
     return arguments, left_out
 
 
@@ -116,7 +119,9 @@ def parameters_of(target: type[Optimizer]) -> Sequence[inspect.Parameter]:
         try:
             signature = inspect.signature(target)
         except (TypeError, ValueError) as error:
-            raise UsageError(f"--target: {target.__name__} has no signature: {error}") from error
+            raise UsageError(
+                f"--target: {target.__name__} has no signature: {error}: {BY_HAND}"
+            ) from error
     return list(signature.parameters.values())
 
 

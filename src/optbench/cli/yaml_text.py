@@ -96,7 +96,9 @@ def _node_at(text: str, keys: Keys, kind: type[yaml.Node] = yaml.Node) -> Any:
     except (KeyError, TypeError, ValueError, AttributeError, yaml.YAMLError):
         node = None
     if not isinstance(node, kind):
-        raise UsageError(f"{'.'.join(keys)} is not there, or not as it was: take the file back")
+        raise UsageError(
+            f"{'.'.join(keys)} is not there, or not as it was: take its file back with Git"
+        )
     return node
 
 
@@ -132,7 +134,8 @@ def _verified(before: str, after: str, keys: Keys, change: Callable[[Any], None]
     change(place)
     if _plain(after) != json.loads(json.dumps(expected)):
         raise UsageError(
-            f"{'.'.join(keys)} is written in a way that cannot be added to: add by hand"
+            f"{'.'.join(keys)} is written in a way that cannot be added to: add by hand, as "
+            "docs/adding.md has it"
         )
     return after
 

@@ -60,7 +60,8 @@ def check_budget(checker: Checker, path: str, budget: Budget) -> bool:
     """Whether a budget is a number of epochs or of steps."""
     is_clear = (budget.epochs is None) != (budget.steps is None)
     if not is_clear:
-        checker.add(f"{path}: must name epochs or steps, one of the two")
+        got = "neither" if budget.epochs is None else "both"
+        checker.add(f"{path}: got {got}: must name epochs or steps, one of the two")
     return is_clear
 
 
@@ -266,7 +267,8 @@ def check_warmup(
         if round(args["warmup_fraction"] * ticks) >= ticks:
             checker.add(
                 f"schedules.{name}.warmup_fraction in params.yaml: got {args['warmup_fraction']:g}:"
-                f" it leaves none of {whose} {ticks} steps to the schedule"
+                f" it leaves none of {whose} {ticks} steps to the schedule: make it smaller, or "
+                "the budget larger"
             )
 
 
@@ -329,7 +331,10 @@ def check_search(checker: Checker, search: Search, settings: Settings, rows: Row
                 )
             value = rows[optimizer][name]
             if not isinstance(value, int | float) or isinstance(value, bool):
-                checker.add(f"{where}.{name}: {name} is no number that can be searched")
+                checker.add(
+                    f"{where}.{name}: got {value!r} in its row: must be a number to be searched: "
+                    "take its range out"
+                )
             for end in (low, high):
                 args = {**rows[optimizer], name: end}
                 checker.arguments("optimizers", optimizer, ("search", "space", optimizer), args)

@@ -169,7 +169,7 @@ def _module(kind: str, name: str) -> ast.Module:
     try:
         return ast.parse(path.read_text(encoding="utf-8"))
     except (SyntaxError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is no Python: {error}") from error
+        raise UsageError(f"{path} is no Python: {error}: mend it there") from error
 
 
 def _entry_point(kind: str, name: str) -> ast.FunctionDef | None:

@@ -106,15 +106,12 @@ def last_point(contents: Contents, epoch: float) -> Point:
     Raises:
         UsageError: there is none.
     """
-    points = [
-        point
-        for result in contents.results
-        for point in result.outcome.history
-        if point.epoch <= epoch
-    ]
-    if not points:
-        raise UsageError(f"epochs: got {epoch:g}: no run has a point so early")
-    return max(points, key=lambda point: point.step)
+    points = [point for result in contents.results for point in result.outcome.history]
+    reached = [point for point in points if point.epoch <= epoch]
+    if not reached:
+        first = min(point.epoch for point in points)
+        raise UsageError(f"epochs: got {epoch:g}: must be at least {first:g}, a run's first point")
+    return max(reached, key=lambda point: point.step)
 
 
 def _score_at(outcome: Outcome, epoch: float) -> float | None:

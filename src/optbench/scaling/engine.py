@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Protocol
 
 from optbench.core.errors import UsageError
+from optbench.params.messages import unknown
 from optbench.scaling import engines
 from optbench.scaling.job import Job
 
@@ -39,7 +40,7 @@ def load(name: str) -> ModuleType:
         UsageError: there is none of this name, or what it needs is not installed.
     """
     if name not in names():
-        raise UsageError(f"unknown engine '{name}'; known: {', '.join(names())}")
+        raise UsageError(unknown("--engine", "engine", name, names()))
     try:
         return importlib.import_module(f"{engines.__name__}.{name}")
     except ModuleNotFoundError as error:

@@ -47,7 +47,10 @@ def as_stage() -> Iterator[None]:
         sys.exit(error.exit_code)
     except RuntimeError as error:
         if is_launched() and is_of_connection(error):
-            lost = UsageError(f"the other processes of this run are out of reach: {error}")
+            lost = UsageError(
+                f"the other processes of this run are out of reach: {error}: run the same command "
+                "to go on from the last checkpoint"
+            )
             lost.exit_code = PEER_LOST
             tell(lost)
             sys.exit(PEER_LOST)

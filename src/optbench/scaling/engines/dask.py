@@ -55,7 +55,10 @@ class Engine:
         try:
             self.client = Client(self.cluster or address(), timeout=WAIT_S)
         except (OSError, ValueError) as error:
-            raise UsageError(f"no Dask scheduler at {address()}: {error}") from error
+            raise UsageError(
+                f"no Dask scheduler at {address()}: {error}: start one there, or name another in "
+                "DASK_SCHEDULER_ADDRESS"
+            ) from error
         try:
             self._require(jobs)
             if self.cluster is None:
@@ -77,7 +80,8 @@ class Engine:
         except KilledWorker as error:
             raise UsageError(
                 f"Dask gives up after the death of {error.allowed_failures + 1} of its workers, "
-                f"the last one {error.last_worker.address}: see the workers' own logs"
+                f"the last one {error.last_worker.address}: see the workers' own logs, "
+                "and run the same command to go on"
             ) from None  # the cause would be printed too, and says the same
         except CancelledError:
             return 128 + signal.SIGTERM

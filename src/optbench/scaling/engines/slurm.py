@@ -150,7 +150,9 @@ class Engine:
         try:
             return self.executor.submit(Task(job))
         except FailedJobError as error:
-            raise UsageError(f"Slurm does not take the job: {error}") from error
+            raise UsageError(
+                f"Slurm does not take the job: {error}: change sbatch's own variables, SBATCH_..."
+            ) from error
 
     def _wait(self, submitted: Submitted[int]) -> int:
         """Waits for a job; where it goes without a result, its node or process has died."""
@@ -165,7 +167,9 @@ class Engine:
         try:
             return submitted.result()
         except FailedJobError as error:
-            raise UsageError(f"Slurm's job {submitted.job_id} failed: {error}") from error
+            raise UsageError(
+                f"Slurm's job {submitted.job_id} failed: {error}: run the same command to go on"
+            ) from error
 
     def _is_queued(self, submitted: Submitted[int]) -> bool:
         """Whether a job waits or runs. One call of squeue asks for all; sacct may not be set up."""
