@@ -24,9 +24,11 @@ NEEDS = {
         "make reproduce", "make reproduce JOBS=4", "make test", "make lint", "make paper",
         "make licences", "make audit",
     ),
-    "minutes of training; tests of the command, of the room and of the control have it": (
+    "minutes of training; tests of the command, of the room, of sweeps and of the control have it": (
         "optbench rank torch.optim.Adamax", "dvc repro workloads/imagenet-tiny/dvc.yaml:run",
         "dvc repro workloads/digits-cnn/control/dvc.yaml",
+        "dvc repro workloads/digits-cnn/sweeps/dvc.yaml",
+        "optbench repro --jobs 2 workloads/digits-cnn/sweeps/dvc.yaml",
         "optbench repro workloads/digits-cnn/dvc.yaml:study@sgd-cosine-0-9",
     ),
     "four cores; tests/scaling has it with two": (
