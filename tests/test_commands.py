@@ -24,7 +24,7 @@ NEEDS = {
         "make reproduce", "make reproduce JOBS=4", "make test", "make lint", "make paper",
         "make licences", "make audit",
     ),
-    "minutes of training; tests of the command, of the room, of sweeps and of the control have it": (
+    "minutes of training; tests of the command, of room, sweeps and control have it": (
         "optbench rank torch.optim.Adamax", "dvc repro workloads/imagenet-tiny/dvc.yaml:run",
         "dvc repro workloads/digits-cnn/control/dvc.yaml",
         "dvc repro workloads/digits-cnn/sweeps/dvc.yaml",
