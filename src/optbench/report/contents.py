@@ -33,6 +33,7 @@ from optbench.studies.table import read_trials
 from optbench.studies.trials import Trial
 
 REPORTS = Path("reports")
+PAGE_OF_POST = "report"  # the folder of a post's page, in its own
 T = TypeVar("T")
 
 
@@ -217,13 +218,13 @@ class Contents:
         return list(self.summaries) if self.withheld else best_first(self.summaries, self.score)
 
 
-def read_claims() -> Claims:
-    """The claims, with the scores of all workloads.
+def read_claims(path: Path = CLAIMS) -> Claims:
+    """The claims of a post, with the scores of all workloads.
 
     Raises:
-        UsageError: claims.yaml is not usable.
+        UsageError: the file is not usable.
     """
-    return load_claims(scores=scores_of_rooms())
+    return load_claims(path, scores=scores_of_rooms())
 
 
 def read_contents(room: Room, claims: Claims) -> Contents:
@@ -248,7 +249,7 @@ def read_contents(room: Room, claims: Claims) -> Contents:
         *(folder / name for name in ("studies.csv", "summary.csv") if results),
         *(cost_path(room.name, name) for name in optimizers),
         *control_files(room),
-        CLAIMS,
+        claims.file,
     ]
     return Contents(
         room=room,
