@@ -24,6 +24,9 @@ NEEDS = {
         "make reproduce", "make reproduce JOBS=4", "make test", "make lint", "make paper",
         "make licences", "make audit",
     ),
+    "the studies that are committed; tests/cli/test_new_post.py has it": (
+        "optbench new post warm-up", "dvc repro -s posts/warm-up/dvc.yaml",
+    ),
     "minutes of training; tests of the command, of room, sweeps and control have it": (
         "optbench rank torch.optim.Adamax", "dvc repro workloads/imagenet-tiny/dvc.yaml:run",
         "dvc repro workloads/digits-cnn/control/dvc.yaml",

@@ -23,6 +23,7 @@ PLACES = {
 }  # fmt: skip
 ROOM = "plane-affine"
 CLAIMS = """
+post: {title: made up, date: 2025-01-15}
 baselines: {}
 claims:
 - {id: value, kind: value, place: here, text: SGD has an error of 0.09., quantity: score,

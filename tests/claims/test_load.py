@@ -4,6 +4,7 @@ import copy
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from optbench.core.arm import Arm
 from optbench.core.score import Score
 
 FILE = Path(__file__).parents[2] / "claims.yaml"
+POST = "post: {title: made up, date: 2025-01-15}\n"
 GOOD = yaml.safe_load(FILE.read_text(encoding="utf-8"))
 
 
@@ -32,7 +34,7 @@ def problems_of(text: str, folder: Path, scores: Mapping[str, Score] = SCORES) -
     file.write_text(text, encoding="utf-8")
     with pytest.raises(ClaimsError) as refusal:
         load_claims(file, scores=scores)
-    assert "git restore claims.yaml" in str(refusal.value)
+    assert f"git restore {file}" in str(refusal.value)
     return str(refusal.value)
 
 
@@ -99,8 +101,7 @@ BAD_VALUES = [
     ("cifar10-sgd", "text", "", "claims.cifar10-sgd.text: got ''"),
     ("cifar10-sgd", "arm", "sdg-cosine-published", "sgd.arm: unknown optimizer 'sdg': did"),
     ("cifar10-sgd", "arm", "sgd-cosin-published", "unknown schedule 'cosin': did you mean 'cosine"),
-    ("cifar10-sgd", "arm", "sgd-cosine", "a value is of the published point: name sgd-cosine-publ"),
-    ("cifar10-sgd", "arm", "sgd-cosine-untuned", "name sgd-cosine-published"),
+    ("cifar10-sgd", "arm", "sgd-cosine", "a value is of a fixed point: name sgd-cosine-published"),
     ("cifar10-sgd", "arm", "sgd-cosine-tuned", "sgd.arm: got 'sgd-cosine-tuned': 'sgd-cosine-tu"),
     ("cifar10-sgd", "studies", [0, 0], "claims.cifar10-sgd.studies: 0 stands twice"),
     ("cifar10-sgd", "studies", [], "claims.cifar10-sgd.studies: got []"),
@@ -131,6 +132,41 @@ def test_a_bad_value_is_told_with_its_place(claim, path, value, message, tmp_pat
     assert message in problems_of(yaml.safe_dump(changed(claim, path, value)), tmp_path)
 
 
+def test_a_value_is_of_either_fixed_point(tmp_path):
+    file = tmp_path / "claims.yaml"
+    file.write_text(yaml.safe_dump(changed("cifar10-sgd", "arm", "sgd-cosine-untuned")))
+    assert load_claims(file, scores=SCORES).claims[0].arm == "sgd-cosine-untuned"
+
+
+BAD_HEADS = [
+    ("title", None, "post.title: got None: must be a valid string"),
+    ("titel", "a", "post.titel: unknown key 'titel': did you mean 'title'?"),
+    ("date", "soon", "post.date: got 'soon': must be a valid date"),
+    ("url", "http://example.org", "post.url: got 'http://example.org': must begin with https://"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "message"), BAD_HEADS)
+def test_a_bad_head_is_told_with_its_place(key, value, message, tmp_path):
+    document = copy.deepcopy(GOOD)
+    document["post"][key] = value
+    assert message in problems_of(yaml.safe_dump(document), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("author", "name"),
+    [
+        ({"author": "A. Nobody"}, '"Made up" (A. Nobody, 2024-02-29)'),
+        ({}, '"Made up" (2024-02-29)'),
+    ],
+)
+def test_what_a_post_is_called_is_what_its_head_says(author, name, tmp_path):
+    head = {"title": "Made up", "date": date(2024, 2, 29), **author}
+    file = tmp_path / "claims.yaml"
+    file.write_text(yaml.safe_dump(GOOD | {"post": head}))
+    assert load_claims(file, scores=SCORES).post.name == name
+
+
 def without(key: str) -> dict:
     document = copy.deepcopy(GOOD)
     del document["claims"][0][key]
@@ -141,7 +177,7 @@ def test_what_is_missing_is_named(tmp_path):
     assert "claims.cifar10-sgd.k0 is missing" in problems_of(yaml.dump(without("k0")), tmp_path)
     assert "claims.0.id is missing" in problems_of(yaml.dump(without("id")), tmp_path)
     assert "claims.cifar10-sgd.kind is missing" in problems_of(yaml.dump(without("kind")), tmp_path)
-    assert "baselines is missing" in problems_of("claims: []", tmp_path)
+    assert "baselines is missing" in problems_of(f"{POST}claims: []", tmp_path)
 
 
 def test_an_id_that_stands_twice_is_told(tmp_path):
@@ -223,8 +259,8 @@ def test_all_problems_are_told_at_once(tmp_path):
         ("2025-01-15: 1", "a key must be text"),
         ("- 1", "must be"),
         ("", "must be"),
-        ("claims: [3]\nbaselines: {}", "claims.0: got 3: must be a mapping of keys"),
-        ("claims: {}\nbaselines: {}", "claims: got {}: must be a valid array"),
+        (f"{POST}claims: [3]\nbaselines: {{}}", "claims.0: got 3: must be a mapping of keys"),
+        (f"{POST}claims: {{}}\nbaselines: {{}}", "claims: got {}: must be a valid array"),
         ("[" * 5000, "nested too deeply"),
     ],
 )

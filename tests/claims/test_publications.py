@@ -23,7 +23,7 @@ def problems_of(document: object, folder) -> str:
     file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
     with pytest.raises(PublicationsError) as refusal:
         load_publications(CLAIMS, file)
-    assert "git restore evidence/published.yaml" in str(refusal.value)
+    assert f"git restore {file}" in str(refusal.value)
     return str(refusal.value)
 
 

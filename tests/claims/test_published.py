@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,7 +45,7 @@ def figure(optimizer: str, mean: float, **changes: Any) -> Figure:
 
 
 def on(*figures: Figure, claim: str = "finding-adamw") -> Published:
-    published = Publications(sources=SOURCES, figures=figures, sha256="")
+    published = Publications(file=Path("made-up.yaml"), sources=SOURCES, figures=figures, sha256="")
     return published_on(CLAIMS, published)[claim]
 
 
@@ -237,7 +238,9 @@ def test_a_ratio_is_met_within_its_margin():
 def test_a_verdict_is_the_same_with_and_without_published_evidence():
     verdicts = judge(CLAIMS, {POST: evidence()})
     figures = [figure("adamw", 0.9), figure("adam", 0.99)]
-    published = published_on(CLAIMS, Publications(sources=SOURCES, figures=figures, sha256=""))
+    published = published_on(
+        CLAIMS, Publications(file=Path("made-up.yaml"), sources=SOURCES, figures=figures, sha256="")
+    )
     assert published["finding-adamw"].result == AGAINST
     with_, without = (
         of_verdicts(CLAIMS, verdicts, inputs={}, published=given) for given in (published, None)

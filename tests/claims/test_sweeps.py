@@ -74,7 +74,7 @@ def test_a_sweep_that_was_not_carried_out_is_not_run():
 
 def test_advice_that_a_workloads_sweeps_cannot_speak_to_is_refused():
     sweeps = {"eps": Sweep(arms=(ADAM,), argument="eps", values=VALUES, studies=5)}
-    require_sweeps(only("advice-eps", sweeps=(PRICE,)).claims, SMALL, sweeps)  # the control
+    require_sweeps(only("advice-eps", sweeps=(PRICE,)), SMALL, sweeps)  # the control
     for reading, message in (
         (
             replace(PRICE, sweep="esp"),
@@ -84,7 +84,7 @@ def test_advice_that_a_workloads_sweeps_cannot_speak_to_is_refused():
         (CONTRAST, "unknown arm 'radam-cosine'"),
     ):
         with pytest.raises(ClaimsError, match=message):
-            require_sweeps(only("advice-eps", sweeps=(reading,)).claims, SMALL, sweeps)
+            require_sweeps(only("advice-eps", sweeps=(reading,)), SMALL, sweeps)
 
 
 def test_the_posts_advice_on_values_is_held_against_the_sweeps_of_a_workload():

@@ -88,10 +88,20 @@ def test_a_report_that_was_damaged_had_no_verdicts(reports, damaged):
     assert changed_verdicts(verdicts(), after) == ["a: order is refuted, was not run"]
 
 
+def test_those_of_a_post_are_told_by_its_folder(reports, monkeypatch):
+    before = verdicts()
+    monkeypatch.chdir(reports)
+    page = Path("posts/mine/report/claims.json")
+    page.parent.mkdir(parents=True)
+    page.write_text(ledger("supported"))
+    assert changed_verdicts(before, verdicts()) == ["posts/mine: order is supported, was not run"]
+
+
 def test_pages_are_those_that_stages_render():
     pages = {
         "workloads/digits-cnn/dvc.yaml:report": Path("reports/digits-cnn/report.html"),
         "reports/dvc.yaml:index": Path("reports/index.html"),
+        "posts/mine/dvc.yaml:index": Path("posts/mine/report/index.html"),
         "workloads/digits-cnn/dvc.yaml:run": None, "report": None, "score@digits-cnn": None,
     }  # fmt: skip
     assert {stage: page_of(stage) for stage in pages} == pages

@@ -131,7 +131,8 @@ READERS = {
     "costs/digits-cnn/sgd.json": (
         small(ROOT / "costs/digits-cnn/sgd.json"), measured_cost),
     "claims.yaml": (
-        b"baselines: {}\nclaims:\n- {id: a, place: b, text: c, kind: formula, "
+        b"post: {title: a, date: 2025-01-15}\nbaselines: {}\n"
+        b"claims:\n- {id: a, place: b, text: c, kind: formula, "
         b"quantity: radam_rho, beta2: 0.999}\n",
         lambda path: load_claims(path, scores={})),
 }  # fmt: skip

@@ -23,14 +23,20 @@ def lists(tmp_path: Path, monkeypatch) -> Path:
 def test_those_of_the_project_are_complete(monkeypatch):
     monkeypatch.chdir(ROOT)
     assert listed.strangers(rooms()) == []
-    assert listed.unlisted_workload("digits-cnn") is None
+    assert listed.unlisted_workload("digits-cnn") == []
     assert listed.unlisted_dataset("digits") is None
 
 
 def test_what_is_not_listed_is_told(lists):
-    assert listed.unlisted_workload("tiny") == (
-        "reports/dvc.yaml does not show tiny: add `- reports/tiny` to its deps"
-    )
+    told = "{} does not show tiny: add `- reports/tiny` to its deps"
+    assert listed.unlisted_workload("tiny") == [told.format("reports/dvc.yaml")]
+    post = lists / "posts/mine/dvc.yaml"
+    post.parent.mkdir(parents=True)
+    post.write_text(index_of("digits-cnn", "tiny"))
+    assert listed.unlisted_workload("tiny") == [told.format("reports/dvc.yaml")]
+    post.write_text(index_of("digits-cnn"))  # the control
+    files = ("reports/dvc.yaml", "posts/mine/dvc.yaml")
+    assert listed.unlisted_workload("tiny") == [told.format(file) for file in files]
     assert "run `optbench new dataset mnist`" in listed.unlisted_dataset("mnist")
 
 

@@ -68,7 +68,7 @@ def test_the_ledger_has_it_beside_verdict_and_transfer(index):
 
 
 def test_the_evidence_is_an_input_of_the_index_alone(index):
-    line = f"{PUBLICATIONS.sha256}  {PUBLISHED}"
+    line = f"{PUBLICATIONS.sha256}  {PUBLICATIONS.file}"
     assert line in (index / "inputs.sha256").read_text().splitlines()
     assert line not in (index / SMALL / "inputs.sha256").read_text().splitlines()
 

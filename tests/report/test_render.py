@@ -20,13 +20,14 @@ from optbench.core.errors import UsageError
 from optbench.core.records import Outcome
 from optbench.evaluation.evaluate import Result
 from optbench.evaluation.summary import ONE_NETWORK
-from optbench.report import inputs, style, tables
+from optbench.report import escape, inputs, style, tables
 from optbench.report.contents import Contents
 from optbench.report.curves import learning_curves, schedule_shapes
 from optbench.report.figures import performance_profile
 from optbench.report.forest import named_contrasts, score_differences
 from optbench.report.ledger import ledger_of
-from optbench.report.render import render_index, render_report
+from optbench.report.links import PAGE, Links
+from optbench.report.render import render_index, render_report, results_page
 
 
 def test_rendering_twice_gives_the_same_bytes(contents, tmp_path):
@@ -66,6 +67,16 @@ def test_the_committed_index_is_not_stale(committed, tmp_path):
     names = ("index.html", "claims.json", "claims.md", "claims.schema.json", "inputs.sha256")
     for name in (*names, "figures/performance_profile.svg"):
         assert (tmp_path / name).read_text() == Path("reports", name).read_text()
+
+
+def test_the_erratum_is_of_the_formula_that_the_post_claims(contents):
+    links = Links([contents], PAGE)
+    (formula,) = [claim for claim in contents.claims.claims if claim.kind == "formula"]
+    assert f"The post prints {escape.markdown(formula.text)} " in results_page(contents, links)
+    others = [claim for claim in contents.claims.claims if claim.kind != "formula"]
+    claims = dataclasses.replace(contents.claims, claims=others)
+    silent = dataclasses.replace(contents, claims=claims)
+    assert "Erratum" not in results_page(silent, links)  # the control
 
 
 def test_the_indexs_artefacts_carry_the_digest_of_theirs():

@@ -1,7 +1,8 @@
-"""Reads and validates claims.yaml."""
+"""Reads and validates the claims of a post."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,34 +22,31 @@ from optbench.claims.schema import (
     OrderingClaim,
     ValueClaim,
 )
-from optbench.core.arm import PUBLISHED, Arm
+from optbench.core.arm import PUBLISHED, TUNED, UNTUNED, Arm
 from optbench.core.score import Score
 from optbench.params.check import Checker
 from optbench.params.document import Unambiguous, read_yaml
 from optbench.params.messages import DocumentError, unknown
 
-CLAIMS = Path("claims.yaml")
+CLAIMS = Path("claims.yaml")  # of the main post
 
 
 class ClaimsError(DocumentError):
-    """claims.yaml cannot be used."""
+    """The claims of a post cannot be used."""
 
-    file = "claims.yaml"
-    way_out = (
-        "No claim was judged: mend claims.yaml, or take it back with `git restore claims.yaml`."
-    )
+    way_out = "No claim was judged: mend {file}, or take it back with `git restore {file}`."
 
 
 def load_claims(path: Path = CLAIMS, *, scores: Mapping[str, Score]) -> Claims:
-    """Reads and validates claims.yaml; `scores` are those of the workloads.
+    """Reads and validates the claims of a post; `scores` are those of the workloads.
 
     Raises:
         ClaimsError: the file is not usable; the message holds every problem that is there.
     """
-    checker = Checker()
-    document = checker.parse(Document, (), read_yaml(path, loader=NoAliases, refusal=ClaimsError))
+    checker, refusal = Checker(), partial(ClaimsError, file=path)
+    document = checker.parse(Document, (), read_yaml(path, loader=NoAliases, refusal=refusal))
     if document is None:
-        raise ClaimsError(checker.problems)
+        raise refusal(checker.problems)
     baselines = checker.parse_each(Baseline, "baselines", document.baselines)
     claims = [
         claim
@@ -63,8 +61,8 @@ def load_claims(path: Path = CLAIMS, *, scores: Mapping[str, Score]) -> Claims:
         rules.check(f"claims.{claim.id}", claim)
     _check_ids(checker, document.claims)
     if checker.problems:
-        raise ClaimsError(checker.problems)
-    return Claims(claims=claims, baselines=baselines, scores=scores)
+        raise refusal(checker.problems)
+    return Claims(file=path, post=document.post, claims=claims, baselines=baselines, scores=scores)
 
 
 def _parse(checker: Checker, index: int, entry: Any) -> Claim | None:
@@ -135,13 +133,14 @@ class _Rules:
                 self.checker.name("optimizers", claim.optimizer, f"{path}.optimizer")
 
     def value(self, path: str, claim: ValueClaim) -> None:
-        """Of an arm as published, and possible."""
+        """Of an arm that searches nothing, and possible."""
         score, arm = self.scores[claim.workload], Arm.of(claim.arm)
         _check_arm(self.checker, f"{path}.arm", arm)
-        if arm.tuning != PUBLISHED:
+        if arm.tuning == TUNED:
             self.checker.add(
-                f"{path}.arm: got '{claim.arm}': a value is of the published point: name "
-                f"{arm.optimizer}-{arm.schedule}-{PUBLISHED}"
+                f"{path}.arm: got '{claim.arm}': a value is of a fixed point: name "
+                f"{arm.key}-{PUBLISHED} for the row of its room, or {arm.key}-{UNTUNED} for the "
+                "values of the optimizer's authors"
             )
         self.checker.unique(f"{path}.studies", claim.studies)
         check_possible(self.checker, f"{path}.claimed", claim.claimed, score)

@@ -1,14 +1,13 @@
-"""The shape of evidence/published.yaml, what others measured; how it is read and validated."""
+"""The shape of a post's published.yaml, what others measured; how it is read and validated."""
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, MinLen
-from pydantic import AfterValidator
 
 from optbench.claims.load import NoAliases, check_possible
 from optbench.claims.schema import (
@@ -19,6 +18,7 @@ from optbench.claims.schema import (
     OrderingClaim,
     RatioClaim,
     Text,
+    Url,
     ValueClaim,
 )
 from optbench.core.arm import Arm
@@ -31,23 +31,11 @@ BY_TEST = "by test"
 
 
 class PublicationsError(DocumentError):
-    """evidence/published.yaml cannot be used."""
+    """What others measured cannot be used."""
 
-    file = str(PUBLISHED)
     way_out = (
-        f"No claim was held against it: mend {PUBLISHED}, or take it back with `git restore "
-        f"{PUBLISHED}`."
+        "No claim was held against it: mend {file}, or take it back with `git restore {file}`."
     )
-
-
-def https(url: str) -> str:
-    """Passes an address that a page may lead to, and that no format takes for marks."""
-    if not re.fullmatch(r"https://[\w./#-]+", url, re.ASCII):
-        raise ValueError("must begin with https://, with letters, digits and . / # _ - behind it")
-    return url
-
-
-Url = Annotated[str, AfterValidator(https)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +84,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """The top level of evidence/published.yaml."""
+    """The top level of published.yaml."""
 
     sources: Mapping[str, Any]
     figures: Mapping[str, Any]
@@ -104,24 +92,25 @@ class Document:
 
 @dataclass(frozen=True, kw_only=True)
 class Publications:
-    """A validated evidence/published.yaml."""
+    """A validated published.yaml."""
 
+    file: Path
     sources: Mapping[str, Source]
     figures: Sequence[Figure]
     sha256: str  # of the file
 
 
 def load_publications(claims: Claims, path: Path = PUBLISHED) -> Publications:
-    """Reads and validates evidence/published.yaml, whose figures are of these claims.
+    """Reads and validates what others measured, whose figures are of these claims.
 
     Raises:
         PublicationsError: the file is not usable; the message holds every problem that is there.
     """
     checker = Checker()
-    content = read_yaml(path, loader=NoAliases, refusal=PublicationsError)
-    document = checker.parse(Document, (), content)
+    refusal = partial(PublicationsError, file=path)
+    document = checker.parse(Document, (), read_yaml(path, loader=NoAliases, refusal=refusal))
     if document is None:
-        raise PublicationsError(checker.problems)
+        raise refusal(checker.problems)
     sources = checker.parse_each(Source, "sources", document.sources)
     figures = checker.parse_each(Figure, "figures", document.figures)
     by_id = {claim.id: claim for claim in claims.claims}
@@ -139,9 +128,9 @@ def load_publications(claims: Claims, path: Path = PUBLISHED) -> Publications:
             if checker.choice("claim", name, f"{path_of}.claims", by_id):
                 _check_bearing(checker, path_of, figure, by_id[name], claims)
     if checker.problems:
-        raise PublicationsError(checker.problems)
+        raise refusal(checker.problems)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Publications(sources=sources, figures=[*figures.values()], sha256=sha256)
+    return Publications(file=path, sources=sources, figures=[*figures.values()], sha256=sha256)
 
 
 def _check_baseline(checker: Checker, path: str, figure: Figure, source: Source | None) -> None:

@@ -1,7 +1,10 @@
-"""The shape of claims.yaml: what is claimed, with the studies and the rule that judge it."""
+"""The shape of a post's claims.yaml: what is claimed, with the studies and the rule to judge it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date as Date
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Lt, MinLen
@@ -24,6 +27,16 @@ def arm_key(key: str) -> str:
 
 
 ArmKey = Annotated[str, AfterValidator(arm_key)]
+
+
+def https(url: str) -> str:
+    """Passes an address that a page may lead to, and that no format takes for marks."""
+    if not re.fullmatch(r"https://[\w./#-]+", url, re.ASCII):
+        raise ValueError("must begin with https://, with letters, digits and . / # _ - behind it")
+    return url
+
+
+Url = Annotated[str, AfterValidator(https)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,9 +185,25 @@ class Baseline:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Post:
+    """What claims are taken from."""
+
+    title: Text
+    date: Date
+    author: Text | None = None
+    url: Url | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called in a sentence."""
+        return f'"{self.title}" ({", ".join(filter(None, (self.author, str(self.date))))})'
+
+
+@dataclass(frozen=True, kw_only=True)
 class Document:
     """The top level of claims.yaml."""
 
+    post: Post
     baselines: Mapping[str, Any]
     claims: tuple[Any, ...]
 
@@ -183,6 +212,8 @@ class Document:
 class Claims:
     """A validated claims.yaml."""
 
+    file: Path
+    post: Post
     claims: Sequence[Claim]
     baselines: Mapping[str, Baseline]  # by workload
     scores: Mapping[str, Score]  # of each workload that a claim may be of

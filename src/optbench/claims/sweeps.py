@@ -1,13 +1,13 @@
 """Advice held against sweeps of smaller workloads: transfer evidence, and never a verdict."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from optbench.claims.evidence import Evidence
 from optbench.claims.judgement import AS_TRANSFER, Contrasted, Transfer
 from optbench.claims.load import ClaimsError
-from optbench.claims.schema import AdviceClaim, Claim, Contrast, SweepReading
+from optbench.claims.schema import AdviceClaim, Claims, Contrast, SweepReading
 from optbench.core.arm import Arm
 from optbench.core.prose import Mention, Prose
 from optbench.evaluation import sweeps, verdict
@@ -34,14 +34,14 @@ def sweep_transfers(evidence: Mapping[str, Evidence], claim: AdviceClaim) -> lis
     ]
 
 
-def require_sweeps(claims: Iterable[Claim], workload: str, sweeps: Mapping[str, Sweep]) -> None:
+def require_sweeps(claims: Claims, workload: str, sweeps: Mapping[str, Sweep]) -> None:
     """Refuses advice that a workload's sweeps cannot speak to.
 
     Raises:
         ClaimsError: names each sweep, arm and value that is not there.
     """
     checker = Checker()
-    for claim in claims:
+    for claim in claims.claims:
         for reading in claim.sweeps if isinstance(claim, AdviceClaim) else ():
             path = f"claims.{claim.id}.sweeps"
             if reading.workload != workload or not checker.choice(
@@ -54,7 +54,7 @@ def require_sweeps(claims: Iterable[Claim], workload: str, sweeps: Mapping[str, 
             for value in reading.at if contrast else (reading.value,):
                 checker.choice("value", value, path, sweep.values)
     if checker.problems:
-        raise ClaimsError(checker.problems)
+        raise ClaimsError(checker.problems, file=claims.file)
 
 
 def _overall(findings: list[str]) -> str:

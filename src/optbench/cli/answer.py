@@ -9,15 +9,16 @@ from pathlib import Path
 from optbench.core.run import WORKLOADS, read_json
 from optbench.evaluation.evaluate import score_single
 from optbench.evaluation.verdict import NOT_RUN
+from optbench.params.listed import INDEX, POSTS
 from optbench.params.load import load_params, load_room
 from optbench.params.plan import single_run
-from optbench.report.contents import REPORTS
+from optbench.report.contents import PAGE_OF_POST, REPORTS
 from optbench.report.single_run import Standing, run_in_words
 from optbench.scaling.schedule import State
 
 SCORE = "score@"  # stages of the single run's score, by its workload
 SCORES = REPORTS / "run.json"
-Verdicts = Mapping[tuple[str, str], str]  # by workload and claim
+Verdicts = Mapping[tuple[str, str], str]  # by workload, or post, and claim
 
 
 def answer(states: Mapping[str, State], *, before: Verdicts) -> list[str]:
@@ -56,12 +57,15 @@ def single_run_in_words(workload: str) -> list[str]:
 
 
 def verdicts() -> dict[tuple[str, str], str]:
-    """Those of each workload's report that is there, and is whole.
+    """Those of each workload's report, and post's page, that is there and is whole.
 
     Of a claim that has none on its own workload, what the report's workload says of it.
     """
     by_claim = {}
-    for path in sorted(REPORTS.glob("*/claims.json")):
+    files = {path.parent.name: path for path in sorted(REPORTS.glob("*/claims.json"))}
+    pages = sorted(POSTS.glob(f"*/{PAGE_OF_POST}/claims.json"))
+    files |= {path.parents[1].as_posix(): path for path in pages}
+    for name, path in files.items():
         with suppress(OSError, ValueError, KeyError, TypeError):
             for claim in json.loads(path.read_text(encoding="utf-8"))["claims"]:
                 judgement = claim["judgement"]
@@ -69,22 +73,25 @@ def verdicts() -> dict[tuple[str, str], str]:
                 transfer = [other["finding"] for other in judgement["transfer"]]
                 if verdict == NOT_RUN and transfer:
                     verdict = f"{', '.join(transfer)} (transfer)"
-                by_claim[path.parent.name, claim["id"]] = verdict
+                by_claim[name, claim["id"]] = verdict
     return by_claim
 
 
 def changed_verdicts(before: Verdicts, after: Verdicts) -> list[str]:
     """A line for each verdict that is not what it was; a claim without any was not run."""
     return [
-        f"{workload}: {claim} is {verdict}, was {was}"
-        for (workload, claim), verdict in after.items()
-        if verdict != (was := before.get((workload, claim), NOT_RUN))
+        f"{name}: {claim} is {verdict}, was {was}"
+        for (name, claim), verdict in after.items()
+        if verdict != (was := before.get((name, claim), NOT_RUN))
     ]
 
 
 def page_of(stage: str) -> Path | None:
     """The page that a stage renders; None where it renders none."""
-    file, _, name = stage.rpartition(":")
-    if name == "report" and Path(file).parts[:1] == WORKLOADS.parts:
-        return REPORTS / Path(file).parent.name / "report.html"
-    return REPORTS / "index.html" if stage == f"{REPORTS}/dvc.yaml:index" else None
+    text, _, name = stage.rpartition(":")
+    file = Path(text)
+    if name == "report" and file.parts[:1] == WORKLOADS.parts:
+        return REPORTS / file.parent.name / "report.html"
+    if name == "index" and file.parts[:1] == POSTS.parts:
+        return file.parent / PAGE_OF_POST / "index.html"
+    return REPORTS / "index.html" if stage == f"{INDEX}:index" else None

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import yaml
 
+from optbench.claims.load import load_claims
 from optbench.core.errors import UsageError
 from optbench.core.files import publish
 from optbench.core.registry import PACKAGE, source
 from optbench.params import signatures
-from optbench.params.load import load_params, load_room
+from optbench.params.load import load_params, load_room, scores_of_rooms
 from optbench.params.messages import DocumentError
 
 BY_HAND = "write its file by hand, as docs/adding.md has it"
@@ -63,8 +64,10 @@ def file_of(kind: str, name: str) -> Path:
     return source(kind, name).relative_to(PACKAGE.parents[1])
 
 
-def create(files: Mapping[Path, str], *, rooms: Iterable[str]) -> None:
-    """Writes files, then validates params.yaml and rooms; where that fails, takes all back.
+def create(
+    files: Mapping[Path, str], *, rooms: Iterable[str] = (), claims: Iterable[Path] = ()
+) -> None:
+    """Writes files, then validates params.yaml, rooms and claims; if that fails, takes all back.
 
     Raises:
         UsageError: what was written is not valid, or the disk refuses.
@@ -77,6 +80,8 @@ def create(files: Mapping[Path, str], *, rooms: Iterable[str]) -> None:
         params = load_params()
         for room in rooms:
             load_room(room, params)
+        for path in claims:
+            load_claims(path, scores=scores_of_rooms())
     except UsageError as error:
         _take_back(before)
         problems = error.problems if isinstance(error, DocumentError) else [str(error)]

@@ -16,7 +16,7 @@ COMMANDS = {
     "advise": "which optimizer to use, from what was measured",
     "plan": "what studies would take, and how small a difference they would find",
     "best": "take the best trials of all studies into params.yaml",
-    "new": "start a workload, data set, optimizer or schedule",
+    "new": "start a workload, data set, optimizer, schedule or post",
     "tensorboard": "write histories and trials for TensorBoard",
     "readme": "put the current verdicts and results into README.md",
     "paper": "set a short paper from all reports",

@@ -1,4 +1,4 @@
-"""Starts a workload, data set, optimizer or schedule: writes its files, and validates them."""
+"""Starts a workload, data set, optimizer, schedule or post: writes files, and validates them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +11,7 @@ KINDS = {
     "dataset": "a data set among those that are obtained",
     "optimizer": "a wrapper of any torch optimizer, with rows in params.yaml",
     "schedule": "a schedule that starts as a linear decay",
+    "post": "a folder of posts/ with claims to be judged on a page of its own",
 }
 
 

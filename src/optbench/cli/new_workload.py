@@ -8,7 +8,7 @@ from optbench.cli.creation import create, require_folder_name
 from optbench.cli.yaml_text import with_block, with_item, with_value
 from optbench.core.errors import UsageError
 from optbench.core.run import WORKLOADS
-from optbench.params.listed import INDEX, INDEX_DEPS, report_of
+from optbench.params.listed import INDEX_DEPS, indexes, report_of
 from optbench.params.load import load_params, load_room
 from optbench.params.messages import PARAMS
 
@@ -16,7 +16,7 @@ STAGES = ("dvc.yaml", "control/dvc.yaml")  # the same in every room; a control i
 
 
 def run(arguments: Sequence[str], standing: Path) -> int:
-    """Writes workloads/<name>/ and adds it to the index's deps."""
+    """Writes workloads/<name>/ and adds it to the deps of the pages on all workloads."""
     parser = Parser("new workload", __doc__, example="fashion-cnn --like digits-cnn")
     parser.add_argument("name", help="of letters, digits, hyphens and underscores")
     parser.add_argument("--like", required=True, help="the workload to copy")
@@ -28,8 +28,9 @@ def run(arguments: Sequence[str], standing: Path) -> int:
     room = load_room(args.like, load_params())
     files = copied(args.like, args.name)
     if room.suite.studies:
-        index = INDEX.read_text(encoding="utf-8")
-        files[INDEX] = with_item(index, INDEX_DEPS, report_of(args.name))
+        for index in indexes():
+            text = index.read_text(encoding="utf-8")
+            files[index] = with_item(text, INDEX_DEPS, report_of(args.name))
     create(files, rooms=[args.name])
     print(
         f"{args.name} is valid. Change {WORKLOADS / args.name / PARAMS}, then "

@@ -8,7 +8,7 @@ import yaml
 
 from optbench.core.errors import UsageError
 
-Keys = Sequence[str]
+Keys = Sequence[str | int]  # of mappings; of a list, a number
 
 
 def with_value(text: str, keys: Keys, value: str) -> str:
@@ -92,12 +92,14 @@ def _node_at(text: str, keys: Keys, kind: type[yaml.Node] = yaml.Node) -> Any:
     try:
         node: Any = yaml.compose(text, yaml.SafeLoader)
         for key in keys:
-            node = {name.value: value for name, value in node.value}[key]
-    except (KeyError, TypeError, ValueError, AttributeError, yaml.YAMLError):
+            of_list = isinstance(node, yaml.SequenceNode)
+            node = (node.value if of_list else {k.value: value for k, value in node.value})[key]
+    except (LookupError, TypeError, ValueError, AttributeError, yaml.YAMLError):
         node = None
     if not isinstance(node, kind):
         raise UsageError(
-            f"{'.'.join(keys)} is not there, or not as it was: take its file back with Git"
+            f"{'.'.join(map(str, keys))} is not there, or not as it was: take its file back with "
+            "Git"
         )
     return node
 
@@ -134,8 +136,8 @@ def _verified(before: str, after: str, keys: Keys, change: Callable[[Any], None]
     change(place)
     if _plain(after) != json.loads(json.dumps(expected)):
         raise UsageError(
-            f"{'.'.join(keys)} is written in a way that cannot be added to: add by hand, as "
-            "docs/adding.md has it"
+            f"{'.'.join(map(str, keys))} is written in a way that cannot be added to: add by "
+            "hand, as docs/adding.md has it"
         )
     return after
 

@@ -11,6 +11,7 @@ from optbench.core.errors import UsageError
 DOWNLOADS = Path("data/dvc.yaml")
 DATASETS = ("stages", "download", "foreach")
 INDEX = Path("reports/dvc.yaml")
+POSTS = Path("posts")  # a folder a post, beside the main one
 INDEX_DEPS = ("stages", "index", "deps")
 
 
@@ -33,28 +34,44 @@ def unlisted_dataset(dataset: str) -> str | None:
     )
 
 
-def unlisted_workload(workload: str) -> str | None:
-    """Why the index would not follow a workload that has studies; None where it is listed.
+def indexes() -> list[Path]:
+    """The stages of the pages on all workloads: of the main post, and of each other."""
+    return [INDEX, *sorted(POSTS.glob(f"*/{INDEX.name}"))]
+
+
+def reported(index: Path = INDEX) -> list[str]:
+    """The workloads that a page shows.
 
     Raises:
         UsageError: the file of the list is not usable.
     """
-    if report_of(workload) in listed(INDEX, INDEX_DEPS):
-        return None
-    return f"{INDEX} does not show {workload}: add `- {report_of(workload)}` to its deps"
+    names = {dep: Path(dep).name for dep in listed(index, INDEX_DEPS)}
+    return [name for dep, name in names.items() if dep == report_of(name)]
+
+
+def unlisted_workload(workload: str) -> list[str]:
+    """Which pages would not follow a workload that has studies, a sentence each.
+
+    Raises:
+        UsageError: the file of a list is not usable.
+    """
+    return [
+        f"{index} does not show {workload}: add `- {report_of(workload)}` to its deps"
+        for index in indexes()
+        if workload not in reported(index)
+    ]
 
 
 def strangers(workloads: Collection[str]) -> list[str]:
-    """What the index names and is no workload, a sentence each.
+    """What pages name and is no workload, a sentence each.
 
     Raises:
-        UsageError: the file of the list is not usable.
+        UsageError: the file of a list is not usable.
     """
-    places = [Path(dep) for dep in listed(INDEX, INDEX_DEPS)]
-    names = [place.name for place in places if place == Path(report_of(place.name))]
     return [
-        f"{INDEX} names {report_of(name)}, and there is no workload {name}: take it out"
-        for name in names
+        f"{index} names {report_of(name)}, and there is no workload {name}: take it out"
+        for index in indexes()
+        for name in reported(index)
         if name not in workloads
     ]
 

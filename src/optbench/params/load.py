@@ -171,8 +171,8 @@ def _room(checker: Checker, raw: Args, params: Params, name: str) -> Room | None
     settings = rules.check_settings(checker, settings)
     if problem := unlisted_dataset(settings.dataset):
         checker.add(f"settings.dataset: {problem}")
-    if suite.studies and (problem := unlisted_workload(name)):
-        checker.add(f"suite.studies: {problem}")
+    if suite.studies:
+        checker.problems += [f"suite.studies: {problem}" for problem in unlisted_workload(name)]
     rows = {
         optimizer: args
         for optimizer, row in document.optimizers.items()

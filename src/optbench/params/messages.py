@@ -15,27 +15,22 @@ PARAMS = Path("params.yaml")
 class DocumentError(UsageError):
     """A file that a person wrote cannot be used: where, why, and the way out."""
 
-    file: str
-    way_out: str
+    way_out: str  # where {file} stands for the file
 
-    def __init__(self, problems: Sequence[str]) -> None:
-        """`problems`: one sentence each."""
+    def __init__(self, problems: Sequence[str], file: Path) -> None:
+        """`problems`: a sentence each; `file`: where they are."""
         self.problems = tuple(problems)
-        lines = (f"{self.file}: {line}" for line in problems)
-        super().__init__("\n".join([*lines, self.way_out]))
+        lines = (f"{file}: {line}" for line in problems)
+        super().__init__("\n".join([*lines, self.way_out.format(file=file)]))
 
 
 class ParamsError(DocumentError):
     """params.yaml, the project's or a room's, cannot be used."""
 
-    def __init__(self, problems: Sequence[str], file: Path = PARAMS) -> None:
-        """`problems`: a sentence each; `file`: where they are."""
-        self.file = str(file)
-        self.way_out = (
-            f"Nothing was run. {file} keeps what was written to it: mend it there, or take it back "
-            f"with `git restore {file}`."
-        )
-        super().__init__(problems)
+    way_out = (
+        "Nothing was run. {file} keeps what was written to it: mend it there, or take it back with "
+        "`git restore {file}`."
+    )
 
 
 def unknown(path: str, what: str, name: object, known: Iterable[object]) -> str:

@@ -23,7 +23,7 @@ from optbench.params.check import Checker
 from optbench.params.check_sweep import SETTINGS, settings_of
 from optbench.params.code import code_of
 from optbench.params.load import Params, Room
-from optbench.params.messages import ParamsError
+from optbench.params.messages import PARAMS, ParamsError
 
 # A rate so small that hundreds of steps change nothing: the time of a step does not depend on it.
 PROBE = 1e-6
@@ -137,7 +137,7 @@ def single(room: Room, params: Params, code: Code) -> Run:
     is_possible = rules.check_arm(checker, "optimizer", arm, room.optimizers, params.schedules)
     if not is_possible:
         where = f" (in workloads/{room.name}/params.yaml)"
-        raise ParamsError([problem + where for problem in checker.problems])
+        raise ParamsError([problem + where for problem in checker.problems], PARAMS)
     run = params.override.apply(resolve(room, params, arm, seed=params.seed, code=code))
     rules.check_batch_size(checker, "override.batch_size", run.settings)
     rules.check_devices(checker, "override.devices", run.settings)
@@ -151,7 +151,7 @@ def single(room: Room, params: Params, code: Code) -> Run:
         checker, run.settings, [arm.schedule], params.schedules, whose="the single run's"
     )
     if checker.problems:
-        raise ParamsError(checker.problems)
+        raise ParamsError(checker.problems, PARAMS)
     return run
 
 

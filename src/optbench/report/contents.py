@@ -35,6 +35,7 @@ from optbench.studies.table import read_trials
 from optbench.studies.trials import Trial
 
 REPORTS = Path("reports")
+PAGE_OF_POST = "report"  # the folder of a post's page, in its own
 T = TypeVar("T")
 
 
@@ -221,13 +222,13 @@ class Contents:
         return list(self.summaries) if self.withheld else best_first(self.summaries, self.score)
 
 
-def read_claims() -> Claims:
-    """The claims, with the scores of all workloads.
+def read_claims(path: Path = CLAIMS) -> Claims:
+    """The claims of a post, with the scores of all workloads.
 
     Raises:
-        UsageError: claims.yaml is not usable.
+        UsageError: the file is not usable.
     """
-    return load_claims(scores=scores_of_rooms())
+    return load_claims(path, scores=scores_of_rooms())
 
 
 def read_contents(room: Room, claims: Claims) -> Contents:
@@ -237,7 +238,7 @@ def read_contents(room: Room, claims: Claims) -> Contents:
         UsageError: one of them is missing or damaged.
     """
     room = shown(room)
-    require_sweeps(claims.claims, room.name, room.sweeps)
+    require_sweeps(claims, room.name, room.sweeps)
     planned, folder = studies(room), REPORTS / room.name
     results = read_results(planned, room.suite.studies, room.score)
     by_key = {study.arm.key: study for study in planned}
@@ -254,7 +255,7 @@ def read_contents(room: Room, claims: Claims) -> Contents:
         *(cost_path(room.name, name) for name in optimizers),
         *control_files(room),
         *sweep_files(room.name, room.sweeps),
-        CLAIMS,
+        claims.file,
     ]
     return Contents(
         room=room,

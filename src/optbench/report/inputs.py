@@ -4,8 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from optbench.claims.load import CLAIMS
-from optbench.claims.publications import PUBLISHED, Publications
+from optbench.claims.publications import Publications
 from optbench.core.errors import UsageError
 from optbench.core.run import WORKLOADS
 from optbench.report import style
@@ -18,7 +17,7 @@ def listing(workloads: Iterable[Contents], publications: Publications | None = N
     """A line a file, each once; paths are from the project's root."""
     files = {path: sha256 for contents in workloads for path, sha256 in contents.inputs.items()}
     if publications is not None:
-        files[str(PUBLISHED)] = publications.sha256
+        files[str(publications.file)] = publications.sha256
     return "".join(f"{sha256}  {path}\n" for path, sha256 in files.items())
 
 
@@ -35,7 +34,8 @@ def stamp(workloads: Iterable[Contents], publications: Publications | None = Non
 def require_reported(contents: Contents, folder: Path) -> None:
     """Refuses scores, studies and costs other than those that a workload's report was made of.
 
-    Claims may be newer. This holds while DVC runs a stage too, when a lock file may lag behind.
+    Claims may be newer, or another post's. This holds while DVC runs a stage too, when a lock file
+    may lag behind.
 
     Raises:
         UsageError: names the first that differs, or the report's list, where it is missing.
@@ -46,5 +46,5 @@ def require_reported(contents: Contents, folder: Path) -> None:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read ({error}): {way_out}") from error
     for name, sha256 in contents.inputs.items():
-        if name != str(CLAIMS) and f"{sha256}  {name}" not in listed:
+        if name != str(contents.claims.file) and f"{sha256}  {name}" not in listed:
             raise UsageError(f"{name} is not the one that {path} lists: {way_out}")

@@ -14,7 +14,14 @@ from optbench.claims.judge import Verdicts, judge
 from optbench.claims.judgement import Judgement, Sentence
 from optbench.claims.publications import Publications
 from optbench.claims.published import Published, published_on
-from optbench.claims.schema import Claim, Claims, Contrast, EquivalenceClaim, SweepReading
+from optbench.claims.schema import (
+    Claim,
+    Claims,
+    Contrast,
+    EquivalenceClaim,
+    Post,
+    SweepReading,
+)
 from optbench.core.prose import Prose
 from optbench.core.score import Score
 from optbench.evaluation import verdict
@@ -91,6 +98,7 @@ class Entry:
 class File:
     """What claims.json holds."""
 
+    post: Post
     inputs: Mapping[str, str]  # sha256 of the inputs of each workload that was looked at
     limits: Sequence[Sentence]  # of what was run on them
     claims: tuple[Entry, ...]
@@ -101,8 +109,9 @@ FILE = TypeAdapter(File)
 
 @dataclass(frozen=True, kw_only=True)
 class Ledger:
-    """All claims, judged on what was run on some workloads."""
+    """All claims of a post, judged on what was run on some workloads."""
 
+    post: Post
     verdicts: Verdicts
     rows: Sequence[Row]
     summary: str
@@ -142,6 +151,7 @@ def of_verdicts(
     """The claims with a judgement of each, in their order; `published`: by claim."""
     pairs, on = list(zip(claims.claims, verdicts.judgements, strict=True)), published or {}
     return Ledger(
+        post=claims.post,
         verdicts=verdicts,
         rows=[row(claim, judgement, claims, on.get(claim.id)) for claim, judgement in pairs],
         summary=summary(pairs),
@@ -174,7 +184,7 @@ def concerning(ledger: Ledger, workload: str) -> Ledger:
 def as_json(ledger: Ledger) -> str:
     """The ledger for programs; `schema` describes it."""
     limits = [Prose.of(limit) for limit in ledger.limits]
-    file = File(inputs=ledger.inputs, limits=limits, claims=ledger.entries)
+    file = File(post=ledger.post, inputs=ledger.inputs, limits=limits, claims=ledger.entries)
     return FILE.dump_json(file, indent=2).decode() + "\n"
 
 
@@ -201,7 +211,8 @@ def in_markdown(ledger: Ledger, links: Links) -> str:
         f"- {escape.markdown(name)}: sha256 {sha256}" for name, sha256 in ledger.inputs.items()
     )
     limits = map(links.paragraph, ledger.limits)
-    parts = ["# Ledger of claims", ledger.summary, *limits, table, "Inputs:", inputs]
+    title = f"# Ledger of claims: {escape.markdown(ledger.post.name)}"
+    parts = [title, ledger.summary, *limits, table, "Inputs:", inputs]
     return "\n\n".join(parts) + "\n"
 
 

@@ -28,14 +28,17 @@ class Links:
 
     def __init__(self, workloads: Iterable[Contents] = (), page: str = f"{{}}/{PAGE}") -> None:
         """`page`: the way to the page of the workload named {}; empty: the text is on it."""
+        self.page = page
         self.targets = {
-            Mention(
-                contents.name, arm
-            ): f"{page.format(escape.url(contents.name))}#{escape.url(anchor(arm))}"
+            Mention(contents.name, arm): f"{self.report(contents.name)}#{escape.url(anchor(arm))}"
             for contents in workloads
             if contents.metrics
             for arm in contents.arms
         }
+
+    def report(self, workload: str) -> str:
+        """The way to a workload's page."""
+        return self.page.format(escape.url(workload))
 
     def html(self, sentence: str | Prose) -> Markup:
         """A sentence as HTML, for which it is escaped."""

@@ -60,7 +60,8 @@ def report_page(
         ledger=concerning(ledger, contents.name),
         advice=advice,
         notes=[*caption(contents), *power(contents)],
-        erratum=erratum if erratum.OPTIMIZER in contents.optimizers else None,
+        erratum=erratum,
+        formula=erratum.claim_of(contents),
         groups=groups(contents),
         settings=listed(vars(contents.settings)),
         inputs=inputs.FILE,
@@ -74,22 +75,29 @@ def index_page(
     ledger: Ledger,
     figures: Mapping[str, Drawn],
     *,
+    links: Links,
+    told: Callable[[str], str],
+    root: str,
     profile: Drawn,
     evidence: Mapping[str, Drawn],
     stamp: str,
 ) -> str:
     """The page of all workloads: the ledger on all evidence, and the way to each report.
 
-    `figures` are by workload; `evidence`, those of what was published, by claim.
+    `figures` are by workload; `evidence`, those of what was published, by claim; `told`: the
+    way to a workload's transfer evidence; `root`: to the project's, from where the page is.
     """
     entries = [
         (contents, extent(contents), headline(contents), by_budget(contents))
         for contents in workloads
         if contents.metrics
     ]
-    return template("index.html", linked=Links(workloads).html).render(
+    return template("index.html", linked=links.html).render(
         entries=entries,
         ledger=ledger,
+        report=links.report,
+        told=told,
+        root=f"{root}/",
         figures=figures,
         profile=profile,
         evidence=evidence,

@@ -1,5 +1,6 @@
 """Writes a workload's report, and the index of all: pages, tables, claims and figures."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,31 +39,39 @@ def render_index(
     claims: Claims,
     folder: Path,
     publications: Publications | None = None,
+    reports: Path | None = None,
 ) -> None:
-    """Writes the index of the workloads that were run, and the claims judged on all there is.
+    """Writes a post's index of the workloads that were run, its claims judged on all there is.
 
-    What was published on the claims stands beside it.
+    What was published on the claims stands beside it. The workloads' reports are below `reports`,
+    else below `folder`.
 
     Raises:
-        UsageError: a workload's report below `folder` is missing, damaged, or of other inputs.
+        UsageError: a workload's report is missing, damaged, or of other inputs.
     """
+    reports = reports or folder
     for contents in workloads:
         if contents.metrics:
-            inputs.require_reported(contents, folder / contents.name)
+            inputs.require_reported(contents, reports / contents.name)
     figures = {
-        contents.name: gallery.published(contents, final_score, folder / contents.name)
+        contents.name: gallery.published(contents, final_score, reports / contents.name)
         for contents in workloads
         if contents.metrics
     }
     stamp = inputs.stamp(workloads, publications)
     ledger = ledger_of(claims, workloads, publications)
-    publish_claims(ledger, folder, Links(workloads))
+    links = Links(workloads, os.path.relpath(reports / "{}" / PAGE, folder))
+    publish_claims(ledger, folder, links)
     publish(folder / inputs.FILE, inputs.listing(workloads, publications))
     publish(folder / "claims.schema.json", schema())
     page = index_page(
         workloads,
         ledger,
         figures,
+        links=links,
+        # Reports have the claims of their own index; others are told on their own page.
+        told=Links(page=links.page if reports == folder else "").report,
+        root=os.path.relpath(reports.parent, folder),
         profile=gallery.publish_profile(workloads, folder, stamp),
         evidence=gallery.publish_evidence(ledger, claims, folder, stamp),
         stamp=stamp,
@@ -88,8 +97,8 @@ def results_page(contents: Contents, links: Links) -> str:
         parts.append(
             f"![{escape.markdown(gallery.alt_text(contents, draw))}](figures/{draw.__name__}.svg)"
         )
-    if erratum.OPTIMIZER in contents.optimizers:
-        table = tables.markdown(erratum.table(), page=PAGE)
-        parts += [f"## {erratum.TITLE}", links.paragraph(erratum.text()), table]
+    if (claim := erratum.claim_of(contents)) is not None:
+        table = tables.markdown(erratum.table(claim), page=PAGE)
+        parts += [f"## {erratum.TITLE}", links.paragraph(erratum.text(claim)), table]
     parts.append(f"{inputs.stamp([contents])}.")
     return "\n\n".join(parts) + "\n"
