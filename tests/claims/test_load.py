@@ -122,7 +122,11 @@ BAD_VALUES = [
     ("time-adam", "optimizer", "adan", "claims.time-adam.optimizer: unknown optimizer 'adan'"),
     ("expected-hours", "quantity", "hours", "quantity: got 'hours': must be 'training_hours',"),
     ("radam-formula", "beta2", 0.5, "beta2: got 0.5: must be greater than 0.6"),
-    ("advice-lr", "needs", None, "claims.advice-lr.needs: got None: must be a valid string"),
+    ("advice-lr", "needs", None, "claims.advice-lr: give one of needs (what would decide it)"),
+    ("advice-lr", "needs", 3, "claims.advice-lr.needs: got 3: must be a valid string"),
+    ("advice-lr", "no_measure", "Nothing measures it.", "claims.advice-lr: give one of needs"),
+    ("advice-sgd", "contrasts", [{"first": "sgd-cosine", "second": "adam-cosine"}],
+     "claims.advice-sgd.contrasts: advice of no measure compares nothing"),
 ]  # fmt: skip
 
 

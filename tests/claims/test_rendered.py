@@ -16,6 +16,7 @@ from optbench.report.ledger import (
     NUMBERS,
     Ledger,
     as_json,
+    concerning,
     in_markdown,
     of_verdicts,
     schema,
@@ -78,6 +79,21 @@ def test_of_a_lower_score_numbers_are_in_its_unit_and_an_advantage_is_lower():
     value = cells(text, "AdamW with ResNet-18 reaches")[1]
     assert value == f"{0.048 - 0.951:+.4f}"
     assert " pp" not in text
+
+
+def test_what_has_no_measure_is_counted_apart_and_believed_to_have_none():
+    claims = dataclasses.replace(CLAIMS, claims=[
+        dataclasses.replace(claim, needs=None, no_measure="None is named.")
+        if claim.id == "advice-eps" else claim
+        for claim in CLAIMS.claims if claim.id in ("advice-eps", "advice-lr")
+    ])  # fmt: skip
+    judged = ledger(evidence(), claims=claims)
+    assert judged.summary == "Of 2 claims of the post: 1 no measure, 1 not run."
+    assert [row.belief.word for row in judged.rows] == ["no measure", "open"]
+    assert cells(page(judged), "Take eps of 1e-8.")[0] == "no measure"
+    # It tells nothing on a workload's page that is not the claim's own.
+    assert {row.id for row in concerning(judged, POST).rows} == {"advice-eps", "advice-lr"}
+    assert not concerning(judged, SMALL).rows
 
 
 def test_the_pages_table_has_the_same_cells():

@@ -72,8 +72,7 @@ def _judged(bench: Bench, claim: Claim) -> Judgement:
         case FormulaClaim():
             return measured.formula(claim)
         case AdviceClaim():
-            reason = Prose.of(f"No run here decides it: it needs {claim.needs}.")
-            return replace(not_run(claim, reason), transfer=transfers(bench, claim))
+            return advice(bench, claim)
     raise TypeError(f"no rule judges a {type(claim).__name__}")
 
 
@@ -110,6 +109,16 @@ def value(bench: Bench, claim: ValueClaim) -> Judgement:
         p=result.p,
         notes=remarks,
     )
+
+
+def advice(bench: Bench, claim: AdviceClaim) -> Judgement:
+    """What would decide it, and what smaller workloads say; or that nothing measures it."""
+    if claim.no_measure is not None:
+        return Judgement(
+            claim=claim.id, verdict=verdict.NO_MEASURE, reason=Prose.of(claim.no_measure)
+        )
+    reason = Prose.of(f"No run here decides it: it needs {claim.needs}.")
+    return replace(not_run(claim, reason), transfer=transfers(bench, claim))
 
 
 def whole(runs: float | None) -> int | Literal["never"] | None:

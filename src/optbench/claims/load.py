@@ -129,6 +129,7 @@ class _Rules:
                     self.checker, f"{path}.margin", claim.margin, self.scores[claim.workload]
                 )
             case AdviceClaim():
+                self.advice(path, claim)
                 self.contrasts(path, claim)
             case MeasuredClaim():
                 self.checker.name("optimizers", claim.optimizer, f"{path}.optimizer")
@@ -145,6 +146,17 @@ class _Rules:
         self.checker.unique(f"{path}.studies", claim.studies)
         check_possible(self.checker, f"{path}.claimed", claim.claimed, score)
         _check_margin(self.checker, f"{path}.margin", claim.margin, score)
+
+    def advice(self, path: str, claim: AdviceClaim) -> None:
+        """Something would decide it, or nothing measures it; then no arms are compared."""
+        if (claim.needs is None) == (claim.no_measure is None):
+            self.checker.add(
+                f"{path}: give one of needs (what would decide it) and no_measure (why nothing can)"
+            )
+        if claim.no_measure is not None and claim.contrasts:
+            self.checker.add(
+                f"{path}.contrasts: advice of no measure compares nothing: remove contrasts"
+            )
 
     def contrast(self, path: str, contrast: Contrast) -> None:
         """Two arms that exist."""

@@ -155,8 +155,9 @@ def _check_bearing(
     checker: Checker, path: str, figure: Figure, claim: Claim, claims: Claims
 ) -> None:
     """A figure can speak for or against the claim."""
-    if not isinstance(claim, ValueClaim | RatioClaim | OrderingClaim | AdviceClaim):
-        kind = vars(claim)["kind"]
+    kinds = ValueClaim | RatioClaim | OrderingClaim | AdviceClaim
+    if not isinstance(claim, kinds) or vars(claim).get("no_measure"):
+        kind = "claim of no measure" if isinstance(claim, kinds) else vars(claim)["kind"]
         checker.add(f"{path}.claims: got '{claim.id}': no figure speaks of a {kind}: remove it")
         return
     if is_of_value(claim) and figure.follows is None:

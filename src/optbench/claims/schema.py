@@ -128,7 +128,8 @@ class AdviceClaim(Claim):
 
     kind: Literal["advice"]
     workload: str
-    needs: Text  # what would decide it there
+    needs: Text | None = None  # what would decide it there; or
+    no_measure: Text | None = None  # a sentence on what has no measure, so that nothing decides it
     quantity: Compared = "score"
     margin: Annotated[float, Ge(0)] = 0.0
     contrasts: tuple[Contrast, ...] = ()

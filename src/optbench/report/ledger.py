@@ -34,7 +34,8 @@ GOOD, BAD, OPEN = "good", "bad", "open"
 LOOKS = {
     verdict.REPRODUCED: GOOD, verdict.SUPPORTED: GOOD, verdict.HIGHER: BAD, verdict.LOWER: BAD,
     verdict.REFUTED: BAD, verdict.ERRATUM: BAD, verdict.UNDECIDED: OPEN,
-    verdict.INCONCLUSIVE: OPEN, verdict.NOT_RUN: OPEN,
+    verdict.INCONCLUSIVE: OPEN, verdict.NO_MEASURE: OPEN,
+    verdict.NOT_RUN: OPEN,
 }  # fmt: skip
 
 
@@ -83,6 +84,7 @@ class Entry:
     device: str | None = None
     beta2: float | None = None
     needs: str | None = None
+    no_measure: str | None = None
     published: Published | None = None  # no part of the judgement; null: it was not looked at
 
 
@@ -159,12 +161,12 @@ def of_verdicts(
 
 
 def concerning(ledger: Ledger, workload: str) -> Ledger:
-    """The ledger, without claims that were not run and of which the workload tells nothing."""
+    """The ledger, without claims without a verdict of which the workload tells nothing."""
     ids = {
         entry.id
         for entry in ledger.entries
         if entry.workload == workload
-        or entry.judgement.verdict != verdict.NOT_RUN
+        or entry.judgement.verdict not in (verdict.NOT_RUN, verdict.NO_MEASURE)
         or workload in [transfer.workload for transfer in entry.judgement.transfer]
     }
     return replace(ledger, rows=[row for row in ledger.rows if row.id in ids])
