@@ -173,6 +173,24 @@ def test_baselines_are_bands_of_known_names(tmp_path):
     assert "baselines.cifar10-resnet8: unknown workload 'cifar10-resnet8': did you mean" in message
 
 
+@pytest.mark.parametrize(
+    ("claim", "key", "value", "message"),
+    [
+        ("expected-storag", "basis", "measured", "unknown resource claim 'expected-storag': did"),
+        ("cifar10-sgd", "basis", "measured", "unknown resource claim 'cifar10-sgd'"),
+        ("expected-storage", "basis", "guessed", "needs.expected-storage.basis: got 'guessed'"),
+        ("expected-storage", "parts", {}, "needs.expected-storage.parts: got {}"),
+        ("expected-storage", "parts", {"all": -1}, "needs.expected-storage.parts.all: got -1"),
+        ("expected-storage", "total", 1, "unknown key 'total'"),
+    ],
+)
+def test_a_bad_need_is_told_with_its_place(claim, key, value, message, tmp_path):
+    document = copy.deepcopy(GOOD)
+    good = document["needs"]["expected-storage"]
+    document["needs"] = {claim: good | {key: value}}
+    assert message in problems_of(yaml.safe_dump(document), tmp_path)
+
+
 def test_a_claims_workload_is_a_room(tmp_path):
     fewer = {name: score for name, score in SCORES.items() if name != "cifar10-resnet18"}
     message = problems_of(yaml.safe_dump(GOOD), tmp_path, fewer)

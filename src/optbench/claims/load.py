@@ -18,7 +18,9 @@ from optbench.claims.schema import (
     Document,
     EquivalenceClaim,
     MeasuredClaim,
+    Need,
     OrderingClaim,
+    ResourceClaim,
     ValueClaim,
 )
 from optbench.core.arm import PUBLISHED, Arm
@@ -61,10 +63,14 @@ def load_claims(path: Path = CLAIMS, *, scores: Mapping[str, Score]) -> Claims:
     rules = _Rules(checker, scores)
     for claim in claims:
         rules.check(f"claims.{claim.id}", claim)
+    needs = checker.parse_each(Need, "needs", document.needs)
+    resources = [claim.id for claim in claims if isinstance(claim, ResourceClaim)]
+    for name in document.needs:
+        checker.choice("resource claim", name, f"needs.{name}", resources)
     _check_ids(checker, document.claims)
     if checker.problems:
         raise ClaimsError(checker.problems)
-    return Claims(claims=claims, baselines=baselines, scores=scores)
+    return Claims(claims=claims, baselines=baselines, scores=scores, needs=needs)
 
 
 def _parse(checker: Checker, index: int, entry: Any) -> Claim | None:

@@ -1,7 +1,7 @@
 """The shape of claims.yaml: what is claimed, with the studies and the rule that judge it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Lt, MinLen
@@ -107,7 +107,7 @@ class RatioClaim(MeasuredClaim):
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceClaim(MeasuredClaim):
-    """What a run takes; storage_gb and ram_gb are recorded, and nothing here measures them."""
+    """What a run takes; of storage_gb and ram_gb, what it needs."""
 
     kind: Literal["resource"]
     quantity: Literal["training_hours", "peak_memory_gb", "storage_gb", "ram_gb"]
@@ -158,11 +158,26 @@ class Baseline:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Need:
+    """What a run takes, in its claim's unit, measured or estimated without the claim's device."""
+
+    basis: Literal["measured", "estimated"]  # an estimate judges nothing
+    parts: Annotated[Mapping[Text, Annotated[float, Gt(0)]], MinLen(1)]
+    notes: tuple[Text, ...]  # how, and its limits: sentences
+
+    @property
+    def total(self) -> float:
+        """Of all parts."""
+        return sum(self.parts.values())
+
+
+@dataclass(frozen=True, kw_only=True)
 class Document:
     """The top level of claims.yaml."""
 
     baselines: Mapping[str, Any]
     claims: tuple[Any, ...]
+    needs: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,3 +187,4 @@ class Claims:
     claims: Sequence[Claim]
     baselines: Mapping[str, Baseline]  # by workload
     scores: Mapping[str, Score]  # of each workload that a claim may be of
+    needs: Mapping[str, Need] = field(default_factory=dict)  # by claim

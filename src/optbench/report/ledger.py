@@ -161,12 +161,11 @@ def of_verdicts(
 
 
 def concerning(ledger: Ledger, workload: str) -> Ledger:
-    """The ledger, without claims without a verdict of which the workload tells nothing."""
+    """The ledger, without claims of other workloads of which this one tells nothing."""
     ids = {
         entry.id
         for entry in ledger.entries
-        if entry.workload == workload
-        or entry.judgement.verdict not in (verdict.NOT_RUN, verdict.NO_MEASURE)
+        if entry.workload in (workload, None)
         or workload in [transfer.workload for transfer in entry.judgement.transfer]
     }
     return replace(ledger, rows=[row for row in ledger.rows if row.id in ids])
