@@ -58,7 +58,7 @@ class Source:
     url: Url
     place: Text  # in it
     checked: Literal["read", "excerpt", "computed"]
-    own: tuple[str, ...] = ()  # methods that it proposes, and so advertises
+    proposes: tuple[str, ...] = ()  # methods, which it advertises
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +147,7 @@ def load_publications(claims: Claims, path: Path = PUBLISHED) -> Publications:
 def _check_baseline(checker: Checker, path: str, figure: Figure, source: Source | None) -> None:
     """A figure is of a baseline of its source."""
     name = figure.name or figure.optimizer
-    if source is not None and name in source.own:
+    if source is not None and name in source.proposes:
         checker.add(f"{path}: {name} is its source's own method, which it advertises: remove it")
 
 
