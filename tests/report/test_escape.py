@@ -150,7 +150,8 @@ def shown(markdown: str) -> str:
 
 IN_MARKDOWN = {"table", "thead", "tbody", "tr", "th", "td", "p", "h1", "h2", "ul", "li", "a", "em",
                "img"}  # fmt: skip
-SVG = {"svg", "g", "path", "defs", "use", "clippath", "rect", "metadata", "style"}
+SVG = {"svg", "g", "path", "defs", "use", "clippath", "rect", "metadata", "style", "text",
+       "tspan"}  # fmt: skip
 IN_HTML = SVG | {
     "html", "head", "meta", "title", "body", "main", "header", "nav", "section", "h1", "h2", "h3",
     "p", "a", "ul", "li", "div", "span", "strong", "code", "figure", "figcaption", "table",
