@@ -34,6 +34,7 @@ class Page(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__()
         self.elements: list[tuple[str, dict[str, str]]] = []
+        self.text = text
         self.feed(text)
 
     def handle_starttag(self, tag, attributes) -> None:
@@ -68,9 +69,11 @@ def page(request, folder) -> Page:
     return Page((folder / request.param).read_text(encoding="utf-8"))
 
 
-def test_nothing_is_fetched_and_nothing_runs(page):
+def test_nothing_is_fetched_and_nothing_runs_but_what_sorts_tables(page):
     tags = {tag for tag, _ in page.elements}
-    assert not tags & {"script", "link", "img", "iframe", "object", "embed", "video"}
+    assert page.all("script") == [{}]
+    assert f"<script>\n{(TEMPLATES / 'tables.js').read_text().strip()}</script>" in page.text
+    assert not tags & {"link", "img", "iframe", "object", "embed", "video"}
     assert not [a for _, a in page.elements for name in a if name.startswith("on")]
     sources = [a.get("src") for _, a in page.elements if "src" in a]
     assert not sources
@@ -113,6 +116,20 @@ def test_figures_have_a_text_and_tables_have_captions_and_headers(page):
     assert len(page.all("caption")) == len(page.all("table"))
     assert all(a.get("scope") in ("col", "row") for a in page.all("th"))
     assert page.all("html")[0]["lang"] == "en"
+
+
+def test_tables_are_whole_without_the_script(page):
+    """Which finds in each a row of headers and one body, with a cell a header in each row."""
+    tables = re.findall(r"<table.*?</table>", page.text, flags=re.DOTALL)
+    assert tables
+    for table in tables:
+        head, body = table.split("</thead>")
+        columns = len(re.findall(r"<th\b", head))
+        assert [head.count("<tr"), body.count("<tbody")] == [1, 1]
+        rows = re.findall(r"<tr.*?</tr>", body, flags=re.DOTALL)
+        assert {len(re.findall(r"<t[hd]\b", row)) for row in rows} <= {columns}
+        assert "<button" not in table  # a header is text until the script makes it a button
+    assert "hidden" not in {name for _, attributes in page.elements for name in attributes}
 
 
 def luminance(colour: str) -> float:

@@ -26,8 +26,8 @@ def publish_paper(workloads: Sequence[Contents], ledger: Ledger, folder: Path) -
     """Writes paper.typ and paper.pdf; the figures are those below `folder`, rendered before."""
     source = folder / "paper.typ"
     publish(source, paper_source(workloads, ledger))
-    fonts = [mpl.get_data_path() + "/fonts/ttf"]  # of the figures' texts
-    publish(folder / "paper.pdf", typst.compile(source, root=folder, font_paths=fonts))
+    fonts = Path(mpl.get_data_path()) / "fonts/ttf"  # of the figures' texts
+    publish(folder / "paper.pdf", typst.compile(source, root=folder, font_paths=[fonts]))
 
 
 def paper_source(workloads: Sequence[Contents], ledger: Ledger) -> str:
