@@ -28,7 +28,7 @@ from optbench.report.text import NOTHING
 
 NUMBERS = ("estimate", "interval", "n", "test", "p")
 PUBLISHED = "published evidence"
-HEADERS = ("claim", "verdict", *NUMBERS, "why", "transfer evidence", PUBLISHED, "place")
+HEADERS = ("claim", "verdict", "why", "transfer evidence", PUBLISHED, "what to believe", "place")
 # How a verdict looks; the word itself says it too.
 GOOD, BAD, OPEN = "good", "bad", "open"
 LOOKS = {
@@ -47,7 +47,8 @@ class Row:
     text: str
     verdict: str
     look: str
-    why: Prose
+    reason: Prose  # of the verdict, in a sentence
+    why: Prose  # and what was pooled, missing, diverged
     transfer: Sequence[words.TransferText]
     numbers: Sequence[str]  # a cell for each of `NUMBERS`
     place: str
@@ -183,14 +184,16 @@ def schema() -> str:
     return json.dumps(FILE.json_schema(), indent=2) + "\n"
 
 
-def in_markdown(ledger: Ledger, links: Links) -> str:
-    """The ledger as a page of Markdown."""
+def in_markdown(ledger: Ledger, links: Links, page: str) -> str:
+    """The ledger as a page of Markdown, in short; a row leads to all of it on the `page`."""
     rows = [
         (
-            *map(escape.markdown, (row.text, row.verdict, *row.numbers)),
-            links.markdown(row.why),
-            links.markdown(Prose.join(" ", [text.sentence for text in row.transfer])) or NOTHING,
-            *([] if row.published is None else [published_in_markdown(row.published)]),
+            markdown_link(row.text, f"{page}#claim-{escape.url(row.id)}"),
+            escape.markdown(row.verdict),
+            links.markdown(row.reason),
+            transfer_in_markdown(row, links),
+            *([published_in_markdown(row, page)] if ledger.has_published else []),
+            escape.markdown(row.belief.word),
             escape.markdown(", ".join(filter(None, (row.source, row.place)))),
         )
         for row in ledger.rows
@@ -205,12 +208,20 @@ def in_markdown(ledger: Ledger, links: Links) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def published_in_markdown(text: PublishedText) -> str:
-    """The result, what it counts, and the way to each source."""
-    sources = {row.target: row.cells[0] for row in text.table.rows}
-    listed = ", ".join(markdown_link(name, target) for target, name in sources.items())
-    said = [f"*{text.result}*", *map(escape.markdown, text.sentences)]
-    return " ".join([*said, *([f"Sources: {listed}."] if listed else [])])
+def transfer_in_markdown(row: Row, links: Links) -> str:
+    """What smaller workloads say of a claim, in a word each, with the way to their reports."""
+    listed = [
+        markdown_link(f"{text.workload} {text.finding}", links.claim(text.workload, row.id))
+        for text in row.transfer
+    ]
+    return ", ".join(listed) or NOTHING
+
+
+def published_in_markdown(row: Row, page: str) -> str:
+    """What others published on a claim, in a word, with the way to their figures on the page."""
+    if row.published is None or not row.published.sentences:
+        return NOTHING
+    return markdown_link(row.published.result, f"{page}#published-{escape.url(row.id)}")
 
 
 def row(
@@ -224,6 +235,7 @@ def row(
         text=claim.text,
         verdict=judgement.verdict,
         look=LOOKS[judgement.verdict],
+        reason=judgement.reason,
         why=Prose.join(" ", [judgement.reason, *judgement.notes]),
         transfer=[
             words.transferred(transfer, quantity=quantity, score=claims.scores[transfer.workload])

@@ -11,6 +11,7 @@ from optbench.report import escape
 from optbench.report.contents import Contents
 
 PAGE = "report.html"  # of a workload, in its folder
+INDEX = "index.html"  # of all, above those folders
 
 
 def anchor(arm: Arm) -> str:
@@ -28,6 +29,7 @@ class Links:
 
     def __init__(self, workloads: Iterable[Contents] = (), page: str = f"{{}}/{PAGE}") -> None:
         """`page`: the way to the page of the workload named {}; empty: the text is on it."""
+        self.page = page
         self.targets = {
             Mention(
                 contents.name, arm
@@ -36,6 +38,10 @@ class Links:
             if contents.metrics
             for arm in contents.arms
         }
+
+    def claim(self, workload: str, claim: str) -> str:
+        """The way to what a workload's page says of a claim."""
+        return f"{self.page.format(escape.url(workload))}#claim-{escape.url(claim)}"
 
     def html(self, sentence: str | Prose) -> Markup:
         """A sentence as HTML, for which it is escaped."""
