@@ -9,7 +9,7 @@ import typst
 
 from optbench.core.files import publish
 from optbench.report import escape, tables
-from optbench.report.advice import Allowance, advise
+from optbench.report.advice import Allowance, advise, by_budget
 from optbench.report.caption import caption, power
 from optbench.report.contents import Contents
 from optbench.report.figures import performance_profile
@@ -48,6 +48,7 @@ def chapter(contents: Contents) -> dict[str, Any]:
         every.append(advice.table)
     return {
         "name": contents.name,
+        "by_budget": by_budget(contents),
         "sentences": [headline(contents), *advice.sentences],
         "tables": [table for table in every if table.rows],
         "notes": [*caption(contents), *power(contents), f"{stamp([contents])}."],

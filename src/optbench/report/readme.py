@@ -93,7 +93,7 @@ def _claim(row: Row, links: Links) -> Sequence[str]:
         escape.markdown(row.verdict),
         transfer_in_markdown(row, links),
         published_in_markdown(row, ALL),
-        f"**{escape.markdown(row.belief.word)}**",
+        escape.markdown(row.belief.word),
     )
 
 
