@@ -50,6 +50,7 @@ bench: setup ## Images per second, K-FAC's step, checkpoints, many studies; need
 	python benchmarks/checkpointing.py
 	python benchmarks/scaling.py
 	python benchmarks/studies.py
+	python benchmarks/needs.py
 
 audit: setup ## Look for known holes in the locked packages; fails where one could not be looked up
 	@optbench audit

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from optbench.claims.publications import load_publications
 from optbench.core.records import Point
 from optbench.params.load import load_params
 from optbench.report.contents import read_all, read_claims
@@ -151,7 +152,8 @@ def test_verdicts_and_table_are_the_current_ones():
     params = load_params()
     claims = read_claims()
     contents = read_all(params, claims)
-    parts = generated(contents[params.workload], ledger_of(claims, list(contents.values())))
+    ledger = ledger_of(claims, list(contents.values()), load_publications(claims))
+    parts = generated(contents[params.workload], ledger)
     assert with_generated(README.read_text(), parts) == README.read_text()
     stale = README.read_text().replace("| [adamw]", "| [adamx]")
     assert with_generated(stale, parts) == README.read_text()

@@ -28,6 +28,7 @@ def judged(word: str, *transfers: str) -> Judgement:
         (verdict.REPRODUCED, [AGAINST], "against", "reproduced"),  # what was run here decides
         (verdict.REFUTED, [FOR], "for", "refuted"),
         (verdict.ERRATUM, [], "none", "erratum"),
+        (verdict.NO_MEASURE, [FOR], "for", "no measure"),  # whatever is said of it
         (verdict.NOT_RUN, [FOR], "for", "leaning for"),
         (verdict.UNDECIDED, [FOR, verdict.UNDECIDED], "for", "leaning for"),
         (verdict.NOT_RUN, [AGAINST], "against", "leaning against"),
@@ -47,6 +48,6 @@ def test_by_hand(run_here, transfers, published, word):
     on = None if published is None else Published(result=published, links=[])
     belief = belief_in(judged(run_here, *transfers), on)
     assert belief.word == word
-    kinds = {"open": ()}
+    kinds = {"open": (), "no measure": ()}
     leaning = ("transfer", "published") if word.startswith("leaning") else ("run here",)
     assert belief.by == kinds.get(word, leaning)

@@ -35,13 +35,25 @@ from optbench.core.prose import Mention
 from optbench.evaluation import verdict
 
 
-def test_without_evidence_nothing_is_judged_but_the_formula():
+def test_without_evidence_nothing_is_judged_but_the_formula_and_what_is_needed():
     judgements = verdicts().judgements
     assert [j.claim for j in judgements] == [claim.id for claim in CLAIMS.claims]
     for judgement in judgements:
-        expected = "erratum" if judgement.claim == "radam-formula" else "not run"
-        assert judgement.verdict == expected
+        others = {"radam-formula": "erratum", "advice-sgd": "no measure"} | dict.fromkeys(
+            ("expected-storage", "expected-ram"), "not reproduced (lower)"
+        )
+        assert judgement.verdict == others.get(judgement.claim, "not run")
         assert str(judgement.reason).endswith(".")
+
+
+def test_advice_of_no_measure_is_another_thing_than_advice_that_was_not_run():
+    reason = "Nobody says how beauty is measured."
+    claims = only("advice-eps", needs=None, no_measure=reason)
+    judgement = ledger(evidence(), claims=claims)["advice-eps"]
+    assert (judgement.verdict, str(judgement.reason)) == ("no measure", reason)
+    control = ledger(evidence(), claims=only("advice-eps"))["advice-eps"]
+    assert control.verdict == "not run"
+    assert "it needs runs of Adam" in str(control.reason)
 
 
 def test_values_by_hand():

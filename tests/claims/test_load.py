@@ -123,7 +123,11 @@ BAD_VALUES = [
     ("time-adam", "optimizer", "adan", "claims.time-adam.optimizer: unknown optimizer 'adan'"),
     ("expected-hours", "quantity", "hours", "quantity: got 'hours': must be 'training_hours',"),
     ("radam-formula", "beta2", 0.5, "beta2: got 0.5: must be greater than 0.6"),
-    ("advice-lr", "needs", None, "claims.advice-lr.needs: got None: must be a valid string"),
+    ("advice-lr", "needs", None, "claims.advice-lr: give one of needs (what would decide it)"),
+    ("advice-lr", "needs", 3, "claims.advice-lr.needs: got 3: must be a valid string"),
+    ("advice-lr", "no_measure", "Nothing measures it.", "claims.advice-lr: give one of needs"),
+    ("advice-sgd", "contrasts", [{"first": "sgd-cosine", "second": "adam-cosine"}],
+     "claims.advice-sgd.contrasts: advice of no measure compares nothing"),
 ]  # fmt: skip
 
 
@@ -203,6 +207,24 @@ def test_baselines_are_bands_of_known_names(tmp_path):
         problems_of(yaml.safe_dump(document), tmp_path)
     )
     assert "baselines.cifar10-resnet8: unknown workload 'cifar10-resnet8': did you mean" in message
+
+
+@pytest.mark.parametrize(
+    ("claim", "key", "value", "message"),
+    [
+        ("expected-storag", "basis", "measured", "unknown resource claim 'expected-storag': did"),
+        ("cifar10-sgd", "basis", "measured", "unknown resource claim 'cifar10-sgd'"),
+        ("expected-storage", "basis", "guessed", "needs.expected-storage.basis: got 'guessed'"),
+        ("expected-storage", "parts", {}, "needs.expected-storage.parts: got {}"),
+        ("expected-storage", "parts", {"all": -1}, "needs.expected-storage.parts.all: got -1"),
+        ("expected-storage", "total", 1, "unknown key 'total'"),
+    ],
+)
+def test_a_bad_need_is_told_with_its_place(claim, key, value, message, tmp_path):
+    document = copy.deepcopy(GOOD)
+    good = document["needs"]["expected-storage"]
+    document["needs"] = {claim: good | {key: value}}
+    assert message in problems_of(yaml.safe_dump(document), tmp_path)
 
 
 def test_a_claims_workload_is_a_room(tmp_path):

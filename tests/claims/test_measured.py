@@ -1,7 +1,10 @@
 """Ratios and resources from costs, and the formula that is computed."""
 
+from dataclasses import replace
+
 import pytest
 from tests.claims.examples import (
+    CLAIMS,
     CPU,
     GPU,
     cost,
@@ -10,6 +13,7 @@ from tests.claims.examples import (
     verdicts,
 )
 
+from optbench.claims.schema import Need
 from optbench.evaluation import rectification, verdict
 
 
@@ -41,10 +45,41 @@ def test_resources_by_hand():
     assert judgements["expected-hours"].estimate == pytest.approx(2.606667)
     assert judgements["expected-hours"].verdict == verdict.REPRODUCED
     assert judgements["expected-memory"].verdict == verdict.REPRODUCED
-    assert str(judgements["expected-storage"].reason) == "Nothing here measures storage_gb."
+    without = ledger(evidence(), claims=replace(CLAIMS, needs={}))["expected-storage"]
+    assert str(without.reason) == "Nothing here measures storage_gb."
     other = ledger(evidence(costs={"adamw": cost(1.1, device="cuda: NVIDIA A100")}))
     assert other["expected-hours"].verdict == verdict.NOT_RUN
     assert other["expected-memory"].verdict == verdict.REPRODUCED
+
+
+@pytest.mark.parametrize(
+    ("sizes", "word", "said"),
+    [
+        ([4.0, 5.7], verdict.REPRODUCED, "A run needs 9.7 GB, within 0.5 GB of the 10 GB claimed."),
+        ([4.0, 5.0], verdict.LOWER, "A run needs 9 GB, so that 10 GB are more than enough."),
+        ([4.0, 7.0], verdict.HIGHER, "A run needs 11 GB, so that 10 GB do not suffice."),
+    ],
+)
+def test_a_requirement_is_needed_only_within_its_margin(sizes, word, said):
+    need = Need(basis="measured", parts=dict(zip("ab", sizes, strict=True)), notes=("On paper.",))
+    judgement = ledger(claims=replace(CLAIMS, needs={"expected-storage": need}))["expected-storage"]
+    assert (judgement.verdict, str(judgement.reason)) == (word, said)
+    made_of = f"It is made of: a {sizes[0]:g} GB; b {sizes[1]:g} GB."
+    assert [*map(str, judgement.notes)] == [made_of, "On paper."]
+
+
+def test_an_estimate_is_a_note_and_never_a_verdict():
+    """Whatever it says; the control, above, is a measurement."""
+    need = Need(basis="estimated", parts={"all of it": 4.0}, notes=("On paper.",))
+    claims = replace(CLAIMS, needs={"expected-memory": need})
+    judgement = ledger(claims=claims)["expected-memory"]
+    assert (judgement.verdict, judgement.estimate) == (verdict.NOT_RUN, None)
+    assert [*map(str, judgement.notes)] == [
+        "An estimate, no verdict: 4 GB. That is all of it.", "On paper.",
+    ]  # fmt: skip
+    costs = {"adamw": cost(1.1, device=GPU["device"])}
+    measured = ledger(evidence(costs=costs), claims=claims)["expected-memory"]
+    assert (measured.verdict, measured.notes) == (verdict.REPRODUCED, ())
 
 
 def test_the_erratum_is_computed(monkeypatch):

@@ -46,6 +46,7 @@ def test_figures_stand_as_their_sources_print_them(publications):
     [
         ("claims", ["cifar10-adamq"], "unknown claim 'cifar10-adamq': did you mean 'cifar10-adam"),
         ("claims", ["radam-formula"], "no figure speaks of a formula: remove it"),
+        ("claims", ["advice-sgd"], "no figure speaks of a claim of no measure: remove it"),
         ("claims", [], "figures.adai-adamw.claims: got []"),
         ("claims", ["cifar10-adam"], "cifar10-adam is of adam: name one of them"),
         ("claims", ["finding-adamw"] * 2, "'finding-adamw' stands twice"),

@@ -34,6 +34,7 @@ class Page(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__()
         self.elements: list[tuple[str, dict[str, str]]] = []
+        self.text = text
         self.feed(text)
 
     def handle_starttag(self, tag, attributes) -> None:
@@ -68,9 +69,11 @@ def page(request, folder) -> Page:
     return Page((folder / request.param).read_text(encoding="utf-8"))
 
 
-def test_nothing_is_fetched_and_nothing_runs(page):
+def test_nothing_is_fetched_and_nothing_runs_but_what_sorts_tables(page):
     tags = {tag for tag, _ in page.elements}
-    assert not tags & {"script", "link", "img", "iframe", "object", "embed", "video"}
+    assert page.all("script") == [{}]
+    assert f"<script>\n{(TEMPLATES / 'tables.js').read_text().strip()}</script>" in page.text
+    assert not tags & {"link", "img", "iframe", "object", "embed", "video"}
     assert not [a for _, a in page.elements for name in a if name.startswith("on")]
     sources = [a.get("src") for _, a in page.elements if "src" in a]
     assert not sources
@@ -115,6 +118,20 @@ def test_figures_have_a_text_and_tables_have_captions_and_headers(page):
     assert page.all("html")[0]["lang"] == "en"
 
 
+def test_tables_are_whole_without_the_script(page):
+    """Which finds in each a row of headers and one body, with a cell a header in each row."""
+    tables = re.findall(r"<table.*?</table>", page.text, flags=re.DOTALL)
+    assert tables
+    for table in tables:
+        head, body = table.split("</thead>")
+        columns = len(re.findall(r"<th\b", head))
+        assert [head.count("<tr"), body.count("<tbody")] == [1, 1]
+        rows = re.findall(r"<tr.*?</tr>", body, flags=re.DOTALL)
+        assert {len(re.findall(r"<t[hd]\b", row)) for row in rows} <= {columns}
+        assert "<button" not in table  # a header is text until the script makes it a button
+    assert "hidden" not in {name for _, attributes in page.elements for name in attributes}
+
+
 def luminance(colour: str) -> float:
     """Relative, as WCAG 2.2 defines it."""
     channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
@@ -152,7 +169,8 @@ def test_control_contrast_by_hand():
 def test_two_figures_on_a_page_keep_their_ids_apart():
     svg = (
         b'<?xml version="1.0"?><svg width="1" height="1" viewBox="0 0 1 1"><metadata>x</metadata>'
-        b'<g id="a" clip-path="url(#c)"><use xlink:href="#m"/></g></svg>'
+        b'<g id="a" clip-path="url(#c)"><use xlink:href="#m"/><use xlink:href="#a"/></g>'
+        b'<g id="nobodys"/></svg>'
     )
     first = inline(svg, name="first", alt="A line")
     assert 'id="first-a"' in first
@@ -160,6 +178,7 @@ def test_two_figures_on_a_page_keep_their_ids_apart():
     assert 'href="#first-m"' in first
     assert 'aria-label="A line"' in first
     assert "metadata" not in first
+    assert "nobodys" not in first
     assert "width" not in first
     assert 'aria-label="A &lt;line&gt;"' in inline(svg, name="first", alt="A <line>")
     in_points = svg.replace(b'width="1"', b'width="475.2pt"')
@@ -173,7 +192,21 @@ def test_figures_on_a_page_have_coordinates_of_two_digits_and_scales_of_all():
     )
     page = inline(svg, name="first", alt="A line")
     assert '<path d="M 1.23 7 L -1 12.5"/><use href="#first-m" x="3.14" ' in page
-    assert "scale(0.015625)" in page  # the control: glyphs are as large as they were
+    assert "scale(0.015625)" in page  # the control: a size is what it was
+
+
+def test_a_figures_text_is_text_as_it_was_written():
+    """Its family is the page's; a text that looks like a tag's part is left alone."""
+    written = ' id="x" d="1.23456" font-family: Z; &lt;'
+    svg = (
+        b'<svg viewBox="0 0 1 1">'
+        b'<text style="font-size: 9px; font-family: \'A\', serif; fill: red" x="3.14159" '
+        b'transform="rotate(-0 3.14159 1)">' + written.encode() + b"</text>"
+        b'<text style="font: 700 9px \'A\'" transform="rotate(-90 1 2)">b</text></svg>'
+    )
+    page = inline(svg, name="first", alt="A line")
+    assert f'<text style="font-size: 9px; fill: red" x="3.14">{written}</text>' in page
+    assert 'transform="rotate(-90 1 2)">b' in page
 
 
 def test_every_row_leads_to_its_studies_and_each_names_its_digest(run, folder):

@@ -60,9 +60,11 @@ def test_the_ledger_has_it_beside_verdict_and_transfer(index):
     (header,) = [line for line in text.splitlines() if line.startswith("| claim")]
     cells = [cell.strip() for cell in header.split("|")]
     assert cells.index("published evidence") == cells.index("transfer evidence") + 1
-    (row,) = [line for line in text.splitlines() if line.startswith("| AdamW consistently")]
-    assert "*for* adamw over adam: for (3 contrasts of 2 sources, all under step: 3 for)." in row
-    assert "](https://github.com/zeke-xie/adaptive-inertia-adai/blob/" in row
+    (row,) = [line for line in text.splitlines() if line.startswith("| [AdamW consistently")]
+    assert "| [for](index.html#published-finding-adamw)" in row
+    assert "adamw over adam: for (3 contrasts of 2 sources, all under step: 3 for)." in section(
+        index, "finding-adamw"
+    )
     alone = (index / SMALL / "claims.md").read_text()  # the control: a workload's own report
     assert "published evidence" not in alone
 

@@ -2,7 +2,7 @@
 
 What was run here on the claim's own workload decides. Where that is undecided or was not run,
 smaller workloads (transfer evidence) and figures of others (published evidence) lean for or against
-it where both do. Else the claim is open.
+it where both do. Else the claim is open. Of a claim that nothing measures there is none.
 """
 
 from dataclasses import dataclass
@@ -26,6 +26,8 @@ class Belief:
 
 def belief_in(judgement: Judgement, on: Published | None) -> Belief:
     """By the rule of this module; `on`: None where published evidence was not looked at."""
+    if judgement.verdict == verdict.NO_MEASURE:
+        return Belief(word=verdict.NO_MEASURE)
     if judgement.verdict not in UNDECIDED:
         return Belief(word=judgement.verdict, by=("run here",))
     transferred = direction_of_transfer(judgement)

@@ -69,13 +69,11 @@ def _judged(bench: Bench, claim: Claim) -> Judgement:
         case RatioClaim():
             return measured.ratio(bench.evidence, claim)
         case ResourceClaim():
-            return measured.resource(bench.evidence, claim)
+            return measured.resource(bench.evidence, claim, bench.claims.needs.get(claim.id))
         case FormulaClaim():
             return measured.formula(claim)
         case AdviceClaim():
-            reason = Prose.of(f"No run here decides it: it needs {claim.needs}.")
-            transfer = [*transfers(bench, claim), *sweep_transfers(bench.evidence, claim)]
-            return replace(not_run(claim, reason), transfer=transfer)
+            return advice(bench, claim)
     raise TypeError(f"no rule judges a {type(claim).__name__}")
 
 
@@ -112,6 +110,17 @@ def value(bench: Bench, claim: ValueClaim) -> Judgement:
         p=result.p,
         notes=remarks,
     )
+
+
+def advice(bench: Bench, claim: AdviceClaim) -> Judgement:
+    """What would decide it, and what smaller workloads say; or that nothing measures it."""
+    if claim.no_measure is not None:
+        return Judgement(
+            claim=claim.id, verdict=verdict.NO_MEASURE, reason=Prose.of(claim.no_measure)
+        )
+    reason = Prose.of(f"No run here decides it: it needs {claim.needs}.")
+    transfer = [*transfers(bench, claim), *sweep_transfers(bench.evidence, claim)]
+    return replace(not_run(claim, reason), transfer=transfer)
 
 
 def whole(runs: float | None) -> int | Literal["never"] | None:

@@ -19,7 +19,9 @@ from optbench.claims.schema import (
     Document,
     EquivalenceClaim,
     MeasuredClaim,
+    Need,
     OrderingClaim,
+    ResourceClaim,
     ValueClaim,
 )
 from optbench.core.arm import PUBLISHED, TUNED, UNTUNED, Arm
@@ -59,10 +61,21 @@ def load_claims(path: Path = CLAIMS, *, scores: Mapping[str, Score]) -> Claims:
     rules = _Rules(checker, scores)
     for claim in claims:
         rules.check(f"claims.{claim.id}", claim)
+    needs = checker.parse_each(Need, "needs", document.needs)
+    resources = [claim.id for claim in claims if isinstance(claim, ResourceClaim)]
+    for name in document.needs:
+        checker.choice("resource claim", name, f"needs.{name}", resources)
     _check_ids(checker, document.claims)
     if checker.problems:
         raise refusal(checker.problems)
-    return Claims(file=path, post=document.post, claims=claims, baselines=baselines, scores=scores)
+    return Claims(
+        file=path,
+        post=document.post,
+        claims=claims,
+        baselines=baselines,
+        scores=scores,
+        needs=needs,
+    )
 
 
 def _parse(checker: Checker, index: int, entry: Any) -> Claim | None:
@@ -127,6 +140,7 @@ class _Rules:
                     self.checker, f"{path}.margin", claim.margin, self.scores[claim.workload]
                 )
             case AdviceClaim():
+                self.advice(path, claim)
                 self.contrasts(path, claim)
                 self.sweeps(f"{path}.sweeps", claim)
             case MeasuredClaim():
@@ -145,6 +159,17 @@ class _Rules:
         self.checker.unique(f"{path}.studies", claim.studies)
         check_possible(self.checker, f"{path}.claimed", claim.claimed, score)
         _check_margin(self.checker, f"{path}.margin", claim.margin, score)
+
+    def advice(self, path: str, claim: AdviceClaim) -> None:
+        """Something would decide it, or nothing measures it; then no arms are compared."""
+        if (claim.needs is None) == (claim.no_measure is None):
+            self.checker.add(
+                f"{path}: give one of needs (what would decide it) and no_measure (why nothing can)"
+            )
+        if claim.no_measure is not None and claim.contrasts:
+            self.checker.add(
+                f"{path}.contrasts: advice of no measure compares nothing: remove contrasts"
+            )
 
     def contrast(self, path: str, contrast: Contrast) -> None:
         """Two arms that exist."""

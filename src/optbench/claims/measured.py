@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from optbench.claims import words
 from optbench.claims.evidence import Evidence
 from optbench.claims.judgement import Judgement, not_run
-from optbench.claims.schema import FormulaClaim, MeasuredClaim, RatioClaim, ResourceClaim
+from optbench.claims.schema import FormulaClaim, MeasuredClaim, Need, RatioClaim, ResourceClaim
 from optbench.core.prose import Prose
 from optbench.core.run import Budget
 from optbench.cost.cost import Cost
@@ -48,13 +48,17 @@ def ratio(evidence: Mapping[str, Evidence], claim: RatioClaim) -> Judgement:
     )
 
 
-def resource(evidence: Mapping[str, Evidence], claim: ResourceClaim) -> Judgement:
-    """A single measurement against what the post expects."""
+def resource(
+    evidence: Mapping[str, Evidence], claim: ResourceClaim, need: Need | None
+) -> Judgement:
+    """A single measurement against what the post expects; or what is needed without its device."""
+    if need is not None and need.basis == "measured":
+        return requirement(claim, need)
     if claim.quantity not in MEASURES:
         return not_run(claim, Prose.of(f"Nothing here measures {claim.quantity}."))
     cost, missing = _cost(evidence, claim)
     if cost is None:
-        return not_run(claim, missing)
+        return not_run(claim, missing, notes=_estimate(claim, need))
     measured = MEASURES[claim.quantity](cost, evidence[claim.workload].settings.budget)
     return Judgement(
         claim=claim.id,
@@ -67,6 +71,36 @@ def resource(evidence: Mapping[str, Evidence], claim: ResourceClaim) -> Judgemen
         n=(1,),
         test="one measurement, no interval",
     )
+
+
+def requirement(claim: ResourceClaim, need: Need) -> Judgement:
+    """What is said to be needed against what is: as much, less, or more."""
+    result = verdict.judge_measured(need.total, claimed=claim.claimed, margin=claim.margin)
+    unit = words.unit_of(claim.quantity, None)
+    claimed = unit.text(claim.claimed)
+    said = {
+        verdict.REPRODUCED: f"within {unit.text(claim.margin)} of the {claimed} claimed",
+        verdict.LOWER: f"so that {claimed} are more than enough",
+        verdict.HIGHER: f"so that {claimed} do not suffice",
+    }[result]
+    return Judgement(
+        claim=claim.id,
+        verdict=result,
+        reason=Prose.of(f"A run needs {unit.text(need.total)}, {said}."),
+        estimate=need.total,
+        n=(1,),
+        test="one measurement, no interval",
+        notes=[Prose.of(words.parts_text(need, unit)), *map(Prose.of, need.notes)],
+    )
+
+
+def _estimate(claim: ResourceClaim, need: Need | None) -> list[Prose]:
+    """What a run may take by an estimate, as information."""
+    if need is None:
+        return []
+    unit = words.unit_of(claim.quantity, None)
+    head = f"An estimate, no verdict: {unit.text(need.total)}. {words.parts_text(need, unit)}"
+    return [Prose.of(head), *map(Prose.of, need.notes)]
 
 
 def formula(claim: FormulaClaim) -> Judgement:

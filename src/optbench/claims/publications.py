@@ -46,7 +46,7 @@ class Source:
     url: Url
     place: Text  # in it
     checked: Literal["read", "excerpt", "computed"]
-    own: tuple[str, ...] = ()  # methods that it proposes, and so advertises
+    proposes: tuple[str, ...] = ()  # methods, which it advertises
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +136,7 @@ def load_publications(claims: Claims, path: Path = PUBLISHED) -> Publications:
 def _check_baseline(checker: Checker, path: str, figure: Figure, source: Source | None) -> None:
     """A figure is of a baseline of its source."""
     name = figure.name or figure.optimizer
-    if source is not None and name in source.own:
+    if source is not None and name in source.proposes:
         checker.add(f"{path}: {name} is its source's own method, which it advertises: remove it")
 
 
@@ -144,8 +144,9 @@ def _check_bearing(
     checker: Checker, path: str, figure: Figure, claim: Claim, claims: Claims
 ) -> None:
     """A figure can speak for or against the claim."""
-    if not isinstance(claim, ValueClaim | RatioClaim | OrderingClaim | AdviceClaim):
-        kind = vars(claim)["kind"]
+    kinds = ValueClaim | RatioClaim | OrderingClaim | AdviceClaim
+    if not isinstance(claim, kinds) or vars(claim).get("no_measure"):
+        kind = "claim of no measure" if isinstance(claim, kinds) else vars(claim)["kind"]
         checker.add(f"{path}.claims: got '{claim.id}': no figure speaks of a {kind}: remove it")
         return
     if is_of_value(claim) and figure.follows is None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date as Date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -120,7 +120,7 @@ class RatioClaim(MeasuredClaim):
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceClaim(MeasuredClaim):
-    """What a run takes; storage_gb and ram_gb are recorded, and nothing here measures them."""
+    """What a run takes; of storage_gb and ram_gb, what it needs."""
 
     kind: Literal["resource"]
     quantity: Literal["training_hours", "peak_memory_gb", "storage_gb", "ram_gb"]
@@ -155,7 +155,8 @@ class AdviceClaim(Claim):
 
     kind: Literal["advice"]
     workload: str
-    needs: Text  # what would decide it there
+    needs: Text | None = None  # what would decide it there; or
+    no_measure: Text | None = None  # a sentence on what has no measure, so that nothing decides it
     quantity: Compared = "score"
     margin: Annotated[float, Ge(0)] = 0.0
     contrasts: tuple[Contrast, ...] = ()
@@ -200,12 +201,27 @@ class Post:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Need:
+    """What a run takes, in its claim's unit, measured or estimated without the claim's device."""
+
+    basis: Literal["measured", "estimated"]  # an estimate judges nothing
+    parts: Annotated[Mapping[Text, Annotated[float, Gt(0)]], MinLen(1)]
+    notes: tuple[Text, ...]  # how, and its limits: sentences
+
+    @property
+    def total(self) -> float:
+        """Of all parts."""
+        return sum(self.parts.values())
+
+
+@dataclass(frozen=True, kw_only=True)
 class Document:
     """The top level of claims.yaml."""
 
     post: Post
     baselines: Mapping[str, Any]
     claims: tuple[Any, ...]
+    needs: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,3 +233,4 @@ class Claims:
     claims: Sequence[Claim]
     baselines: Mapping[str, Baseline]  # by workload
     scores: Mapping[str, Score]  # of each workload that a claim may be of
+    needs: Mapping[str, Need] = field(default_factory=dict)  # by claim

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from optbench.claims.judgement import Contrasted, Transfer
-from optbench.claims.schema import EPOCHS, SCORE, EquivalenceClaim, ValueClaim
+from optbench.claims.schema import EPOCHS, SCORE, EquivalenceClaim, Need, ValueClaim
 from optbench.core.arm import Arm
 from optbench.core.prose import Mention, Prose
 from optbench.core.score import Score
@@ -179,8 +179,18 @@ MEASURED = {
     "step_time_ratio": Unit(name="", form=".2f"),
     "training_hours": Unit(name="h", form=".3g"),
     "peak_memory_gb": Unit(name="GB", form=".3g"),
+    "storage_gb": Unit(name="GB", form=".3g"),
+    "ram_gb": Unit(name="GB", form=".3g"),
     "radam_rho": Unit(name="", form=",.0f"),
 }
+
+
+def parts_text(need: Need, unit: "Unit") -> str:
+    """What a need is made of, in a sentence."""
+    if len(need.parts) == 1:
+        return f"That is {next(iter(need.parts))}."
+    listed = "; ".join(f"{name} {unit.text(size)}" for name, size in need.parts.items())
+    return f"It is made of: {listed}."
 
 
 def unit_of(quantity: str, score: Score | None) -> Unit:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from optbench.claims.publications import load_publications
 from optbench.cli.commands import Parser
 from optbench.cli.recorded import require_reports
 from optbench.params.load import load_params
@@ -18,6 +19,7 @@ def run(arguments: Sequence[str], standing: Path) -> int:
     require_reports(params)
     claims = read_claims()
     contents = list(read_all(params, claims).values())
-    publish_paper(contents, ledger_of(claims, contents), REPORTS)
+    ledger = ledger_of(claims, contents, load_publications(claims))
+    publish_paper(contents, ledger, REPORTS)
     print(f"see {REPORTS / 'paper.pdf'}")
     return 0

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from optbench.claims.publications import load_publications
 from optbench.cli.commands import Parser
 from optbench.cli.recorded import require_reports
 from optbench.core.errors import UsageError
@@ -29,6 +30,7 @@ def run(arguments: Sequence[str], standing: Path) -> int:
     contents = read_all(params, claims)
     if name not in contents:
         raise UsageError(unknown("argument", "workload with results", name, contents))
-    parts = generated(contents[name], ledger_of(claims, contents.values()))
+    ledger = ledger_of(claims, contents.values(), load_publications(claims))
+    parts = generated(contents[name], ledger)
     publish(README, with_generated(README.read_text(encoding="utf-8"), parts))
     return 0

@@ -23,6 +23,7 @@ UNDECIDED = "undecided"
 INCONCLUSIVE = "inconclusive"
 ERRATUM = "erratum"
 NOT_RUN = "not run"
+NO_MEASURE = "no measure"  # of what is claimed, so that no run can decide it
 
 LEVEL = 1 - CONFIDENCE  # of every test
 FEWEST_STUDIES = 5  # a side, of which an ordering is called

@@ -76,7 +76,7 @@ def time_to_target(contents: Contents) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     target = f"epochs to a held-out {contents.score.name} of {contents.target}"
     axes.set_xlabel(f"{target}\nopen: a study missed it, and counts as {budget:g}")
-    spread = "mean, 95 % interval (t over studies); discs: studies" if n > 1 else "n = 1 study"
+    spread = "mean, 95 % interval; discs: studies" if n > 1 else "n = 1 study"
     axes.set_title(f"{contents.name}: {spread}", loc="left")
     return figure
 

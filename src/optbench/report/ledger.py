@@ -35,13 +35,14 @@ from optbench.report.text import NOTHING
 
 NUMBERS = ("estimate", "interval", "n", "test", "p")
 PUBLISHED = "published evidence"
-HEADERS = ("claim", "verdict", *NUMBERS, "why", "transfer evidence", PUBLISHED, "place")
+HEADERS = ("claim", "verdict", "why", "transfer evidence", PUBLISHED, "what to believe", "place")
 # How a verdict looks; the word itself says it too.
 GOOD, BAD, OPEN = "good", "bad", "open"
 LOOKS = {
     verdict.REPRODUCED: GOOD, verdict.SUPPORTED: GOOD, verdict.HIGHER: BAD, verdict.LOWER: BAD,
     verdict.REFUTED: BAD, verdict.ERRATUM: BAD, verdict.UNDECIDED: OPEN,
-    verdict.INCONCLUSIVE: OPEN, verdict.NOT_RUN: OPEN,
+    verdict.INCONCLUSIVE: OPEN, verdict.NO_MEASURE: OPEN,
+    verdict.NOT_RUN: OPEN,
 }  # fmt: skip
 
 
@@ -53,7 +54,8 @@ class Row:
     text: str
     verdict: str
     look: str
-    why: Prose
+    reason: Prose  # of the verdict, in a sentence
+    why: Prose  # and what was pooled, missing, diverged
     transfer: Sequence[words.TransferText]
     numbers: Sequence[str]  # a cell for each of `NUMBERS`
     place: str
@@ -91,6 +93,7 @@ class Entry:
     device: str | None = None
     beta2: float | None = None
     needs: str | None = None
+    no_measure: str | None = None
     published: Published | None = None  # no part of the judgement; null: it was not looked at
 
 
@@ -170,12 +173,11 @@ def of_verdicts(
 
 
 def concerning(ledger: Ledger, workload: str) -> Ledger:
-    """The ledger, without claims that were not run and of which the workload tells nothing."""
+    """The ledger, without claims of other workloads of which this one tells nothing."""
     ids = {
         entry.id
         for entry in ledger.entries
-        if entry.workload == workload
-        or entry.judgement.verdict != verdict.NOT_RUN
+        if entry.workload in (workload, None)
         or workload in [transfer.workload for transfer in entry.judgement.transfer]
     }
     return replace(ledger, rows=[row for row in ledger.rows if row.id in ids])
@@ -193,14 +195,16 @@ def schema() -> str:
     return json.dumps(FILE.json_schema(), indent=2) + "\n"
 
 
-def in_markdown(ledger: Ledger, links: Links) -> str:
-    """The ledger as a page of Markdown."""
+def in_markdown(ledger: Ledger, links: Links, page: str) -> str:
+    """The ledger as a page of Markdown, in short; a row leads to all of it on the `page`."""
     rows = [
         (
-            *map(escape.markdown, (row.text, row.verdict, *row.numbers)),
-            links.markdown(row.why),
-            links.markdown(Prose.join(" ", [text.sentence for text in row.transfer])) or NOTHING,
-            *([] if row.published is None else [published_in_markdown(row.published)]),
+            markdown_link(row.text, f"{page}#claim-{escape.url(row.id)}"),
+            escape.markdown(row.verdict),
+            links.markdown(row.reason),
+            transfer_in_markdown(row, links),
+            *([published_in_markdown(row, page)] if ledger.has_published else []),
+            escape.markdown(row.belief.word),
             escape.markdown(", ".join(filter(None, (row.source, row.place)))),
         )
         for row in ledger.rows
@@ -216,12 +220,20 @@ def in_markdown(ledger: Ledger, links: Links) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def published_in_markdown(text: PublishedText) -> str:
-    """The result, what it counts, and the way to each source."""
-    sources = {row.target: row.cells[0] for row in text.table.rows}
-    listed = ", ".join(markdown_link(name, target) for target, name in sources.items())
-    said = [f"*{text.result}*", *map(escape.markdown, text.sentences)]
-    return " ".join([*said, *([f"Sources: {listed}."] if listed else [])])
+def transfer_in_markdown(row: Row, links: Links) -> str:
+    """What smaller workloads say of a claim, in a word each, with the way to their reports."""
+    listed = [
+        markdown_link(f"{text.workload} {text.finding}", links.claim(text.workload, row.id))
+        for text in row.transfer
+    ]
+    return ", ".join(listed) or NOTHING
+
+
+def published_in_markdown(row: Row, page: str) -> str:
+    """What others published on a claim, in a word, with the way to their figures on the page."""
+    if row.published is None or not row.published.sentences:
+        return NOTHING
+    return markdown_link(row.published.result, f"{page}#published-{escape.url(row.id)}")
 
 
 def row(
@@ -235,6 +247,7 @@ def row(
         text=claim.text,
         verdict=judgement.verdict,
         look=LOOKS[judgement.verdict],
+        reason=judgement.reason,
         why=Prose.join(" ", [judgement.reason, *judgement.notes]),
         transfer=[
             words.transferred(transfer, quantity=quantity, score=claims.scores[transfer.workload])

@@ -11,6 +11,7 @@ from optbench.report import escape
 from optbench.report.contents import Contents
 
 PAGE = "report.html"  # of a workload, in its folder
+INDEX = "index.html"  # of all, above those folders
 
 
 def anchor(arm: Arm) -> str:
@@ -39,6 +40,10 @@ class Links:
     def report(self, workload: str) -> str:
         """The way to a workload's page."""
         return self.page.format(escape.url(workload))
+
+    def claim(self, workload: str, claim: str) -> str:
+        """The way to what a workload's page says of a claim."""
+        return f"{self.report(workload)}#claim-{escape.url(claim)}"
 
     def html(self, sentence: str | Prose) -> Markup:
         """A sentence as HTML, for which it is escaped."""

@@ -1,4 +1,4 @@
-"""Reports as pages of HTML: nothing to fetch, and no script.
+"""Reports as pages of HTML: nothing to fetch, and a script for tables that they do without.
 
 Every row and every sentence on an arm leads to its studies, with seeds, hyper-parameters and
 digests; every figure to the function that draws it.

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import typst
 
 from optbench.core.files import publish
 from optbench.report import escape, tables
-from optbench.report.advice import Allowance, advise
+from optbench.report.advice import Allowance, advise, by_budget
 from optbench.report.caption import caption, power
 from optbench.report.contents import Contents
 from optbench.report.figures import performance_profile
@@ -25,7 +26,8 @@ def publish_paper(workloads: Sequence[Contents], ledger: Ledger, folder: Path) -
     """Writes paper.typ and paper.pdf; the figures are those below `folder`, rendered before."""
     source = folder / "paper.typ"
     publish(source, paper_source(workloads, ledger))
-    publish(folder / "paper.pdf", typst.compile(source, root=folder))
+    fonts = Path(mpl.get_data_path()) / "fonts/ttf"  # of the figures' texts
+    publish(folder / "paper.pdf", typst.compile(source, root=folder, font_paths=[fonts]))
 
 
 def paper_source(workloads: Sequence[Contents], ledger: Ledger) -> str:
@@ -46,6 +48,7 @@ def chapter(contents: Contents) -> dict[str, Any]:
         every.append(advice.table)
     return {
         "name": contents.name,
+        "by_budget": by_budget(contents),
         "sentences": [headline(contents), *advice.sentences],
         "tables": [table for table in every if table.rows],
         "notes": [*caption(contents), *power(contents), f"{stamp([contents])}."],

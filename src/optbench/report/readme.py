@@ -1,8 +1,13 @@
 """The generated parts of README, each between two marks: the verdicts, and a results table."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from optbench.evaluation.verdict import NOT_RUN
+from tabulate import tabulate
+
+from optbench.claims.belief import OPEN
+from optbench.evaluation.verdict import NO_MEASURE
 from optbench.report import escape, tables
 from optbench.report.caption import (
     evidence_of_tuning,
@@ -13,10 +18,15 @@ from optbench.report.caption import (
     tuning,
 )
 from optbench.report.contents import REPORTS, Contents
-from optbench.report.ledger import Entry, Ledger
-from optbench.report.links import PAGE, Links, markdown_link
+from optbench.report.ledger import Ledger, Row, published_in_markdown, transfer_in_markdown
+from optbench.report.links import INDEX, PAGE, Links, markdown_link
+from optbench.report.text import NOTHING
 
 PAGES = f"{REPORTS}/{{}}/{PAGE}"  # of a workload, from README
+ALL = f"{REPORTS}/{INDEX}"
+BELIEFS = ("claim", "run here", "transfer", "published", "what to believe")
+ROWS = 10  # of the results
+FEW = 4  # claims of a place, each of which has its row
 
 
 def with_generated(readme: str, parts: Mapping[str, str]) -> str:
@@ -35,50 +45,75 @@ def generated(contents: Contents, ledger: Ledger) -> dict[str, str]:
         *gate(contents), *setting(contents)[1:], *intervals(contents), *tuning(contents),
         *evidence_of_tuning(contents), *pooled(contents),
     ]  # fmt: skip
-    table = tables.markdown(tables.results(contents), page=PAGES.format(escape.url(contents.name)))
     return {
         "verdicts": verdicts(ledger, links),
-        "results": "\n\n".join([table, *map(links.paragraph, notes)]),
+        "results": "\n\n".join([*results(contents), *map(links.paragraph, notes)]),
     }
 
 
+def results(contents: Contents) -> list[str]:
+    """The first rows of the results, and the way to all."""
+    page, table = PAGES.format(escape.url(contents.name)), tables.results(contents)
+    short = tables.markdown(replace(table, rows=table.rows[:ROWS]), page=page)
+    if len(table.rows) <= ROWS:
+        return [short]
+    every = markdown_link(f"all {len(table.rows)} arms", f"{page}#results")
+    which = "first" if contents.withheld else "best"
+    return [short, f"These are the {ROWS} {which}: {every}."]
+
+
 def verdicts(ledger: Ledger, links: Links) -> str:
-    """What the ledger says, and the transfer evidence on the orderings in a word a workload."""
-    lines = [
-        f"{_judged(entry)}; transfer evidence: "
-        + ", ".join(
-            markdown_link(
-                f"{transfer.workload} {transfer.finding}",
-                f"{PAGES.format(escape.url(transfer.workload))}#claim-{escape.url(entry.id)}",
-            )
-            for transfer in entry.judgement.transfer
-        )
-        + f"; published: {_published(entry)}. So {entry.belief.word}."
-        for entry in ledger.entries
-        if entry.judgement.transfer and entry.kind == "ordering"
-    ]
-    lines += [
-        f"{_judged(entry)} ({escape.markdown(entry.source)})."
-        for entry in ledger.entries
-        if entry.source is not None and entry.judgement.verdict != NOT_RUN
-    ]
-    errata = [
-        f"{_judged(entry)}: {links.markdown(entry.judgement.reason)}"
-        for entry in ledger.entries
-        if entry.kind == "formula"
-    ]
-    return "\n".join([ledger.summary, "", *lines, *errata])
+    """What to believe, as the index has it; of a place with many open claims these in a row."""
+    rows: list[Sequence[str]] = []
+    for place, claims in _places(ledger.rows).items():
+        told = [row for row in claims if row.belief.word not in (OPEN, NO_MEASURE)]
+        rows += [_claim(row, links) for row in told]
+        rest = [row for row in claims if row not in told]
+        if len(rest) > FEW:
+            rows.append(_together(place, rest, told))
+        else:
+            rows += [_claim(row, links) for row in rest]
+    table = tabulate(rows, BELIEFS, tablefmt="github", disable_numparse=True)
+    return "\n\n".join([ledger.summary, table])
 
 
-def _published(entry: Entry) -> str:
-    """What published evidence comes to, with the way to it."""
-    result = "none" if entry.published is None else entry.published.result
-    if entry.published is None or not entry.published.links:
-        return result
-    return markdown_link(result, f"{REPORTS}/index.html#published-{escape.url(entry.id)}")
+def _places(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Claims by their place in the post; those of others are together."""
+    places: dict[str, list[Row]] = {}
+    for row in rows:
+        place = row.place.partition(",")[0] if row.source is None else "known answers of others"
+        places.setdefault(place, []).append(row)
+    return places
 
 
-def _judged(entry: Entry) -> str:
-    """A claim as an item of a list, with its verdict."""
-    text = escape.paragraph(escape.markdown(entry.text))
-    return f"- {text} *{entry.judgement.verdict.capitalize()}*"
+def _claim(row: Row, links: Links) -> Sequence[str]:
+    """A row of one claim."""
+    return (
+        markdown_link(row.text, f"{ALL}#claim-{escape.url(row.id)}"),
+        escape.markdown(row.verdict),
+        transfer_in_markdown(row, links),
+        published_in_markdown(row, ALL),
+        escape.markdown(row.belief.word),
+    )
+
+
+def _together(place: str, rows: Sequence[Row], told: Sequence[Row]) -> Sequence[str]:
+    """A row of several claims of a place, counted; `told`: those that have their own."""
+    transfers: dict[str, list[str]] = {}
+    for row in rows:
+        for text in row.transfer:
+            transfers.setdefault(text.workload, []).append(text.finding)
+    published = [row.published.result for row in rows if row.published and row.published.sentences]
+    name = f"{place}: {len(rows)} {'others' if told else 'claims'}"
+    return (
+        markdown_link(name[0].upper() + name[1:], f"{ALL}#verdicts"),
+        _counts(row.verdict for row in rows),
+        "; ".join(f"{escape.markdown(w)}: {_counts(f)}" for w, f in transfers.items()) or NOTHING,
+        _counts(published) or NOTHING,
+        _counts(row.belief.word for row in rows),
+    )
+
+
+def _counts(words: Iterable[str]) -> str:
+    """How often each word stands, the most frequent first."""
+    return ", ".join(f"{count} {word}" for word, count in Counter(words).most_common())

@@ -12,8 +12,8 @@ from optbench.report.advice import Allowance, advise
 from optbench.report.caption import caption
 from optbench.report.contents import Contents
 from optbench.report.figures import final_score
-from optbench.report.ledger import Ledger, as_json, in_markdown, ledger_of, schema
-from optbench.report.links import PAGE, Links
+from optbench.report.ledger import Ledger, as_json, concerning, in_markdown, ledger_of, schema
+from optbench.report.links import INDEX, PAGE, Links
 from optbench.report.page import index_page, report_page
 
 
@@ -24,7 +24,7 @@ def render_report(contents: Contents, folder: Path) -> None:
     publish(folder / "results.csv", tables.csv_text(contents))
     publish(folder / "results.tex", tables.latex(contents))
     publish(folder / inputs.FILE, inputs.listing([contents]))
-    publish_claims(ledger, folder, links)
+    publish_claims(ledger, concerning(ledger, contents.name), folder, links, PAGE)
     page = report_page(
         contents,
         figures=gallery.publish_figures(contents, ledger, folder),
@@ -61,7 +61,7 @@ def render_index(
     stamp = inputs.stamp(workloads, publications)
     ledger = ledger_of(claims, workloads, publications)
     links = Links(workloads, os.path.relpath(reports / "{}" / PAGE, folder))
-    publish_claims(ledger, folder, links)
+    publish_claims(ledger, ledger, folder, links, INDEX)
     publish(folder / inputs.FILE, inputs.listing(workloads, publications))
     publish(folder / "claims.schema.json", schema())
     page = index_page(
@@ -76,12 +76,12 @@ def render_index(
         evidence=gallery.publish_evidence(ledger, claims, folder, stamp),
         stamp=stamp,
     )
-    publish(folder / "index.html", page)
+    publish(folder / INDEX, page)
 
 
-def publish_claims(ledger: Ledger, folder: Path, links: Links) -> None:
-    """Writes claims.{md,json}."""
-    publish(folder / "claims.md", in_markdown(ledger, links))
+def publish_claims(ledger: Ledger, shown: Ledger, folder: Path, links: Links, page: str) -> None:
+    """Writes claims.{md,json}; `shown`: what of the ledger is on the `page` beside them."""
+    publish(folder / "claims.md", in_markdown(shown, links, page))
     publish(folder / "claims.json", as_json(ledger))
 
 

@@ -26,7 +26,8 @@ LINES = ("-", "--", "-.", ":", (0, (1, 1)), (0, (5, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 RC: dict[Any, Any] = {
     "svg.hashsalt": "optbench",
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",  # text is text: small, and found by a search
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],  # Verdana is as wide
     "figure.dpi": 120,
     "font.size": 9,
     "axes.spines.top": False,
