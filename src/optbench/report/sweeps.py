@@ -63,8 +63,10 @@ def _panel(panel: Axes, contents: Contents, swept: Swept) -> None:
             places, means, color=shade, label=name, linewidth=1.1, markersize=4,
             linestyle=LINES[index % len(LINES)], marker=MARKERS[index % len(MARKERS)],
         )  # fmt: skip
-        chosen = [*map(text_of, order)].index(text_of(best[arm]))
-        panel.plot(places[chosen], means[chosen], "o", color=shade, markersize=9, fillstyle="none")
+        if swept.sweep.argument != "dataset":  # whose validation sets differ
+            chosen = [*map(text_of, order)].index(text_of(best[arm]))
+            at = places[chosen], means[chosen]
+            panel.plot(*at, "o", color=shade, markersize=9, fillstyle="none")
     for value in advised(contents, swept.sweep.name):
         place = [*map(text_of, order)].index(text_of(value))
         panel.axvspan(place - 0.35, place + 0.35, color=FAINT, alpha=0.5, linewidth=0, zorder=0)
@@ -73,7 +75,8 @@ def _panel(panel: Axes, contents: Contents, swept: Swept) -> None:
     panel.set_title(swept.sweep.name, loc="left")
     panel.set_xlabel(swept.sweep.argument)
     if len(optimizers) > 1:
-        panel.legend(loc="best")
+        beside = {"bbox_to_anchor": (1.02, 0.98), "ncols": 2, "columnspacing": 0.9}
+        panel.legend(loc="lower right", handlelength=1.6, **beside)
 
 
 def summarised(
