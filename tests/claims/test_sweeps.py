@@ -36,7 +36,10 @@ def test_an_advised_value_near_the_best_agrees_and_is_no_verdict():
     assert finding.verdict == verdict.NOT_RUN
     (transfer,) = finding.transfer
     assert (transfer.workload, transfer.finding) == (SMALL, "agrees")
-    assert "with eps 0.1 beside the best of 3 values" in str(transfer.contrasts[0].name)
+    assert (
+        "with eps 0.1 over 0.2, the best other of 3 by validation (behind none by more than 0."
+        in str(transfer.contrasts[0].name)
+    )
 
 
 def test_control_one_that_is_far_behind_disagrees():
@@ -59,9 +62,35 @@ def test_a_contrast_is_read_at_the_values_that_are_named():
 
 def test_of_several_sweeps_each_must_agree():
     scores = {(RADAM, v): around(0.9) for v in VALUES} | {(ADAM, v): around(0.8) for v in VALUES}
-    finding = judged(scores, PRICE, CONTRAST, arms=(RADAM, ADAM))
-    assert [c.finding for c in finding.transfer[0].contrasts] == ["agrees", "agrees", "undecided"]
-    assert finding.transfer[0].finding == "undecided"
+    lucky = {**scores, (RADAM, 0.1): [(0.9 + d, 0.9 + d) for d in (0, 0.01, 0, 0.02, 0)]}
+    both = (RADAM, ADAM)
+    assert judged(lucky, CONTRAST, arms=both).transfer[0].finding == "agrees"  # the control
+    finding = judged(lucky, PRICE, CONTRAST, arms=both, margin=0.02)
+    assert [c.finding for c in finding.transfer[0].contrasts] == ["agrees"] * 3
+    behind = judged({**lucky, (ADAM, 0.1): around(0.7)}, PRICE, CONTRAST, arms=both, margin=0.02)
+    assert [c.finding for c in behind.transfer[0].contrasts] == ["agrees", "disagrees", "agrees"]
+    assert behind.transfer[0].finding == "disagrees"
+
+
+def test_contrasts_of_a_claim_are_corrected_together():
+    drawn = [(0.9 + d, 0.9 + d) for d in (0.03, 0.01, 0.02, 0.03, -0.002)]
+    scores = {(arm, v): [(0.9, 0.9)] * 5 for arm in (RADAM, ADAM) for v in VALUES}
+    scores |= {(RADAM, 0.1): drawn, (RADAM, 0.2): drawn, (RADAM, 0.4): [*reversed(drawn)]}
+    one = judged(scores, CONTRAST, arms=(RADAM, ADAM)).transfer[0].contrasts[0]
+    assert 0.025 < one.p < 0.05
+    assert (one.p_corrected, one.finding) == (one.p, "agrees")
+    other = replace(CONTRAST, at=(0.4,))
+    two = judged(scores, CONTRAST, other, arms=(RADAM, ADAM)).transfer[0].contrasts
+    assert [c.p_corrected for c in two] == pytest.approx([2 * one.p] * 2)  # Holm's, of equal ones
+    assert [c.finding for c in two] == ["undecided"] * 2
+
+
+def test_below_five_studies_nothing_is_called():
+    scores = {(RADAM, v): [(0.9, 0.9), (0.91, 0.91)] for v in VALUES}
+    scores |= {(ADAM, v): [(0.1, 0.1), (0.1, 0.1)] for v in VALUES}
+    (transfer,) = judged(scores, CONTRAST, arms=(RADAM, ADAM)).transfer
+    assert transfer.finding == verdict.NOT_RUN
+    assert "fewer than 5 studies" in str(transfer.contrasts[0].name)
 
 
 def test_a_sweep_that_was_not_carried_out_is_not_run():

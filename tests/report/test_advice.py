@@ -115,9 +115,9 @@ def test_few_trials_are_judged_by_the_pooled_trials_of_all_studies(contents):
     small = advise(contents, Allowance(trials=2, memory_bytes=memory))
     assert rows(small)
     assert not [row for row in rows(small) if row[0].startswith("kfac")]
-    more = advise(contents, Allowance(trials=40))  # the control: the best of all, for sure
+    more = advise(contents, Allowance(trials=20))  # the control: of more, the best is better
     (row,) = [row for row in rows(more) if row[0] == str(arm)]
-    assert row[1] == f"{100 * choice(pool, contents.score).test_score:.2f}"
+    assert float(row[1]) > 100 * expected
 
 
 def test_unequal_spreads_are_told(contents):
@@ -176,8 +176,10 @@ def test_an_option_of_which_every_study_diverged_is_named(contents):
 
 
 def test_what_was_not_measured_is_refused(contents):
-    with pytest.raises(UsageError, match="trials: got 41: must be at most 40"):
-        advise(contents, Allowance(trials=41))
+    with pytest.raises(
+        UsageError, match="trials: got 21: must be at most 20, half of what was run"
+    ):
+        advise(contents, Allowance(trials=21))
     with pytest.raises(UsageError, match="epochs: got 11: must be at most 10"):
         advise(contents, Allowance(epochs=11))
     with pytest.raises(UsageError, match="scored after 10 epochs alone: ask for one of the two"):
@@ -186,7 +188,7 @@ def test_what_was_not_measured_is_refused(contents):
 
 def test_by_budget_the_first_is_what_is_advised_for_so_many_trials(contents):
     table = by_budget(contents)
-    most = min(len(contents.trials_of(arm)) for arm in contents.tunings)
+    most = min(len(contents.trials_of(arm)) for arm in contents.tunings) // 2
     counts = [int(row.cells[0]) for row in table.rows]
     assert counts == [count for count in (4, 16, 32) if count <= most]
     for count, row in zip(counts, table.rows, strict=True):

@@ -271,7 +271,6 @@ def test_rendering_twice_gives_the_same_bytes(every, run, folder, tmp_path):
     render_index([*every.values()], claims, tmp_path, publications)
     names = [path.relative_to(folder) for path in folder.rglob("*.*")]
     figures = {contents.name: len(figures_of(contents)) for contents in run}
-    assert figures["digits-cnn"] == 8
     # A page, a table in three formats, claims in two, the inputs; the index has no table.
     evidence = sum(bool(on.links) for on in published_on(claims, publications).values())
     assert len(names) == sum(7 + 3 * count for count in figures.values()) + 5 + 3 * (1 + evidence)

@@ -111,7 +111,7 @@ def test_the_page_holds_every_sentence_and_row_and_escapes_names(contents):
         assert sentence in html.unescape(page)
     assert page.count("<tr>") == len(ranking.table.rows) + 1
     assert "<svg" in page
-    assert "<script" not in page
+    assert page.count("<script") == 1  # what sorts tables
 
 
 @pytest.mark.parametrize("place", [0, -1])

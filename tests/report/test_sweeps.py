@@ -16,8 +16,8 @@ def test_the_table_has_a_row_a_value_and_the_advised_are_marked(contents):
     cases = [case for each in contents.sweeps.values() for case in each.sweep.cases]
     assert len(rows) == len(cases) > 50
     betas = [cells for cells in rows if cells[:2] == ("adam / cosine", "betas")]
-    assert [cells[2] for cells in betas if cells[3] == "yes"] == ["(0.9, 0.999)"]
-    assert {cells[3] for cells in rows if cells[1] == "dataset"} == {"yes", "-"}
+    assert [cells[2] for cells in betas if cells[3] == "advised"] == ["(0.9, 0.999)"]
+    assert {cells[3] for cells in rows if cells[1] == "few_data"} == {"compared", "-"}
 
 
 def test_numbers_stand_in_their_order_and_all_else_as_it_is():

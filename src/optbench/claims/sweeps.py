@@ -1,28 +1,31 @@
 """Advice held against sweeps of smaller workloads: transfer evidence, and never a verdict."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from optbench.claims import words
 from optbench.claims.evidence import Evidence
 from optbench.claims.judgement import AS_TRANSFER, Contrasted, Transfer
 from optbench.claims.load import ClaimsError
-from optbench.claims.schema import AdviceClaim, Claims, Contrast, SweepReading
+from optbench.claims.schema import SCORE, AdviceClaim, Claims, Contrast, SweepReading
 from optbench.core.arm import Arm
 from optbench.core.prose import Mention, Prose
 from optbench.evaluation import sweeps, verdict
 from optbench.evaluation.sweeps import Paired, Swept
+from optbench.evaluation.verdict import FEWEST_STUDIES
 from optbench.params.check import Checker
 from optbench.params.schema import Sweep
 
 
 def sweep_transfers(evidence: Mapping[str, Evidence], claim: AdviceClaim) -> list[Transfer]:
     """What the sweeps of each workload say of a piece of advice, workload by workload."""
+    readings = [reading for reading in claim.sweeps if reading.workload in evidence]
+    read = [_read(evidence[reading.workload], reading, claim) for reading in readings]
     by_workload: dict[str, list[Contrasted]] = {}
-    for reading in claim.sweeps:
-        if reading.workload in evidence:
-            read = _read(evidence[reading.workload], reading, claim)
-            by_workload.setdefault(reading.workload, []).extend(read)
+    for reading, contrasts in zip(readings, _corrected(read), strict=True):
+        by_workload.setdefault(reading.workload, []).extend(contrasts)
     return [
         Transfer(
             workload=workload,
@@ -63,47 +66,68 @@ def _overall(findings: list[str]) -> str:
 
 
 def _read(evidence: Evidence, reading: SweepReading, claim: AdviceClaim) -> list[Contrasted]:
-    """A finding for each arm of a sweep, or one on two of its arms."""
+    """A finding for each arm of a sweep; or on two of its arms a p value, to be corrected."""
     swept = evidence.sweeps.get(reading.sweep)
-    if swept is None:
-        name = Prose.of(f"the sweep {reading.sweep}")
+    if swept is None or swept.sweep.studies < FEWEST_STUDIES:
+        few = "" if swept is None else f", of fewer than {FEWEST_STUDIES} studies"
+        name = Prose.of(f"the sweep {reading.sweep}{few}")
         return [Contrasted(name=name, finding=verdict.NOT_RUN)]
     if reading.contrast is not None:
-        return [_ahead(evidence, swept, reading, reading.contrast, of=contrasts_of(claim))]
+        return [_ahead(evidence, swept, reading, reading.contrast)]
     return [_price(evidence, swept, arm, reading.value, claim.margin) for arm in swept.sweep.arms]
 
 
-def contrasts_of(claim: AdviceClaim) -> int:
-    """How many contrasts of arms a claim has sweeps read for: what is corrected together."""
-    return len([reading for reading in claim.sweeps if reading.contrast is not None])
-
-
 def _price(evidence: Evidence, swept: Swept, arm: str, advised: Any, margin: float) -> Contrasted:
-    """The advised value of an arm beside the best by validation."""
-    measured = sweeps.price(swept, arm, advised, evidence.score)
-    best = sweeps.bests(swept, evidence.score)[arm]
+    """The advised value of an arm beside the others."""
+    score, sweep = evidence.score, swept.sweep
+    price = sweeps.price(swept, arm, advised, score, margin=margin)
+    unit = words.advantage_unit(SCORE, score)
     name = Prose.of(
         Mention(evidence.workload, Arm.of(arm)),
-        f" with {swept.sweep.argument} {shown(advised)} beside the best of "
-        f"{len(swept.sweep.values)} values by validation ({shown(best)})",
+        f" with {sweep.argument} {shown(advised)} over {shown(price.best)}, the best other of "
+        f"{len(sweep.values)} by validation (behind none by more than "
+        f"{unit.number(max(0.0, -price.floor)).lstrip('+')}, margin "
+        f"{unit.number(margin).lstrip('+')}; means span {unit.number(price.span).lstrip('+')}"
+        f"{', and the best of all is an end of the range' if price.is_end else ''})",
     )
-    return _contrasted(name, measured, sweeps.judge_price(measured, margin=margin))
+    return _contrasted(name, price.measured, price.finding)
 
 
 def _ahead(
-    evidence: Evidence, swept: Swept, reading: SweepReading, contrast: Contrast, *, of: int
+    evidence: Evidence, swept: Swept, reading: SweepReading, contrast: Contrast
 ) -> Contrasted:
-    """Two arms, over some of the values; p is Bonferroni's, over so many contrasts."""
+    """Two arms, over some of the values."""
     measured = sweeps.ahead(swept, contrast.first, contrast.second, reading.at, evidence.score)
     arms = [Mention(evidence.workload, arm) for arm in contrast.arms]
     where = ", ".join(map(shown, reading.at))
     name = Prose.of(Prose.join(" over ", arms), f" at {swept.sweep.argument} {where}")
-    finding = sweeps.judge_ahead(measured, of=of)
-    return _contrasted(name, measured, finding)
+    return replace(_contrasted(name, measured, verdict.UNDECIDED), p=measured.p)
+
+
+def _corrected(read: Sequence[list[Contrasted]]) -> list[list[Contrasted]]:
+    """Contrasts of arms with their findings, after Holm's correction over those of a claim."""
+    p_values = [1.0 if c.p is None else c.p for contrasts in read for c in contrasts]
+    tested = [c.p is not None for contrasts in read for c in contrasts]
+    corrected = iter(
+        verdict.holm([p for p, is_test in zip(p_values, tested, strict=True) if is_test])
+    )
+    return [
+        [c if c.p is None else _found(c, next(corrected)) for c in contrasts] for contrasts in read
+    ]
+
+
+def _found(contrast: Contrasted, p: float) -> Contrasted:
+    """A contrast of arms with its corrected p, and what follows."""
+    finding = verdict.UNDECIDED
+    if p <= verdict.LEVEL:
+        finding = verdict.SUPPORTED if (contrast.estimate or 0.0) > 0 else verdict.REFUTED
+    return replace(contrast, p_corrected=p, finding=finding)
 
 
 def _contrasted(name: Prose, measured: Paired, finding: str) -> Contrasted:
-    """A paired difference as the ledger has it."""
+    """A paired difference as the ledger has it; none where all trials diverged."""
+    if math.isnan(measured.mean):
+        return Contrasted(name=name, finding=verdict.UNDECIDED)
     return Contrasted(
         name=name,
         finding=finding,
@@ -111,7 +135,6 @@ def _contrasted(name: Prose, measured: Paired, finding: str) -> Contrasted:
         low=measured.low,
         high=measured.high,
         n=(measured.n,),
-        p=measured.p,
     )
 
 

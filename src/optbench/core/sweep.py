@@ -15,6 +15,7 @@ from optbench.core.errors import UsageError
 from optbench.core.run import Run, from_dict, plan_of, read_json
 
 RATE = "lr"
+RELATIVE = "lr_factor"  # an argument of sweeps: multiples of the rate that the arm has
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,9 +2,12 @@
 
 At each value a study's result is the trial that it chose by validation, read on the test set. All
 comparisons are paired by study, whose seeds are the same at all values.
+
+That an advised value is at most a margin worse than the best is an intersection-union test (Berger
+1982): it must hold beside every other value, so that nothing depends on which of them is chosen.
 """
 
-import statistics
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +33,7 @@ class Paired:
     """A mean of differences, study by study; more is better."""
 
     mean: float
-    low: float  # 95 %, Student's
+    low: float  # 95 %, Student's, unless told otherwise
     high: float
     floor: float  # it is above this by a one-sided test at 5 %
     p: float | None  # two-sided, of 0; None where the differences do not vary
@@ -58,13 +61,15 @@ class Swept:
     def readings(self, arm: str, score: Score, *, validation: bool = False) -> Gains:
         """Test gains of what was chosen, [values, studies]; or, to choose by, validation gains.
 
-        What diverged counts as the worst that is possible, or that any trial has.
+        What diverged counts as the worst that is possible, or that any trial has; NaN where all
+        trials of the sweep did.
         """
-        worst = worst_reading(self.trials, score) or 0.0
+        worst = worst_reading(self.trials, score)
 
         def gain(trial: Trial) -> float:
             value = trial.validation_score if validation else trial.test_score
-            return score.gain(worst if value is None else value)
+            reading = worst if value is None else value
+            return math.nan if reading is None else score.gain(reading)
 
         return np.array([
             [gain(trial) for trial in self.chosen(arm, value, score)]
@@ -106,22 +111,53 @@ def read_sweeps(workload: str, names: Iterable[str], score: Score) -> dict[str, 
     return swept
 
 
-def price(swept: Swept, arm: str, advised: Any, score: Score) -> Paired:
-    """The advised value less the best by validation, on the test set: 0 where it is the best.
+@dataclass(frozen=True, kw_only=True)
+class Price:
+    """An advised value beside the others of a sweep; of differences, more is better."""
 
-    Each study's best value is that of the best mean validation score over the other studies, so
-    that no study is read where it was chosen.
+    best: Any  # of the others, the best by validation over all studies
+    measured: Paired  # the advised value less the best of the others
+    floor: float  # it is behind no other by more than this, by one-sided tests at 5 %
+    finding: str  # on a margin
+    span: float  # of the mean test scores of all values
+    is_end: bool  # the best of all values is the smallest or largest number that was tried
+
+
+def price(swept: Swept, arm: str, advised: Any, score: Score, *, margin: float) -> Price:
+    """What an advised value costs beside the best other one, and whether more than a margin.
+
+    The best other value is, for each study, that of the best mean validation score over the other
+    studies, so that no study is read where it was chosen. The finding does not rest on it.
+    Supported: surely not worse by more than the margin than any other value, each by a one-sided
+    test at 5 %. Refuted: surely worse by more than one of them, at 5 % over their number
+    (Bonferroni).
     """
-    test, validation = (
-        swept.readings(arm, score, validation=chosen_by) for chosen_by in (False, True)
+    test, validation = (swept.readings(arm, score, validation=kind) for kind in (False, True))
+    place, values = swept.index(advised), swept.sweep.values
+    others = [index for index in range(len(values)) if index != place]
+    differences = [paired(test[place] - test[other], LEVEL / len(others)) for other in others]
+    chosen = np.array(others)[best_of_others(validation[others])]
+    floor = min(each.floor for each in differences)
+    finding = UNDECIDED
+    if floor >= -margin:
+        finding = SUPPORTED
+    elif any(each.high < -margin for each in differences):
+        finding = REFUTED
+    means = test.mean(axis=1)
+    best = values[int(validation.mean(axis=1).argmax())]
+    numbers = [value for value in values if isinstance(value, int | float)]
+    return Price(
+        best=values[others[int(validation[others].mean(axis=1).argmax())]],
+        measured=paired(test[place] - test[chosen, np.arange(test.shape[1])]),
+        floor=floor,
+        finding=finding,
+        span=float(means.max() - means.min()),
+        is_end=bool(numbers) and best in (min(numbers), max(numbers)),
     )
-    best = best_of_others(validation)
-    studies = np.arange(test.shape[1])
-    return paired(test[swept.index(advised)] - test[best, studies])
 
 
 def best_of_others(validation: Gains) -> NDArray[np.int64]:
-    """For each study, the value with the best mean over the others; [studies]."""
+    """For each study, the value with the best mean over the other studies; [studies]."""
     others = validation.sum(axis=1, keepdims=True) - validation
     best: NDArray[np.int64] = others.argmax(axis=0)
     return best
@@ -134,32 +170,13 @@ def ahead(swept: Swept, first: str, second: str, at: Sequence[Any], score: Score
     return paired((ours - theirs).mean(axis=0))
 
 
-def paired(differences: Gains) -> Paired:
-    """The mean of differences, [studies], with Student's interval and test."""
-    values = [float(value) for value in differences]
-    n, mean = len(values), statistics.fmean(values)
-    error = statistics.stdev(values) / n**0.5
-    half, side = (float(stats.t.ppf(1 - q, n - 1)) * error for q in (LEVEL / 2, LEVEL))
+def paired(differences: Gains, level: float = LEVEL) -> Paired:
+    """The mean of differences, [studies], with Student's interval, of 1 - `level`, and test."""
+    n, mean = len(differences), float(differences.mean())
+    error = float(differences.std(ddof=1)) / n**0.5
+    half, side = (float(stats.t.ppf(1 - q, n - 1)) * error for q in (level / 2, LEVEL))
     p = float(2 * stats.t.sf(abs(mean) / error, n - 1)) if error else None
     return Paired(mean=mean, low=mean - half, high=mean + half, floor=mean - side, p=p, n=n)
-
-
-def judge_price(measured: Paired, *, margin: float) -> str:
-    """Whether an advised value is at most so much worse than the best.
-
-    Supported: surely not worse by more, by a one-sided test at 5 %. Refuted: the 95 % interval
-    lies beyond.
-    """
-    if measured.floor >= -margin:
-        return SUPPORTED
-    return REFUTED if measured.high < -margin else UNDECIDED
-
-
-def judge_ahead(measured: Paired, *, of: int) -> str:
-    """Whether the first is ahead, at 5 % over so many contrasts (Bonferroni)."""
-    if measured.p is None or not measured.p <= LEVEL / of:
-        return UNDECIDED
-    return SUPPORTED if measured.mean > 0 else REFUTED
 
 
 def bests(swept: Swept, score: Score) -> Mapping[str, Any]:

@@ -6,11 +6,12 @@ from typing import Any
 
 from optbench.core.arm import TUNED, Arm
 from optbench.core.run import Settings
+from optbench.core.sweep import RELATIVE
 from optbench.params import check_room as rules
 from optbench.params.check import Checker
 from optbench.params.schema import Sweep
 
-SETTINGS = ("batch_size", "dataset")  # that a sweep may vary
+SETTINGS = ("batch_size", "dataset")  # that a sweep may vary beside an optimizer's arguments
 
 
 def check_sweep(
@@ -57,7 +58,7 @@ def _check_values(
     checker: Checker, path: str, sweep: Sweep, arm: Arm, row: Mapping[str, Any], settings: Settings
 ) -> None:
     """An optimizer, or the settings, take each value."""
-    known = (*row, *SETTINGS)
+    known = (*row, *SETTINGS, RELATIVE)
     if not checker.choice("argument", sweep.argument, f"{path}.argument", known):
         return
     for value in sweep.values:
@@ -65,6 +66,9 @@ def _check_values(
         if sweep.argument in row:
             args = {**row, sweep.argument: value}
             rules.check_optimizer(checker, arm.optimizer, where, args, settings)
+        elif sweep.argument == RELATIVE:
+            if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
+                checker.add(f"{path}.values: got {value!r}: must be numbers above 0")
         elif sweep.argument == "dataset":
             checker.name("datasets", value, ".".join(where))
         elif type(value) is not int or value < 2:

@@ -16,7 +16,7 @@ from optbench.core.arm import PUBLISHED, Arm
 from optbench.core.files import publish
 from optbench.core.run import Run, plan_of, read_plan
 from optbench.core.study import Study, planned
-from optbench.core.sweep import Case, Sweep, plan_of_sweep
+from optbench.core.sweep import RELATIVE, Case, Sweep, plan_of_sweep, with_rate
 from optbench.params import check_room as rules
 from optbench.params import signatures
 from optbench.params.check import Checker
@@ -112,7 +112,9 @@ def plan_sweep(room: Room, params: Params, name: str, code: Code) -> Sweep:
         base = replace(resolve(room, params, Arm.of(key), code=code), settings=settings)
         for value in spec.values:
             changed = {spec.argument: value}
-            if spec.argument in SETTINGS:
+            if spec.argument == RELATIVE:
+                run = replace(base, optimizer_args=with_rate(base.optimizer_args, value))
+            elif spec.argument in SETTINGS:
                 run = replace(base, settings=replace(settings, **changed))
             else:
                 run = replace(base, optimizer_args={**base.optimizer_args, **changed})

@@ -75,7 +75,7 @@ class Sweep:
     """Arms at several values of one argument; at each, a few rates are tried and one is chosen."""
 
     arms: Annotated[tuple[str, ...], MinLen(1)]
-    argument: str  # of the optimizers, or batch_size or dataset
+    argument: str  # of the optimizers; or batch_size, dataset, or lr_factor, of each arm's rate
     values: Annotated[tuple[Any, ...], MinLen(2)]
     studies: Annotated[int, Ge(2)]
     lr_factors: Annotated[tuple[Annotated[float, Gt(0)], ...], MinLen(1)] = (1.0,)

@@ -48,11 +48,15 @@ def advise(contents: Contents, allowance: Allowance) -> Advice:
     Raises:
         UsageError: the allowance is of more epochs or trials than there were, or of both.
     """
-    available = min((each.trials for each in contents.tunings.values()), default=0)
-    _require("trials", allowance.trials, at_most=available)
+    _require(
+        "trials",
+        allowance.trials,
+        at_most=min((half(contents, arm) for arm in contents.tunings), default=0),
+        why="half of what was run: choices of more share most of their trials, and look sure",
+    )
     if not contents.metrics:
         return no_advice(f"{contents.name} was not run")
-    _require("epochs", allowance.epochs, at_most=contents.budget_epochs)
+    _require("epochs", allowance.epochs, at_most=contents.budget_epochs, why="which were run")
     if contents.withheld:
         return no_advice(contents.withheld)
     fitting = [name for name in contents.optimizers if fits(contents, name, allowance)]
@@ -70,6 +74,11 @@ def advise(contents: Contents, allowance: Allowance) -> Advice:
         sentences=[*limits(contents, fitting, allowance), *recommendation(contents, choice)],
         table=_options(contents.score, choice.options),
     )
+
+
+def half(contents: Contents, arm: Arm) -> int:
+    """The most trials that searches of an arm's pooled trials can be told from each other by."""
+    return max(1, len(contents.trials_of(arm)) // 2)
 
 
 def no_advice(why: str | Prose) -> Advice:
@@ -163,7 +172,7 @@ def by_search(contents: Contents, allowance: Allowance, fitting: Sequence[str]) 
 def by_budget(contents: Contents) -> Table | None:
     """What to take for searches of some sizes, the first of each; None where nothing is ranked."""
     pools = {arm: contents.trials_of(arm) for arm in contents.tunings}
-    most = min(map(len, pools.values()), default=0)
+    most = min((half(contents, arm) for arm in pools), default=0)
     if contents.withheld or not pools:
         return None
     score, rows = contents.score, []
@@ -265,7 +274,7 @@ def _listed(head: str, contents: Contents, arms: Iterable[Arm]) -> Prose:
     return Prose.of(f"{head}: ", Prose.join(", ", map(contents.mention, arms)), ".")
 
 
-def _require(name: str, asked: float | None, *, at_most: float) -> None:
+def _require(name: str, asked: float | None, *, at_most: float, why: str) -> None:
     """Refuses what nothing was measured for."""
     if asked is not None and asked > at_most:
-        raise UsageError(f"{name}: got {asked:g}: must be at most {at_most:g}, which were run")
+        raise UsageError(f"{name}: got {asked:g}: must be at most {at_most:g}, {why}")

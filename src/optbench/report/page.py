@@ -24,7 +24,7 @@ from optbench.report.headline import example, extent, headline
 from optbench.report.inputs import stamp
 from optbench.report.ledger import Ledger, concerning
 from optbench.report.links import Links, anchor
-from optbench.report.sweeps import sweeps
+from optbench.report.sweeps import sweeps, swept_claims
 from optbench.report.tables import Table
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -56,6 +56,7 @@ def report_page(
         confirmation=tables.confirmation(contents),
         evidence=evidence_of_tuning(contents),
         sweeps=sweeps(contents),
+        swept=swept_claims(contents),
         figures=figures,
         ledger=concerning(ledger, contents.name),
         advice=advice,

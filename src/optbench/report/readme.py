@@ -24,7 +24,7 @@ from optbench.report.text import NOTHING
 
 PAGES = f"{REPORTS}/{{}}/{PAGE}"  # of a workload, from README
 ALL = f"{REPORTS}/{INDEX}"
-BELIEFS = ("claim", "run here", "transfer", "published", "what to believe")
+BELIEFS = ("claim", "what to believe", "run here", "transfer", "published")
 ROWS = 10  # of the results
 FEW = 4  # claims of a place, each of which has its row
 
@@ -90,10 +90,10 @@ def _claim(row: Row, links: Links) -> Sequence[str]:
     """A row of one claim."""
     return (
         markdown_link(row.text, f"{ALL}#claim-{escape.url(row.id)}"),
+        escape.markdown(row.belief.word),
         escape.markdown(row.verdict),
         transfer_in_markdown(row, links),
         published_in_markdown(row, ALL),
-        escape.markdown(row.belief.word),
     )
 
 
@@ -107,13 +107,17 @@ def _together(place: str, rows: Sequence[Row], told: Sequence[Row]) -> Sequence[
     name = f"{place}: {len(rows)} {'others' if told else 'claims'}"
     return (
         markdown_link(name[0].upper() + name[1:], f"{ALL}#verdicts"),
+        _counts(row.belief.word for row in rows),
         _counts(row.verdict for row in rows),
         "; ".join(f"{escape.markdown(w)}: {_counts(f)}" for w, f in transfers.items()) or NOTHING,
         _counts(published) or NOTHING,
-        _counts(row.belief.word for row in rows),
     )
 
 
 def _counts(words: Iterable[str]) -> str:
     """How often each word stands, the most frequent first."""
-    return ", ".join(f"{count} {word}" for word, count in Counter(words).most_common())
+    counts = Counter(words).most_common()
+    plural = {"agrees": "agree", "disagrees": "disagree"}
+    return ", ".join(
+        f"{count} {plural.get(word, word) if count > 1 else word}" for word, count in counts
+    )

@@ -37,8 +37,8 @@ def swept_scores(contents: Contents) -> Figure:
         _panel(panel, contents, each)
     figure.supylabel(axis_label(contents.score, "test"), size=9)
     figure.suptitle(
-        f"{contents.name}: sweeps; mean, 95 % interval over studies, each at the rate that it "
-        "chose; ring: best by validation; grey: advised",
+        f"{contents.name}: sweeps; mean, 95 % interval over studies; ring: best by validation; "
+        "grey: advised, or where arms are compared",
         x=0.01,
         ha="left",
         size=9,
@@ -50,33 +50,35 @@ def _panel(panel: Axes, contents: Contents, swept: Swept) -> None:
     """One sweep."""
     score, order = contents.score, ordered(swept.sweep.values)
     optimizers = [Arm.of(arm).optimizer for arm in swept.sweep.arms]
-    best = bests(swept, score)
+    best, has_order = bests(swept, score), not any(isinstance(v, list) for v in order)
     for index, arm in enumerate(swept.sweep.arms):
         name = Arm.of(arm).optimizer
         places = [x + 0.12 * (index - (len(optimizers) - 1) / 2) for x in range(len(order))]
         cells = [summarised(contents, swept, arm, value) for value in order]
         means, ends = ([score.factor * np.array(part) for part in column]
                        for column in zip(*cells, strict=True))  # fmt: skip
-        shade = colour(name, optimizers)
+        shade, line = colour(name, optimizers), LINES[index % len(LINES)] if has_order else "none"
         panel.vlines(places, *zip(*ends, strict=True), color=shade, linewidth=1)
         panel.plot(
             places, means, color=shade, label=name, linewidth=1.1, markersize=4,
-            linestyle=LINES[index % len(LINES)], marker=MARKERS[index % len(MARKERS)],
+            linestyle=line, marker=MARKERS[index % len(MARKERS)],
         )  # fmt: skip
         if swept.sweep.argument != "dataset":  # whose validation sets differ
             chosen = [*map(text_of, order)].index(text_of(best[arm]))
             at = places[chosen], means[chosen]
             panel.plot(*at, "o", color=shade, markersize=9, fillstyle="none")
-    for value in advised(contents, swept.sweep.name):
-        place = [*map(text_of, order)].index(text_of(value))
+    for text in roles(contents, swept.sweep.name):
+        place = [*map(text_of, order)].index(text)
         panel.axvspan(place - 0.35, place + 0.35, color=FAINT, alpha=0.5, linewidth=0, zorder=0)
-    panel.set_xticks(range(len(order)), [shown(value) for value in order], size=7)
-    panel.tick_params(axis="x", rotation=30 if any(len(shown(v)) > 6 for v in order) else 0)
+    names = [shown(value) for value in order]
+    turned: dict[str, Any] = {"rotation": 25, "ha": "right", "rotation_mode": "anchor"}
+    panel.set_xticks(
+        range(len(order)), names, size=7, **(turned if len(max(names, key=len)) > 6 else {})
+    )
     panel.set_title(swept.sweep.name, loc="left")
     panel.set_xlabel(swept.sweep.argument)
-    if len(optimizers) > 1:
-        beside = {"bbox_to_anchor": (1.02, 0.98), "ncols": 2, "columnspacing": 0.9}
-        panel.legend(loc="lower right", handlelength=1.6, **beside)
+    beside = {"bbox_to_anchor": (1.02, 0.98), "ncols": 2, "columnspacing": 0.9}
+    panel.legend(loc="lower right", handlelength=1.6, **beside)
 
 
 def summarised(
@@ -93,9 +95,9 @@ def sweeps(contents: Contents) -> Table:
     score = contents.score
     return Table(
         title="Sweeps",
-        caption="Each study's run at the rate that it chose among its factors by validation",
+        caption="What each study chose by validation, where it tried several rates",
         headers=(
-            "optimizer / schedule", "argument", "value", "advised", "rates tried",
+            "optimizer / schedule", "sweep", "value", "in the ledger", "rates tried",
             with_unit(f"test {score.name}", score.unit), "95 % interval", "studies",
             "trials that diverged",
         ),
@@ -115,9 +117,9 @@ def _row(contents: Contents, swept: Swept, arm: str, value: Any) -> Row:
     trials = swept.trials_of(arm, value)
     return arm_row(
         Arm.of(arm),
-        sweep.argument,
+        sweep.name,
         shown(value),
-        "yes" if text_of(value) in map(text_of, advised(contents, sweep.name)) else NOTHING,
+        roles(contents, sweep.name).get(text_of(value), NOTHING),
         str(len(sweep.lr_factors)),
         value_of(score, mean),
         interval(score, *ends),
@@ -132,13 +134,23 @@ def ordered(values: Sequence[Any]) -> list[Any]:
     return sorted(values) if numbers else list(values)
 
 
-def advised(contents: Contents, sweep: str) -> list[Any]:
-    """The values of a sweep that claims advise, or at which they say that an arm is ahead."""
-    return [
-        value
+def roles(contents: Contents, sweep: str) -> dict[str, str]:
+    """What claims read values of a sweep for, by their texts: advised, or arms are compared."""
+    return {
+        text_of(value): "advised" if reading.contrast is None else "compared"
         for claim in contents.claims.claims
         if isinstance(claim, AdviceClaim)
         for reading in claim.sweeps
         if (reading.workload, reading.sweep) == (contents.name, sweep)
         for value in (reading.at or (reading.value,))
-    ]
+    }
+
+
+def swept_claims(contents: Contents) -> set[str]:
+    """The ids of claims that this workload's sweeps are read for."""
+    return {
+        claim.id
+        for claim in contents.claims.claims
+        if isinstance(claim, AdviceClaim)
+        and any(reading.workload == contents.name for reading in claim.sweeps)
+    }
