@@ -65,7 +65,7 @@ lock: ## Pin all packages with hashes; needs uv
 $(INSTALLED): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python >= 3.11 is needed; name it: make PYTHON=python3.12 ..."; exit 1; }
-	@echo "Installing the locked packages into $(VENV): some 5 GB on Linux, once"
+	@echo "Installing the locked packages into $(VENV): some 7 GB on Linux, once"
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 	  -r requirements.lock
