@@ -95,7 +95,9 @@ def test_the_best_by_validation_of_all_trials_goes_into_the_room_and_the_diff_is
     changed = {
         name for name, content in tree(planned).items() if plan.get(name, content) != content
     }
-    assert changed == {"workloads/digits-cnn/plan/run.json"}
+    sweeps = {name for name in changed if "/plan/sweeps/" in name}  # about the best trials
+    assert changed - sweeps == {"workloads/digits-cnn/plan/run.json"}
+    assert len(sweeps) == 8
     args = planned.json("workloads/digits-cnn/plan/run.json")["optimizer_args"]
     assert {name: args[name] for name in values["sgd-cosine"]} == values["sgd-cosine"]
 

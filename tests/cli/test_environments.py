@@ -32,7 +32,8 @@ def test_a_worktree_of_a_shallow_clone_under_an_odd_path_plans_its_runs(tmp_path
     room, _ = digits_room()
     arms, suite = len(room.suite.every_arm), room.suite
     count = arms * len(suite.numbers) + len(suite.fresh)
-    assert f"digits-cnn: the single run and {count} studies will train" in planned.stdout
+    trained = f"the single run, {count} studies and {len(room.sweeps)} sweeps will train"
+    assert f"digits-cnn: {trained}" in planned.stdout
     assert len(list((odd / "workloads/digits-cnn/plan/suite").glob("*.json"))) == arms
     # The control: what is wrong is still found there.
     broken = odd / "params.yaml"

@@ -122,7 +122,7 @@ def test_dask_alone_tries_a_cell_again_that_kills_every_worker(tmp_path):
     assert code == 1
     assert "2 done, 1 failed, 1 skipped" in output
     end = "failed: train@0: Dask gives up after the death of 2 of its workers, the last one"
-    assert re.search(rf"^{end} tcp://[\d.:]+: see the workers' own logs$", output, re.M), output
+    assert re.search(rf"^{end} tcp://[\d.:]+: see the workers' own logs, and run", output, re.M)
     assert "failed: train@0: see logs/stages/train@0.log" in output
     assert "is tried again" not in output
     assert "Traceback" not in output

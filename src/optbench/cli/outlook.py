@@ -149,7 +149,8 @@ def _listed(pending: Mapping[str, Work]) -> str:
     again = counted(repeats, "winner")
     if not parts:
         return f"{again} will train again"
-    head = f"{' and '.join(parts)} will train"
+    *others, last = parts
+    head = f"{', '.join(others)} and {last} will train" if others else f"{last} will train"
     return f"{head}, and {again} again" if repeats else head
 
 
