@@ -35,7 +35,7 @@ def learning_curves(contents: Contents) -> Figure:
             [arm.optimizer for arm in arms_under(contents, schedule)]
         ).items()
     ]
-    figure, panels = grid(len(shown), width=3.3, height=2.6)
+    figure, panels = grid(len(shown), width=6.6 if len(shown) == 1 else 3.3, height=2.6)
     bottom, top = _limits(contents)
     panels[0].set_ylim(bottom, top)
     for panel, (schedule, family, members) in zip(panels, shown, strict=True):
@@ -49,7 +49,7 @@ def learning_curves(contents: Contents) -> Figure:
             factor * contents.room.target, color="#555555", linewidth=0.9, dashes=(6, 3), zorder=0
         )
         panel.set_title(f"{schedule}, {family}" if family else schedule)
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        panel.xaxis.set_major_locator(MaxNLocator(6, integer=contents.budget_epochs > 2))
         label_ends(panel, labels)
     figure.supxlabel(f"epoch\n{contents.name}; {_band(contents)}; dashed line: target", size=9)
     figure.supylabel(axis_label(score, "held-out"), size=9)

@@ -124,8 +124,10 @@ def cost_against_score(contents: Contents) -> Figure:
     axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xlabel("time of a step / SGD's (median, quartiles; curvature work included)")
     axes.set_ylabel(axis_label(score, "test", ", 95 % interval"))
-    axes.set_title(f"{contents.name}: what {score.name} costs; named: best schedule", loc="left")
-    figure.legend(handles=_keys(contents), loc="outside right upper")
+    named = "; named: best schedule" if len(contents.schedules) > 1 else ""
+    figure.suptitle(f"{contents.name}: what {score.name} costs{named}", x=0.01, ha="left")
+    if named:
+        figure.legend(handles=_keys(contents), loc="outside right upper")
     return figure
 
 

@@ -34,6 +34,7 @@ def score_differences(contents: Contents, verdicts: Verdicts) -> Figure:
     counts = [max(len(named), 1), max(len(rest), 1)]
     figure = Figure(figsize=(6.6, 0.27 * sum(counts) + 2.2), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=counts)
+    figure.suptitle(f"{contents.name}: differences", x=0.01, ha="left")
     _forest(above, contents, named, title="named beforehand, p after Holm's correction")
     _forest(below, contents, rest, title="exploratory, uncorrected")
     below.set_xlabel(
@@ -81,7 +82,7 @@ def _forest(axes: Axes, contents: Contents, pairs: Mapping[Pair, Tested], *, tit
     for row, (pair, tested) in enumerate(pairs.items()):
         _row(axes, contents, row, pair, tested)
     axes.axvline(0, color="#555555", linewidth=0.9, dashes=(6, 3), zorder=0)
-    axes.set_title(f"{contents.name}: {title}{'' if pairs else ' (none)'}", loc="left")
+    axes.set_title(f"{title}{'' if pairs else ' (none)'}", loc="left", size=9)
 
 
 def _row(axes: Axes, contents: Contents, row: int, pair: Pair, tested: Tested) -> None:
