@@ -28,7 +28,8 @@ def measured(bare: Project) -> Project:
     for folder in ("reports/code", "reports/digits-cnn", "workloads/digits-cnn/control",
                    "workloads/digits-cnn/plan"):  # fmt: skip
         shutil.copytree(ROOT / folder, bare.folder / folder, dirs_exist_ok=True)
-    (bare.folder / "reports/digits-vit").mkdir()
+    for name in ("digits-vit", "shakespeare-gpt"):
+        (bare.folder / "reports" / name).mkdir()
     bare.run("git", "init", "-q")
     return bare
 

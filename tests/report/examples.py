@@ -62,7 +62,7 @@ def make_project(folder: Path) -> None:
     No other workload has studies.
     """
     shutil.copytree(ROOT / "workloads", folder / "workloads")
-    for name in ("costs", "src"):
+    for name in ("costs", "docs", "src"):
         (folder / name).symlink_to(ROOT / name)
     for name in FILES:
         (folder / name).parent.mkdir(exist_ok=True)

@@ -210,7 +210,7 @@ def evidence_of_tuning(contents: Contents) -> list[str | Prose]:
     )  # fmt: skip
     if (seeds := control.over_seeds) is not None:
         beats = ": an optimizer beats itself" if seeds.low > LEVEL else ""
-        beats = ", which does not differ from 5 %" if seeds.holds else beats
+        beats = ", which agrees with the 5 % of chance" if seeds.holds else beats
         sentences.append(
             f"By the usual rule, one search a side and five seeds of what it found, "
             f"{percent(seeds.called)} of comparisons are called different (95 % interval "
