@@ -55,7 +55,7 @@ def run(every) -> list[Contents]:
 @pytest.fixture(scope="module")
 def folder(every, run, project, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("project") / "reports"
-    for name in ("src", "costs", "workloads", "results"):
+    for name in ("src", "costs", "docs", "workloads", "results"):
         (folder.parent / name).symlink_to(project / name)
     for contents in run:
         render_report(contents, folder / contents.name)
@@ -99,7 +99,10 @@ def test_links_between_pages_lead_to_files(folder):
             target, _, fragment = link.partition("#")
             file = (path.parent / target).resolve() if target else path
             assert file.is_file(), link
-            assert not fragment or fragment in pages[file].ids(), link
+            if file.suffix == ".md":
+                assert f"\n## {fragment.replace('-', ' ')}\n" in file.read_text().lower(), link
+            else:
+                assert not fragment or fragment in pages[file].ids(), link
 
 
 def test_headings_descend_step_by_step_below_one_title(page):
