@@ -50,7 +50,7 @@ bench: setup ## Images per second, K-FAC's step, checkpoints, many studies; need
 	python benchmarks/checkpointing.py
 	python benchmarks/scaling.py
 	python benchmarks/studies.py
-	python benchmarks/needs.py
+	python benchmarks/usage.py
 
 audit: setup ## Look for known holes in the locked packages; fails where one could not be looked up
 	@optbench audit
@@ -59,8 +59,9 @@ licences: setup ## List the licences of the locked packages; fails where one doe
 	@optbench licences
 
 lock: ## Pin all packages with hashes; needs uv
-	uv pip compile --universal --generate-hashes --python-version 3.11 --extra dev \
-	  --extra scaling --extra tensorboard --no-header --output-file requirements.lock pyproject.toml
+	uv pip compile --universal --fork-strategy fewest --generate-hashes --python-version 3.11 \
+	  --extra dev --extra scaling --extra tensorboard --no-header \
+	  --output-file requirements.lock pyproject.toml
 
 $(INSTALLED): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -44,6 +44,21 @@ def wrong_citation(values: dict) -> list[str]:
     ]  # fmt: skip
 
 
+def locked_twice(lock: str) -> set[str]:
+    """The packages that a lock has in several versions, each for some versions of Python."""
+    names = re.findall(r"^([a-z0-9_.-]+)==", lock, re.MULTILINE)
+    return {name for name in names if names.count(name) > 1}
+
+
+def test_each_package_has_one_version_whatever_python_is():
+    """Results name the versions of what made them: another one makes every study stale."""
+    lock = (ROOT / "requirements.lock").read_text()
+    assert "\nscipy==" in lock
+    assert locked_twice(lock) == set()
+    other = "scipy==1.18.1 ; python_full_version >= '3.12' \\\n"
+    assert locked_twice(lock + other) == {"scipy"}  # the control
+
+
 def test_the_citation_is_as_its_format_wants_it():
     assert wrong_citation(citation()) == []
     assert citation()["cff-version"] == "1.2.0"

@@ -214,16 +214,16 @@ def test_baselines_are_bands_of_known_names(tmp_path):
     [
         ("expected-storag", "basis", "measured", "unknown resource claim 'expected-storag': did"),
         ("cifar10-sgd", "basis", "measured", "unknown resource claim 'cifar10-sgd'"),
-        ("expected-storage", "basis", "guessed", "needs.expected-storage.basis: got 'guessed'"),
-        ("expected-storage", "parts", {}, "needs.expected-storage.parts: got {}"),
-        ("expected-storage", "parts", {"all": -1}, "needs.expected-storage.parts.all: got -1"),
+        ("expected-storage", "basis", "guessed", "usage.expected-storage.basis: got 'guessed'"),
+        ("expected-storage", "parts", {}, "usage.expected-storage.parts: got {}"),
+        ("expected-storage", "parts", {"all": -1}, "usage.expected-storage.parts.all: got -1"),
         ("expected-storage", "total", 1, "unknown key 'total'"),
     ],
 )
 def test_a_bad_need_is_told_with_its_place(claim, key, value, message, tmp_path):
     document = copy.deepcopy(GOOD)
-    good = document["needs"]["expected-storage"]
-    document["needs"] = {claim: good | {key: value}}
+    good = document["usage"]["expected-storage"]
+    document["usage"] = {claim: good | {key: value}}
     assert message in problems_of(yaml.safe_dump(document), tmp_path)
 
 

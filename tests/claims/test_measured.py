@@ -13,7 +13,7 @@ from tests.claims.examples import (
     verdicts,
 )
 
-from optbench.claims.schema import Need
+from optbench.claims.schema import Usage
 from optbench.evaluation import rectification, verdict
 
 
@@ -45,7 +45,7 @@ def test_resources_by_hand():
     assert judgements["expected-hours"].estimate == pytest.approx(2.606667)
     assert judgements["expected-hours"].verdict == verdict.REPRODUCED
     assert judgements["expected-memory"].verdict == verdict.REPRODUCED
-    without = ledger(evidence(), claims=replace(CLAIMS, needs={}))["expected-storage"]
+    without = ledger(evidence(), claims=replace(CLAIMS, usage={}))["expected-storage"]
     assert str(without.reason) == "Nothing here measures storage_gb."
     other = ledger(evidence(costs={"adamw": cost(1.1, device="cuda: NVIDIA A100")}))
     assert other["expected-hours"].verdict == verdict.NOT_RUN
@@ -61,8 +61,10 @@ def test_resources_by_hand():
     ],
 )
 def test_a_requirement_is_needed_only_within_its_margin(sizes, word, said):
-    need = Need(basis="measured", parts=dict(zip("ab", sizes, strict=True)), notes=("On paper.",))
-    judgement = ledger(claims=replace(CLAIMS, needs={"expected-storage": need}))["expected-storage"]
+    usage = Usage(basis="measured", parts=dict(zip("ab", sizes, strict=True)), notes=("On paper.",))
+    judgement = ledger(claims=replace(CLAIMS, usage={"expected-storage": usage}))[
+        "expected-storage"
+    ]
     assert (judgement.verdict, str(judgement.reason)) == (word, said)
     made_of = f"It is made of: a {sizes[0]:g} GB; b {sizes[1]:g} GB."
     assert [*map(str, judgement.notes)] == [made_of, "On paper."]
@@ -70,8 +72,8 @@ def test_a_requirement_is_needed_only_within_its_margin(sizes, word, said):
 
 def test_an_estimate_is_a_note_and_never_a_verdict():
     """Whatever it says; the control, above, is a measurement."""
-    need = Need(basis="estimated", parts={"all of it": 4.0}, notes=("On paper.",))
-    claims = replace(CLAIMS, needs={"expected-memory": need})
+    usage = Usage(basis="estimated", parts={"all of it": 4.0}, notes=("On paper.",))
+    claims = replace(CLAIMS, usage={"expected-memory": usage})
     judgement = ledger(claims=claims)["expected-memory"]
     assert (judgement.verdict, judgement.estimate) == (verdict.NOT_RUN, None)
     assert [*map(str, judgement.notes)] == [

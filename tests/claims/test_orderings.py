@@ -193,7 +193,7 @@ def test_whatever_small_workloads_say_the_posts_own_setting_is_not_run(scores):
     names = [(arm, number) for arm in ARMS for number in range(5)]
     studies = [study(*name, score) for name, score in zip(names, scores, strict=True)]
     for judgement in ledger(evidence(studies=studies, workload=SMALL)).values():
-        if judgement.claim not in CLAIMS.needs:
+        if judgement.claim not in CLAIMS.usage:
             assert judgement.verdict in (verdict.NOT_RUN, verdict.ERRATUM, verdict.NO_MEASURE)
         assert {t.finding for t in judgement.transfer} <= set(AS_TRANSFER.values())
 

@@ -29,7 +29,7 @@ def test_an_ordering_of_equals_and_the_control_of_one_spread_for_both():
     for _ in range(ledgers):
         first, second = rng.normal(0, 3, 5), rng.normal(0, 1, 15)
         result = advantage(first.tolist(), second.tolist())
-        wrong += judge_ordering(result, p=result.p) != UNDECIDED
+        wrong += judge_ordering(result.difference, p=result.p) != UNDECIDED
         control += stats.ttest_ind(first, second).pvalue <= LEVEL
     assert at_most(wrong, ledgers, 0.06)  # Welch's approximation is not exact at five studies
     assert not at_most(control, ledgers, 0.1)

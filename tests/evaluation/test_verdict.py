@@ -228,8 +228,10 @@ def test_of_fewer_than_five_studies_a_side_no_test_is_made():
         result = advantage(first, second)
         assert result.p is None
         assert result.low < result.difference < result.high
-        assert judge_ordering(result, p=result.p) == UNDECIDED
-    assert judge_ordering(advantage(A, B), p=advantage(A, B).p) == SUPPORTED  # the control
+        assert judge_ordering(result.difference, margin=result.margin, p=result.p) == UNDECIDED
+    assert (
+        judge_ordering(advantage(A, B).difference, p=advantage(A, B).p) == SUPPORTED
+    )  # the control
 
 
 def test_the_share_ahead_is_that_of_all_pairs_and_mann_and_whitneys():
@@ -294,19 +296,21 @@ HIGH, LOW = np.linspace(0.95, 0.951, 5), np.linspace(0.94, 0.941, 5)
 
 def test_orderings_are_supported_refuted_or_undecided():
     better = advantage(HIGH.tolist(), LOW.tolist())
-    assert judge_ordering(better, p=better.p) == SUPPORTED
+    assert judge_ordering(better.difference, margin=better.margin, p=better.p) == SUPPORTED
     worse = advantage(LOW.tolist(), HIGH.tolist())
-    assert judge_ordering(worse, p=worse.p) == REFUTED
-    assert judge_ordering(better, p=math.nan) == UNDECIDED
-    assert judge_ordering(better, p=0.051) == UNDECIDED  # what Holm may leave of it
-    assert judge_ordering(advantage(A, A), p=advantage(A, A).p) == UNDECIDED
+    assert judge_ordering(worse.difference, margin=worse.margin, p=worse.p) == REFUTED
+    assert judge_ordering(better.difference, margin=better.margin, p=math.nan) == UNDECIDED
+    assert (
+        judge_ordering(better.difference, margin=better.margin, p=0.051) == UNDECIDED
+    )  # what Holm may leave of it
+    assert judge_ordering(advantage(A, A).difference, p=advantage(A, A).p) == UNDECIDED
 
 
 def test_runs_without_spread_or_alone_decide_nothing():
     for first, second in (([0.9], B), ([0.9, 0.9], [0.8, 0.8])):
         result = advantage(first, second)
         assert (result.low, result.high, result.p) == (None, None, None)
-        assert judge_ordering(result, p=result.p) == UNDECIDED
+        assert judge_ordering(result.difference, margin=result.margin, p=result.p) == UNDECIDED
     assert advantage([], B) is None
 
 
@@ -323,7 +327,7 @@ def test_an_ordering_of_equals_is_decided_at_most_once_in_twenty():
     for _ in range(SIMULATIONS // 2):
         first, second = rng.normal(0, 1, 5), rng.normal(0, 2, 5)
         result = advantage(first.tolist(), second.tolist())
-        wrong += judge_ordering(result, p=result.p) != UNDECIDED
+        wrong += judge_ordering(result.difference, margin=result.margin, p=result.p) != UNDECIDED
     assert at_most(wrong, SIMULATIONS // 2)
     assert wrong / (SIMULATIONS // 2) > 0.02
 

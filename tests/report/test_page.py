@@ -208,7 +208,7 @@ def test_a_figures_text_is_text_as_it_was_written():
         b'<text style="font: 700 9px \'A\'" transform="rotate(-90 1 2)">b</text></svg>'
     )
     page = inline(svg, name="first", alt="A line")
-    assert f'<text style="font-size: 9px; fill: red" x="3.14">{written}</text>' in page
+    assert f'<text style="font-size:9px;fill:red" x="3.14">{written}</text>' in page
     assert 'transform="rotate(-90 1 2)">b' in page
 
 

@@ -34,7 +34,7 @@ class Bench:
         p = self.corrected.get(question)
         return Contrasted(
             name=question.name,
-            finding=verdict.judge_ordering(answer, p=p),
+            finding=verdict.judge_ordering(answer.difference, margin=answer.margin, p=p),
             estimate=answer.difference,
             low=answer.low,
             high=answer.high,

@@ -69,7 +69,7 @@ def _judged(bench: Bench, claim: Claim) -> Judgement:
         case RatioClaim():
             return measured.ratio(bench.evidence, claim)
         case ResourceClaim():
-            return measured.resource(bench.evidence, claim, bench.claims.needs.get(claim.id))
+            return measured.resource(bench.evidence, claim, bench.claims.usage.get(claim.id))
         case FormulaClaim():
             return measured.formula(claim)
         case AdviceClaim():

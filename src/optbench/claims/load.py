@@ -19,9 +19,9 @@ from optbench.claims.schema import (
     Document,
     EquivalenceClaim,
     MeasuredClaim,
-    Need,
     OrderingClaim,
     ResourceClaim,
+    Usage,
     ValueClaim,
 )
 from optbench.core.arm import PUBLISHED, TUNED, UNTUNED, Arm
@@ -61,10 +61,10 @@ def load_claims(path: Path = CLAIMS, *, scores: Mapping[str, Score]) -> Claims:
     rules = _Rules(checker, scores)
     for claim in claims:
         rules.check(f"claims.{claim.id}", claim)
-    needs = checker.parse_each(Need, "needs", document.needs)
+    usage = checker.parse_each(Usage, "usage", document.usage)
     resources = [claim.id for claim in claims if isinstance(claim, ResourceClaim)]
-    for name in document.needs:
-        checker.choice("resource claim", name, f"needs.{name}", resources)
+    for name in document.usage:
+        checker.choice("resource claim", name, f"usage.{name}", resources)
     _check_ids(checker, document.claims)
     if checker.problems:
         raise refusal(checker.problems)
@@ -74,7 +74,7 @@ def load_claims(path: Path = CLAIMS, *, scores: Mapping[str, Score]) -> Claims:
         claims=claims,
         baselines=baselines,
         scores=scores,
-        needs=needs,
+        usage=usage,
     )
 
 

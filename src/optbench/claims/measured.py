@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from optbench.claims import words
 from optbench.claims.evidence import Evidence
 from optbench.claims.judgement import Judgement, not_run
-from optbench.claims.schema import FormulaClaim, MeasuredClaim, Need, RatioClaim, ResourceClaim
+from optbench.claims.schema import FormulaClaim, MeasuredClaim, RatioClaim, ResourceClaim, Usage
 from optbench.core.prose import Prose
 from optbench.core.run import Budget
 from optbench.cost.cost import Cost
@@ -49,16 +49,16 @@ def ratio(evidence: Mapping[str, Evidence], claim: RatioClaim) -> Judgement:
 
 
 def resource(
-    evidence: Mapping[str, Evidence], claim: ResourceClaim, need: Need | None
+    evidence: Mapping[str, Evidence], claim: ResourceClaim, usage: Usage | None
 ) -> Judgement:
     """A single measurement against what the post expects; or what is needed without its device."""
-    if need is not None and need.basis == "measured":
-        return requirement(claim, need)
+    if usage is not None and usage.basis == "measured":
+        return requirement(claim, usage)
     if claim.quantity not in MEASURES:
         return not_run(claim, Prose.of(f"Nothing here measures {claim.quantity}."))
     cost, missing = _cost(evidence, claim)
     if cost is None:
-        return not_run(claim, missing, notes=_estimate(claim, need))
+        return not_run(claim, missing, notes=_estimate(claim, usage))
     measured = MEASURES[claim.quantity](cost, evidence[claim.workload].settings.budget)
     return Judgement(
         claim=claim.id,
@@ -73,9 +73,9 @@ def resource(
     )
 
 
-def requirement(claim: ResourceClaim, need: Need) -> Judgement:
+def requirement(claim: ResourceClaim, usage: Usage) -> Judgement:
     """What is said to be needed against what is: as much, less, or more."""
-    result = verdict.judge_measured(need.total, claimed=claim.claimed, margin=claim.margin)
+    result = verdict.judge_measured(usage.total, claimed=claim.claimed, margin=claim.margin)
     unit = words.unit_of(claim.quantity, None)
     claimed = unit.text(claim.claimed)
     said = {
@@ -86,21 +86,21 @@ def requirement(claim: ResourceClaim, need: Need) -> Judgement:
     return Judgement(
         claim=claim.id,
         verdict=result,
-        reason=Prose.of(f"A run needs {unit.text(need.total)}, {said}."),
-        estimate=need.total,
+        reason=Prose.of(f"A run needs {unit.text(usage.total)}, {said}."),
+        estimate=usage.total,
         n=(1,),
         test="one measurement, no interval",
-        notes=[Prose.of(words.parts_text(need, unit)), *map(Prose.of, need.notes)],
+        notes=[Prose.of(words.parts_text(usage, unit)), *map(Prose.of, usage.notes)],
     )
 
 
-def _estimate(claim: ResourceClaim, need: Need | None) -> list[Prose]:
+def _estimate(claim: ResourceClaim, usage: Usage | None) -> list[Prose]:
     """What a run may take by an estimate, as information."""
-    if need is None:
+    if usage is None:
         return []
     unit = words.unit_of(claim.quantity, None)
-    head = f"An estimate, no verdict: {unit.text(need.total)}. {words.parts_text(need, unit)}"
-    return [Prose.of(head), *map(Prose.of, need.notes)]
+    head = f"An estimate, no verdict: {unit.text(usage.total)}. {words.parts_text(usage, unit)}"
+    return [Prose.of(head), *map(Prose.of, usage.notes)]
 
 
 def formula(claim: FormulaClaim) -> Judgement:

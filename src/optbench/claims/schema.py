@@ -145,6 +145,11 @@ class SweepReading:
     contrast: Contrast | None = None
     at: tuple[Any, ...] = ()  # values at which the first of the contrast is said to be ahead
 
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """Those that are named."""
+        return self.at if self.contrast is not None else (self.value,)
+
 
 @dataclass(frozen=True, kw_only=True)
 class AdviceClaim(Claim):
@@ -201,7 +206,7 @@ class Post:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Need:
+class Usage:
     """What a run takes, in its claim's unit, measured or estimated without the claim's device."""
 
     basis: Literal["measured", "estimated"]  # an estimate judges nothing
@@ -221,7 +226,7 @@ class Document:
     post: Post
     baselines: Mapping[str, Any]
     claims: tuple[Any, ...]
-    needs: Mapping[str, Any] = field(default_factory=dict)
+    usage: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,4 +238,14 @@ class Claims:
     claims: Sequence[Claim]
     baselines: Mapping[str, Baseline]  # by workload
     scores: Mapping[str, Score]  # of each workload that a claim may be of
-    needs: Mapping[str, Need] = field(default_factory=dict)  # by claim
+    usage: Mapping[str, Usage] = field(default_factory=dict)  # by claim
+
+    def readings(self, workload: str) -> list[tuple[AdviceClaim, SweepReading]]:
+        """What a workload's sweeps are read for, each with its claim."""
+        return [
+            (claim, reading)
+            for claim in self.claims
+            if isinstance(claim, AdviceClaim)
+            for reading in claim.sweeps
+            if reading.workload == workload
+        ]

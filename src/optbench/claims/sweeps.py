@@ -1,7 +1,7 @@
 """Advice held against sweeps of smaller workloads: transfer evidence, and never a verdict."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,12 +20,21 @@ from optbench.params.schema import Sweep
 
 
 def sweep_transfers(evidence: Mapping[str, Evidence], claim: AdviceClaim) -> list[Transfer]:
-    """What the sweeps of each workload say of a piece of advice, workload by workload."""
-    readings = [reading for reading in claim.sweeps if reading.workload in evidence]
-    read = [_read(evidence[reading.workload], reading, claim) for reading in readings]
+    """What the sweeps of each workload say of a piece of advice, workload by workload.
+
+    The p values of all its contrasts of arms are corrected together (Holm).
+    """
+    read = [
+        (reading.workload, contrasted)
+        for reading in claim.sweeps
+        if reading.workload in evidence
+        for contrasted in _read(evidence[reading.workload], reading, claim)
+    ]
+    corrected = iter(verdict.holm([c.p for _, c in read if c.p is not None]))
     by_workload: dict[str, list[Contrasted]] = {}
-    for reading, contrasts in zip(readings, _corrected(read), strict=True):
-        by_workload.setdefault(reading.workload, []).extend(contrasts)
+    for workload, contrasted in read:
+        tested = contrasted if contrasted.p is None else _decided(contrasted, next(corrected))
+        by_workload.setdefault(workload, []).append(tested)
     return [
         Transfer(
             workload=workload,
@@ -44,18 +53,15 @@ def require_sweeps(claims: Claims, workload: str, sweeps: Mapping[str, Sweep]) -
         ClaimsError: names each sweep, arm and value that is not there.
     """
     checker = Checker()
-    for claim in claims.claims:
-        for reading in claim.sweeps if isinstance(claim, AdviceClaim) else ():
-            path = f"claims.{claim.id}.sweeps"
-            if reading.workload != workload or not checker.choice(
-                "sweep", reading.sweep, path, sweeps
-            ):
-                continue
-            sweep, contrast = sweeps[reading.sweep], reading.contrast
-            for arm in (contrast.first, contrast.second) if contrast else ():
-                checker.choice("arm", arm, f"{path}.contrast", sweep.arms)
-            for value in reading.at if contrast else (reading.value,):
-                checker.choice("value", value, path, sweep.values)
+    for claim, reading in claims.readings(workload):
+        path = f"claims.{claim.id}.sweeps"
+        if not checker.choice("sweep", reading.sweep, path, sweeps):
+            continue
+        sweep, contrast = sweeps[reading.sweep], reading.contrast
+        for arm in (contrast.first, contrast.second) if contrast else ():
+            checker.choice("arm", arm, f"{path}.contrast", sweep.arms)
+        for value in reading.values:
+            checker.choice("value", value, path, sweep.values)
     if checker.problems:
         raise ClaimsError(checker.problems, file=claims.file)
 
@@ -104,23 +110,9 @@ def _ahead(
     return replace(_contrasted(name, measured, verdict.UNDECIDED), p=measured.p)
 
 
-def _corrected(read: Sequence[list[Contrasted]]) -> list[list[Contrasted]]:
-    """Contrasts of arms with their findings, after Holm's correction over those of a claim."""
-    p_values = [1.0 if c.p is None else c.p for contrasts in read for c in contrasts]
-    tested = [c.p is not None for contrasts in read for c in contrasts]
-    corrected = iter(
-        verdict.holm([p for p, is_test in zip(p_values, tested, strict=True) if is_test])
-    )
-    return [
-        [c if c.p is None else _found(c, next(corrected)) for c in contrasts] for contrasts in read
-    ]
-
-
-def _found(contrast: Contrasted, p: float) -> Contrasted:
+def _decided(contrast: Contrasted, p: float) -> Contrasted:
     """A contrast of arms with its corrected p, and what follows."""
-    finding = verdict.UNDECIDED
-    if p <= verdict.LEVEL:
-        finding = verdict.SUPPORTED if (contrast.estimate or 0.0) > 0 else verdict.REFUTED
+    finding = verdict.judge_ordering(contrast.estimate or 0.0, p=p)
     return replace(contrast, p_corrected=p, finding=finding)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from optbench.claims.judgement import Contrasted, Transfer
-from optbench.claims.schema import EPOCHS, SCORE, EquivalenceClaim, Need, ValueClaim
+from optbench.claims.schema import EPOCHS, SCORE, EquivalenceClaim, Usage, ValueClaim
 from optbench.core.arm import Arm
 from optbench.core.prose import Mention, Prose
 from optbench.core.score import Score
@@ -185,11 +185,11 @@ MEASURED = {
 }
 
 
-def parts_text(need: Need, unit: "Unit") -> str:
-    """What a need is made of, in a sentence."""
-    if len(need.parts) == 1:
-        return f"That is {next(iter(need.parts))}."
-    listed = "; ".join(f"{name} {unit.text(size)}" for name, size in need.parts.items())
+def parts_text(usage: Usage, unit: "Unit") -> str:
+    """What a usage is made of, in a sentence."""
+    if len(usage.parts) == 1:
+        return f"That is {next(iter(usage.parts))}."
+    listed = "; ".join(f"{name} {unit.text(size)}" for name, size in usage.parts.items())
     return f"It is made of: {listed}."
 
 

@@ -171,7 +171,7 @@ def forecast(changes: Mapping[str, Changes]) -> Forecast:
         if pending:
             sentences.append(in_words(room, pending))
         known = None
-        with suppress(UsageError):  # told in the sentence
+        with suppress(UsageError):  # which the sentence says
             known = seconds_of(pending)
         if known is None or seconds is None:
             seconds = None

@@ -63,8 +63,8 @@ def pending_lines(
         key = (kind_of(stage), *(general(reason, stage) for reason in reasons[stage]))
         alike.setdefault(key, []).append(stage)
     for (_, *shared), stages in alike.items():
-        told_of = shared if len(stages) > 1 else reasons[stages[0]]
-        lines.append(f"  {named(stages)}: {shortened(told_of)}")
+        why_stale = shared if len(stages) > 1 else reasons[stages[0]]
+        lines.append(f"  {named(stages)}: {shortened(why_stale)}")
     if after:
         lines.append(f"  after them: {shortened([short(stage) for stage in after])}")
     return lines

@@ -15,7 +15,8 @@ from optbench.core.errors import UsageError
 from optbench.core.run import Run, from_dict, plan_of, read_json
 
 RATE = "lr"
-RELATIVE = "lr_factor"  # an argument of sweeps: multiples of the rate that the arm has
+# What a sweep may vary beside an optimizer's arguments: settings, and multiples of an arm's rate.
+SETTINGS, RELATIVE = ("batch_size", "dataset"), "lr_factor"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +74,15 @@ class Sweep:
         """Plain values for a JSON file."""
         cases = [{"value": case.value, "run": case.run.as_dict()} for case in self.cases]
         return {**vars(self), "cases": cases}
+
+
+def varied(run: Run, argument: str, value: Any) -> Run:
+    """A run with another value of a sweep's argument."""
+    if argument in SETTINGS:
+        return replace(run, settings=replace(run.settings, **{argument: value}))
+    if argument == RELATIVE:
+        return replace(run, optimizer_args=with_rate(run.optimizer_args, value))
+    return replace(run, optimizer_args={**run.optimizer_args, argument: value})
 
 
 def with_rate(args: Mapping[str, Any], factor: float) -> dict[str, Any]:

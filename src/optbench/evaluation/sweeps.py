@@ -30,10 +30,10 @@ Gains = NDArray[np.float64]  # [values, studies], of which more is better
 
 @dataclass(frozen=True, kw_only=True)
 class Paired:
-    """A mean of differences, study by study; more is better."""
+    """A mean of differences of scores as they are stored, study by study; more is better."""
 
     mean: float
-    low: float  # 95 %, Student's, unless told otherwise
+    low: float  # Student's, at the level that `paired` is given: else 95 %
     high: float
     floor: float  # it is above this by a one-sided test at 5 %
     p: float | None  # two-sided, of 0; None where the differences do not vary
@@ -144,15 +144,14 @@ def price(swept: Swept, arm: str, advised: Any, score: Score, *, margin: float) 
     elif any(each.high < -margin for each in differences):
         finding = REFUTED
     means = test.mean(axis=1)
-    best = values[int(validation.mean(axis=1).argmax())]
     numbers = [value for value in values if isinstance(value, int | float)]
     return Price(
-        best=values[others[int(validation[others].mean(axis=1).argmax())]],
+        best=values[others[best(validation[others])]],
         measured=paired(test[place] - test[chosen, np.arange(test.shape[1])]),
         floor=floor,
         finding=finding,
         span=float(means.max() - means.min()),
-        is_end=bool(numbers) and best in (min(numbers), max(numbers)),
+        is_end=bool(numbers) and values[best(validation)] in (min(numbers), max(numbers)),
     )
 
 
@@ -179,11 +178,14 @@ def paired(differences: Gains, level: float = LEVEL) -> Paired:
     return Paired(mean=mean, low=mean - half, high=mean + half, floor=mean - side, p=p, n=n)
 
 
+def best(validation: Gains) -> int:
+    """The place of the value with the best mean over studies."""
+    return int(validation.mean(axis=1).argmax())
+
+
 def bests(swept: Swept, score: Score) -> Mapping[str, Any]:
     """The value with the best mean validation score, by arm."""
+    values = swept.sweep.values
     return {
-        arm: swept.sweep.values[
-            int(swept.readings(arm, score, validation=True).mean(axis=1).argmax())
-        ]
-        for arm in swept.sweep.arms
+        arm: values[best(swept.readings(arm, score, validation=True))] for arm in swept.sweep.arms
     }

@@ -240,11 +240,11 @@ def welch(first: Sequence[float], second: Sequence[float]) -> tuple[float, float
     return math.sqrt(square), df
 
 
-def judge_ordering(measured: Advantage, *, p: float | None) -> str:
+def judge_ordering(difference: float, *, margin: float = 0.0, p: float | None) -> str:
     """The verdict on "first beats second by at least the margin"; `p` is the corrected one."""
     if p is None or not p <= LEVEL:  # so that NaN decides nothing
         return UNDECIDED
-    return SUPPORTED if measured.difference > measured.margin else REFUTED
+    return SUPPORTED if difference > margin else REFUTED
 
 
 def judge_all(verdicts: Sequence[str]) -> str:

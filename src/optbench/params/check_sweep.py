@@ -6,12 +6,10 @@ from typing import Any
 
 from optbench.core.arm import TUNED, Arm
 from optbench.core.run import Settings
-from optbench.core.sweep import RELATIVE
+from optbench.core.sweep import RELATIVE, SETTINGS
 from optbench.params import check_room as rules
 from optbench.params.check import Checker
 from optbench.params.schema import Sweep
-
-SETTINGS = ("batch_size", "dataset")  # that a sweep may vary beside an optimizer's arguments
 
 
 def check_sweep(

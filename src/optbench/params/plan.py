@@ -16,11 +16,11 @@ from optbench.core.arm import PUBLISHED, Arm
 from optbench.core.files import publish
 from optbench.core.run import Run, plan_of, read_plan
 from optbench.core.study import Study, planned
-from optbench.core.sweep import RELATIVE, Case, Sweep, plan_of_sweep, with_rate
+from optbench.core.sweep import Case, Sweep, plan_of_sweep, varied
 from optbench.params import check_room as rules
 from optbench.params import signatures
 from optbench.params.check import Checker
-from optbench.params.check_sweep import SETTINGS, settings_of
+from optbench.params.check_sweep import settings_of
 from optbench.params.code import code_of
 from optbench.params.load import Params, Room
 from optbench.params.messages import PARAMS, ParamsError
@@ -111,13 +111,7 @@ def plan_sweep(room: Room, params: Params, name: str, code: Code) -> Sweep:
     for key in spec.arms:
         base = replace(resolve(room, params, Arm.of(key), code=code), settings=settings)
         for value in spec.values:
-            changed = {spec.argument: value}
-            if spec.argument == RELATIVE:
-                run = replace(base, optimizer_args=with_rate(base.optimizer_args, value))
-            elif spec.argument in SETTINGS:
-                run = replace(base, settings=replace(settings, **changed))
-            else:
-                run = replace(base, optimizer_args={**base.optimizer_args, **changed})
+            run = varied(base, spec.argument, value)
             run = replace(run, code=code_of(run, "study", code))
             cases.append(Case(value=value, run=run))
     return Sweep(

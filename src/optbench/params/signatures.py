@@ -154,8 +154,8 @@ def untuned(optimizer: str) -> dict[str, Any]:
         return shape(**values).model_dump()
     except ValidationError as error:
         known = tuple(shape.model_fields)
-        told = "; ".join(sentence(("UNTUNED",), wrong, known) for wrong in error.errors())
-        raise UsageError(f"{file}: {told}") from error
+        problems = "; ".join(sentence(("UNTUNED",), wrong, known) for wrong in error.errors())
+        raise UsageError(f"{file}: {problems}") from error
 
 
 @cache

@@ -77,7 +77,7 @@ def advise(contents: Contents, allowance: Allowance) -> Advice:
 
 
 def half(contents: Contents, arm: Arm) -> int:
-    """The most trials that searches of an arm's pooled trials can be told from each other by."""
+    """The most trials of a search among an arm's pooled trials: larger ones share most of them."""
     return max(1, len(contents.trials_of(arm)) // 2)
 
 

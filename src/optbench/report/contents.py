@@ -35,7 +35,7 @@ from optbench.studies.table import read_trials
 from optbench.studies.trials import Trial
 
 REPORTS = Path("reports")
-PAGE_OF_POST = "report"  # the folder of a post's page, in its own
+PAGE_OF_POST = "report"  # the folder of a page, within that of its post
 T = TypeVar("T")
 
 

@@ -24,7 +24,7 @@ from optbench.report.headline import example, extent, headline
 from optbench.report.inputs import stamp
 from optbench.report.ledger import Ledger, concerning
 from optbench.report.links import Links, anchor
-from optbench.report.sweeps import sweeps, swept_claims
+from optbench.report.sweeps import sweeps
 from optbench.report.tables import Table
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -56,7 +56,7 @@ def report_page(
         confirmation=tables.confirmation(contents),
         evidence=evidence_of_tuning(contents),
         sweeps=sweeps(contents),
-        swept=swept_claims(contents),
+        swept={claim.id for claim, _ in contents.claims.readings(contents.name)},
         figures=figures,
         ledger=concerning(ledger, contents.name),
         advice=advice,
@@ -77,7 +77,7 @@ def index_page(
     figures: Mapping[str, Drawn],
     *,
     links: Links,
-    told: Callable[[str], str],
+    claim_page: Callable[[str], str],
     root: str,
     profile: Drawn,
     evidence: Mapping[str, Drawn],
@@ -85,7 +85,7 @@ def index_page(
 ) -> str:
     """The page of all workloads: the ledger on all evidence, and the way to each report.
 
-    `figures` are by workload; `evidence`, those of what was published, by claim; `told`: the
+    `figures` are by workload; `evidence`, those of what was published, by claim; `claim_page`: the
     way to a workload's transfer evidence; `root`: to the project's, from where the page is.
     """
     entries = [
@@ -97,7 +97,7 @@ def index_page(
         entries=entries,
         ledger=ledger,
         report=links.report,
-        told=told,
+        claim_page=claim_page,
         root=f"{root}/",
         figures=figures,
         profile=profile,

@@ -39,12 +39,17 @@ def family(optimizer: str) -> str:
     return str(declared or "others")
 
 
-def grid(count: int, *, width: float, height: float) -> tuple[Figure, Sequence[Axes]]:
-    """A figure with so many panels, three in a row, on common axes; sizes in inches of a panel."""
+def grid(
+    count: int, *, width: float, height: float, shared: bool = True
+) -> tuple[Figure, Sequence[Axes]]:
+    """A figure with so many panels, three in a row; sizes in inches of a panel.
+
+    `shared`: they have common axes.
+    """
     columns = min(count, COLUMNS)
     rows = -(-count // columns)
     figure = Figure(figsize=(width * columns, height * rows + 0.3), layout="constrained")
-    table = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    table = figure.subplots(rows, columns, sharex=shared, sharey=shared, squeeze=False)
     panels: list[Axes] = [*table.flat]
     for panel in panels[count:]:
         panel.remove()

@@ -66,11 +66,11 @@ def verdicts(ledger: Ledger, links: Links) -> str:
     """What to believe, as the index has it; of a place with many open claims these in a row."""
     rows: list[Sequence[str]] = []
     for place, claims in _places(ledger.rows).items():
-        told = [row for row in claims if row.belief.word not in (OPEN, NO_MEASURE)]
-        rows += [_claim(row, links) for row in told]
-        rest = [row for row in claims if row not in told]
+        decided = [row for row in claims if row.belief.word not in (OPEN, NO_MEASURE)]
+        rows += [_claim(row, links) for row in decided]
+        rest = [row for row in claims if row not in decided]
         if len(rest) > FEW:
-            rows.append(_together(place, rest, told))
+            rows.append(_together(place, rest, decided))
         else:
             rows += [_claim(row, links) for row in rest]
     table = tabulate(rows, BELIEFS, tablefmt="github", disable_numparse=True)
@@ -97,14 +97,14 @@ def _claim(row: Row, links: Links) -> Sequence[str]:
     )
 
 
-def _together(place: str, rows: Sequence[Row], told: Sequence[Row]) -> Sequence[str]:
-    """A row of several claims of a place, counted; `told`: those that have their own."""
+def _together(place: str, rows: Sequence[Row], decided: Sequence[Row]) -> Sequence[str]:
+    """A row of several claims of a place, counted; `decided`: others, a row each."""
     transfers: dict[str, list[str]] = {}
     for row in rows:
         for text in row.transfer:
             transfers.setdefault(text.workload, []).append(text.finding)
     published = [row.published.result for row in rows if row.published and row.published.sentences]
-    name = f"{place}: {len(rows)} {'others' if told else 'claims'}"
+    name = f"{place}: {len(rows)} {'others' if decided else 'claims'}"
     return (
         markdown_link(name[0].upper() + name[1:], f"{ALL}#verdicts"),
         _counts(row.belief.word for row in rows),

@@ -69,8 +69,8 @@ def render_index(
         ledger,
         figures,
         links=links,
-        # Reports have the claims of their own index; others are told on their own page.
-        told=Links(page=links.page if reports == folder else "").report,
+        # Reports have the claims of their own index; those of another post are on its page alone.
+        claim_page=Links(page=links.page if reports == folder else "").report,
         root=os.path.relpath(reports.parent, folder),
         profile=gallery.publish_profile(workloads, folder, stamp),
         evidence=gallery.publish_evidence(ledger, claims, folder, stamp),

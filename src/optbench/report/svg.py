@@ -8,6 +8,7 @@ TAG = re.compile(r"<[^>]*>")  # a text has no such marks, nor has an attribute
 REFERENCE = re.compile(r'(?:href="#|url\(#)([^")]+)')
 # What the page's style says, and a turn by nothing.
 SAID = re.compile(r' font-family: [^;"]*;?| transform="rotate\(-0 [^"]*"')
+STYLE = re.compile(r' style="[^"]*"')
 COORDINATES = re.compile(r'\s(?:d|x|y)="[^"]*"')
 FRACTION = re.compile(r"\d+\.\d{3,}")
 DIGITS = 2  # of a coordinate: a hundredth of a point cannot be seen
@@ -16,7 +17,7 @@ DIGITS = 2  # of a coordinate: a hundredth of a point cannot be seen
 def inline(svg: bytes, *, name: str, alt: str) -> str:
     """An SVG file as an element of a page, its ids unique there, labelled by its alternative text.
 
-    What is not seen is left out, since a page has several: metadata, line ends, further digits,
+    What is not seen is left out, since a page has several: metadata, blanks, further digits,
     ids that nothing refers to. Its width, by which a page has type of one size in all, is the
     style's variable `--width`; the family of its type is the page's.
     """
@@ -35,6 +36,7 @@ def _short(tag: str, prefix: str, needed: set[str]) -> str:
     """A tag of a figure as a page has it."""
     tag = SAID.sub("", tag.replace(" xlink:href=", " href="))
     tag = COORDINATES.sub(lambda attribute: FRACTION.sub(_rounded, attribute[0]), tag)
+    tag = STYLE.sub(lambda style: re.sub(r"([:;]) ", r"\1", style[0]), tag)
     identity = re.search(r' id="([^"]*)"', tag)
     if identity and identity[1] not in needed:
         tag = tag.replace(identity[0], "")

@@ -8,7 +8,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from optbench.claims.schema import AdviceClaim
 from optbench.claims.sweeps import shown
 from optbench.core.arm import Arm
 from optbench.core.sweep import text_of
@@ -16,24 +15,17 @@ from optbench.evaluation.summary import t_interval
 from optbench.evaluation.sweeps import Swept, bests
 from optbench.report.contents import Contents
 from optbench.report.curves import axis_label
+from optbench.report.panels import grid
 from optbench.report.style import FAINT, LINES, MARKERS, colour
 from optbench.report.tables import Row, Table, arm_row
 from optbench.report.text import NOTHING, interval, value_of, with_unit
-
-COLUMNS = 3
-WIDTH, HEIGHT = 3.3, 2.5  # inches, of a panel
 
 
 def swept_scores(contents: Contents) -> Figure:
     """The test score against an argument's values, a panel a sweep and a line an arm."""
     swept = [*contents.sweeps.values()]
-    columns = min(len(swept), COLUMNS)
-    rows = -(-len(swept) // columns)
-    figure = Figure(figsize=(WIDTH * columns, HEIGHT * rows + 0.4), layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False).flatten()
-    for panel in panels[len(swept) :]:
-        panel.remove()
-    for panel, each in zip(panels, swept, strict=False):
+    figure, panels = grid(len(swept), width=3.3, height=2.5, shared=False)
+    for panel, each in zip(panels, swept, strict=True):
         _panel(panel, contents, each)
     figure.supylabel(axis_label(contents.score, "test"), size=9)
     figure.suptitle(
@@ -138,19 +130,7 @@ def roles(contents: Contents, sweep: str) -> dict[str, str]:
     """What claims read values of a sweep for, by their texts: advised, or arms are compared."""
     return {
         text_of(value): "advised" if reading.contrast is None else "compared"
-        for claim in contents.claims.claims
-        if isinstance(claim, AdviceClaim)
-        for reading in claim.sweeps
-        if (reading.workload, reading.sweep) == (contents.name, sweep)
-        for value in (reading.at or (reading.value,))
-    }
-
-
-def swept_claims(contents: Contents) -> set[str]:
-    """The ids of claims that this workload's sweeps are read for."""
-    return {
-        claim.id
-        for claim in contents.claims.claims
-        if isinstance(claim, AdviceClaim)
-        and any(reading.workload == contents.name for reading in claim.sweeps)
+        for _, reading in contents.claims.readings(contents.name)
+        if reading.sweep == sweep
+        for value in reading.values
     }

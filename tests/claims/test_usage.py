@@ -1,8 +1,8 @@
 """What claims.yaml says that a run needs is what is counted, and the counts are those of paper."""
 
 import pytest
-from benchmarks.needs import OPTIMIZER, WORKLOAD, Step, counted, storage
 from benchmarks.runs import probe_run
+from benchmarks.usage import OPTIMIZER, WORKLOAD, Step, counted, storage
 from tests.claims.examples import CLAIMS
 
 SIDE, BATCH, BYTES = 32, 128, 4
@@ -40,10 +40,10 @@ def test_bytes_are_those_of_parameters_and_two_moments(step):
 
 
 def test_claims_yaml_has_what_is_counted(step):
-    needs = CLAIMS.needs
+    usage = CLAIMS.usage
     sizes = [size / 1e9 for size in storage(step).values()]
-    assert [*needs["expected-storage"].parts.values()] == pytest.approx(sizes, abs=5e-5)
-    assert needs["expected-memory"].total == pytest.approx(step.peak / 1e9, abs=5e-4)
+    assert [*usage["expected-storage"].parts.values()] == pytest.approx(sizes, abs=5e-5)
+    assert usage["expected-memory"].total == pytest.approx(step.peak / 1e9, abs=5e-4)
     steps = 200 * (50_000 // BATCH)
     hours = steps * step.operations / 29.8e12 / 3600, steps * step.moved / 760e9 / 3600
-    assert [*needs["expected-hours"].parts.values()] == pytest.approx(hours, abs=5e-4)
+    assert [*usage["expected-hours"].parts.values()] == pytest.approx(hours, abs=5e-4)

@@ -1,4 +1,4 @@
-"""What the post's setting takes, without a GPU: `needs` of claims.yaml has what this prints.
+"""What the post's setting takes, without a GPU: `usage` of claims.yaml has what this prints.
 
 Bytes and operations of a step are counted on tensors without content, so that nothing is computed.
 The main memory is measured, over a few steps on noise in place of CIFAR-10's images. What a count
@@ -139,7 +139,7 @@ def storage(step: Step) -> dict[str, int]:
 
 
 def main() -> None:
-    """Prints what `needs` has, and what the counts are worth."""
+    """Prints what `usage` has, and what the counts are worth."""
     run = probe_run(WORKLOAD, OPTIMIZER, device="cpu")
     rows: list[tuple[str, float]] = [("main memory, GB", memory(run) / 1e9)]
     step = counted(run, cifar10.SIDE)
