@@ -1,6 +1,7 @@
 """Published evidence beside the verdicts: the index's words and links, and the forest plot."""
 
 import re
+import shutil
 from html import unescape
 from pathlib import Path
 
@@ -12,17 +13,17 @@ from optbench.claims.judge import judge
 from optbench.claims.publications import PUBLISHED, load_publications
 from optbench.claims.published import FOR, published_on
 from optbench.report.published_forest import published_evidence
-from optbench.report.render import render_index, render_report
+from optbench.report.render import render_index
 
 PUBLICATIONS = load_publications(CLAIMS, ROOT / PUBLISHED)
 ON = published_on(CLAIMS, PUBLICATIONS)
 
 
 @pytest.fixture(scope="module")
-def index(contents, project, tmp_path_factory) -> Path:
+def index(contents, reported, tmp_path_factory) -> Path:
     """The folder of an index with published evidence."""
     folder = tmp_path_factory.mktemp("reports")
-    render_report(contents, folder / contents.name)
+    shutil.copytree(reported, folder, dirs_exist_ok=True)
     publications = load_publications(contents.claims, ROOT / PUBLISHED)
     render_index([contents], contents.claims, folder, publications)
     return folder

@@ -165,6 +165,7 @@ def by_search(contents: Contents, allowance: Allowance, fitting: Sequence[str]) 
             score,
             ("optimizer / schedule", with_unit("best trial", score.unit)),
             [arm_row(o.arm, score.value(o.mean), *_chances(score, o)) for o in options],
+            by="trial",
         ),
     )  # fmt: skip
 
@@ -183,8 +184,8 @@ def by_budget(contents: Contents) -> Table | None:
     return Table(
         title=f"What to train with, by the trials of {contents.name}",
         caption="The smallest expected losses for a search of so many trials, chosen by validation "
-        f"{score.name} and read on the test set; in brackets, the probability of being the best of "
-        f"{len(pools)}",
+        f"{score.name} and read on the test set; in brackets, the probability that an arm's best "
+        f"trial is the best of those of {len(pools)}",
         headers=("trials", "take", *["or"] * (SHOWN - 1)),
         rows=rows,
     )
@@ -250,16 +251,16 @@ def _options(score: Score, options: Sequence[Option]) -> Table:
         )
         for option in options
     ]
-    return _compared(score, ("optimizer / schedule", mean, sd, "n"), rows)
+    return _compared(score, ("optimizer / schedule", mean, sd, "n"), rows, by="mean")
 
 
-def _compared(score: Score, headers: Sequence[str], rows: Sequence[Row]) -> Table:
-    """Options, with what choosing each may cost in the last two columns."""
+def _compared(score: Score, headers: Sequence[str], rows: Sequence[Row], *, by: str) -> Table:
+    """Options, with what choosing each may cost in the last two columns; `by`: what is compared."""
     return Table(
         title="Which optimizer to use",
-        caption="Probability of being the best, and how far behind the best in "
-        f"{score.name} choosing an option is expected to be",
-        headers=(*headers, "P(best)", with_unit("expected loss", score.difference_unit)),
+        caption=f"Probability that an option's {by} is the best, and how far behind the best in "
+        f"{score.name} choosing it is expected to be",
+        headers=(*headers, f"P(best {by})", with_unit("expected loss", score.difference_unit)),
         rows=rows,
     )
 

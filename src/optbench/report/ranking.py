@@ -159,7 +159,7 @@ def table_of(contents: Contents, options: Sequence[Option]) -> Table:
     score = contents.score
     headers = (
         "place", "optimizer / schedule", with_unit("mean", score.unit),
-        with_unit("sd", score.difference_unit), "n", "95 % of places", "P(best)",
+        with_unit("sd", score.difference_unit), "n", "95 % of places", "P(best mean)",
         with_unit("expected loss", score.difference_unit),
     )  # fmt: skip
     rows = [
@@ -181,6 +181,6 @@ def figure_of(contents: Contents, rivals: Sequence[Arm]) -> Drawn:
     summaries = [summary for summary in contents.summaries if summary.arm in rivals]
     with style():
         figure = final_score(replace(contents, summaries=summaries))
-    svg = render(figure, "svg", stamp=inputs.stamp([contents]))
+    svg = render(figure, stamp=inputs.stamp([contents]), kinds=["svg"])["svg"]
     name, alt = f"{contents.name}-{final_score.__name__}", gallery.alt_text(contents, final_score)
     return gallery.drawn(final_score, svg, name=name, alt=alt)
