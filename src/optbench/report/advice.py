@@ -181,12 +181,14 @@ def by_budget(contents: Contents) -> Table | None:
         options = choose_by_search(pools, count=count, score=score)[:SHOWN]
         chances = [f"{option.arm} ({option.best:.2f})" for option in options]
         rows.append(Row(cells=(str(count), *chances)))
+    if not rows:
+        return None
     return Table(
         title=f"What to train with, by the trials of {contents.name}",
         caption="The smallest expected losses for a search of so many trials, chosen by validation "
         f"{score.name} and read on the test set; in brackets, the probability that an arm's best "
         f"trial is the best of those of {len(pools)}",
-        headers=("trials", "take", *["or"] * (SHOWN - 1)),
+        headers=("trials", "take", *["or"] * (min(SHOWN, len(pools)) - 1)),
         rows=rows,
     )
 
