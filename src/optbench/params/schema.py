@@ -44,6 +44,11 @@ class Suite:
         """The arms."""
         return tuple(map(Arm.of, self.arms))
 
+    @property
+    def optimizers(self) -> tuple[str, ...]:
+        """Those of the arms."""
+        return tuple(dict.fromkeys(arm.optimizer for arm in self.every_arm))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Search:

@@ -15,6 +15,7 @@ from optbench.evaluation.choice import (
     choose,
     choose_by_search,
 )
+from optbench.evaluation.expected import most_trials
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.verdict import FEWEST_STUDIES
 from optbench.report.contents import Contents
@@ -51,7 +52,7 @@ def advise(contents: Contents, allowance: Allowance) -> Advice:
     _require(
         "trials",
         allowance.trials,
-        at_most=min((half(contents, arm) for arm in contents.tunings), default=0),
+        at_most=min((most_trials(contents.trials_of(arm)) for arm in contents.tunings), default=0),
         why="half of what was run: choices of more share most of their trials, and look sure",
     )
     if not contents.metrics:
@@ -74,11 +75,6 @@ def advise(contents: Contents, allowance: Allowance) -> Advice:
         sentences=[*limits(contents, fitting, allowance), *recommendation(contents, choice)],
         table=_options(contents.score, choice.options),
     )
-
-
-def half(contents: Contents, arm: Arm) -> int:
-    """The most trials of a search among an arm's pooled trials: larger ones share most of them."""
-    return max(1, len(contents.trials_of(arm)) // 2)
 
 
 def no_advice(why: str | Prose) -> Advice:
@@ -173,7 +169,7 @@ def by_search(contents: Contents, allowance: Allowance, fitting: Sequence[str]) 
 def by_budget(contents: Contents) -> Table | None:
     """What to take for searches of some sizes, the first of each; None where nothing is ranked."""
     pools = {arm: contents.trials_of(arm) for arm in contents.tunings}
-    most = min((half(contents, arm) for arm in pools), default=0)
+    most = min(map(most_trials, pools.values()), default=0)
     if contents.withheld or not pools:
         return None
     score, rows = contents.score, []

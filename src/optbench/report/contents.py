@@ -246,7 +246,7 @@ def read_contents(room: Room, claims: Claims) -> Contents:
         read_result(by_key[key], FRESH, Path("fresh") / key, room.score) for key in room.suite.fresh
     ]
     repeats = {Arm.of(key): read_repeats(room, key) for key in room.suite.repeated}
-    optimizers = dict.fromkeys(arm.optimizer for arm in room.suite.every_arm)
+    optimizers = room.suite.optimizers
     metrics, summaries = _scores(room, results, folder) if results else ([], [])
     files = [
         *(result.sums for result in (*results, *fresh)),
@@ -343,5 +343,5 @@ def _light(result: Result) -> Result:
 
 def _is_there(room: Room) -> bool:
     """Whether a workload has studies, or all costs."""
-    costs = (cost_path(room.name, arm.optimizer) for arm in room.suite.every_arm)
+    costs = (cost_path(room.name, name) for name in room.suite.optimizers)
     return bool(room.suite.studies) or all(path.is_file() for path in costs)
