@@ -159,11 +159,6 @@ def test_damage_is_named_with_a_way_out_and_is_no_traceback(monkeypatch, tmp_pat
         assert "`dvc repro" in refusal or "`git restore" in refusal
 
 
-def test_a_cost_that_was_never_measured_is_named_with_what_measures_it(tmp_path):
-    with pytest.raises(UsageError, match=r"sgd\.json is not there: `dvc repro workloads/mine/dvc"):
-        measured_cost(tmp_path / "mine/sgd.json")
-
-
 def test_a_cost_of_numbers_in_quotes_is_refused(tmp_path):
     path = tmp_path / "sgd.json"
     path.write_text(dataclasses.replace(COST, step_time_s="0.1").to_json())

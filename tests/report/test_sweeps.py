@@ -20,10 +20,10 @@ def test_the_table_has_a_row_a_value_and_the_advised_are_marked(contents):
     assert {cells[3] for cells in rows if cells[1] == "few_data"} == {"compared", "-"}
 
 
-def test_how_often_the_highest_rate_was_chosen_is_counted(contents):
-    """Made-up scores fall from rate to rate, and of the lowest the noise is the least."""
+def test_how_often_an_end_of_the_rates_was_chosen_is_counted(contents):
+    """Made-up scores fall from rate to rate."""
     cells = [row.cells for row in sweeps.sweeps(contents).rows]
-    assert {row[7] for row in cells if row[1] == "betas"} == {"0 of 10"}
+    assert {row[7] for row in cells if row[1] == "betas"} == {"10 and 0 of 10"}
     assert {row[7] for row in cells if row[1] == "high_lr"} == {"-"}  # one rate, and no choice
     swept = contents.sweeps["betas"]
     arm, value = swept.sweep.arms[0], swept.sweep.values[0]
@@ -31,7 +31,7 @@ def test_how_often_the_highest_rate_was_chosen_is_counted(contents):
         replace(trial, validation_score=1 - (trial.validation_score or 0)) for trial in swept.trials
     ]
     higher = sweeps.at_an_end(replace(swept, trials=turned), arm, value, contents.score)
-    assert higher == "10 of 10"  # the control
+    assert higher == "0 and 10 of 10"  # the control
 
 
 def test_where_all_diverged_a_value_has_neither_mean_nor_mark(contents):

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from optbench.core.errors import UsageError
-from optbench.core.run import WORKLOADS
 from optbench.core.tables import are_numbers, failing, is_count, is_positive
 from optbench.cost.cost import Cost, read_cost
 
@@ -22,13 +21,10 @@ def measured_cost(path: Path) -> Cost:
     Raises:
         UsageError: the file is missing, damaged, or holds what cannot be.
     """
-    way_out = f"`dvc repro {WORKLOADS / path.parent.name}/dvc.yaml` measures it"
-    if not path.exists():
-        raise UsageError(f"{path} is not there: {way_out}")
     cost = read_cost(path)
     if fields := wrong_cost(cost):
         shown = ", ".join(f"{name} {getattr(cost, name)!r}" for name in fields)
-        raise UsageError(f"{path} has what cannot be, {shown}: {way_out} again")
+        raise UsageError(f"{path} has what cannot be, {shown}: `dvc repro` measures it again")
     return cost
 
 

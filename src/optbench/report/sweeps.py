@@ -99,7 +99,7 @@ def sweeps(contents: Contents) -> Table:
         caption="What each study chose by validation, where it tried several rates",
         headers=(
             "optimizer / schedule", "sweep", "value", "in the ledger", "rates tried",
-            with_unit(f"test {score.name}", score.unit), "95 % interval", "highest rate chosen",
+            with_unit(f"test {score.name}", score.unit), "95 % interval", "end of the rates chosen",
             "studies", "trials that diverged",
         ),
         rows=[
@@ -131,15 +131,16 @@ def _row(contents: Contents, swept: Swept, arm: str, value: Any) -> Row:
 
 
 def at_an_end(swept: Swept, arm: str, value: Any, score: Score) -> str:
-    """In how many studies the highest of the rates that were tried was the best by validation.
+    """In how many studies the lowest, and the highest, of the rates was the best by validation.
 
-    Where it was in most, a higher one may have been better still.
+    Where one was in most, a rate beyond it may have been better still.
     """
     if len(swept.sweep.lr_factors) < 2:
         return NOTHING
-    highest = max(trial.hyper[RATE] for trial in swept.trials_of(arm, value))
+    rates = [trial.hyper[RATE] for trial in swept.trials_of(arm, value)]
     chosen = [trial.hyper[RATE] for trial in swept.chosen(arm, value, score)]
-    return f"{chosen.count(highest)} of {len(chosen)}"
+    lowest, highest = (chosen.count(end(rates)) for end in (min, max))
+    return f"{lowest} and {highest} of {len(chosen)}"
 
 
 def ordered(values: Sequence[Any]) -> list[Any]:
