@@ -33,7 +33,7 @@ def main() -> None:
     room, _ = room_of(workload)
     rows = [
         [optimizer, *measured(arm_run(workload, Arm(optimizer, "cosine")))]
-        for optimizer in dict.fromkeys(arm.optimizer for arm in room.suite.every_arm)
+        for optimizer in room.suite.optimizers
     ]
     print(f"{workload}: medians of {WRITES} writes")
     print(tabulate(rows, headers=["optimizer", "MB", "s a checkpoint", "share of a run"]))

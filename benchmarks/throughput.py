@@ -269,12 +269,11 @@ def first_step_s(run: Run) -> float:
 
     With a checkpoint after each step, that is when the first step is done and kept.
     """
-    command = [sys.executable, str(TRAINER), run.workload, run.arm.key, str(run.seed)]
+    command = [sys.executable, str(TRAINER), run.workload]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "data").symlink_to(Path("data").absolute())
-        plan = folder / plan_of(run.workload) / "suite" / f"{run.arm.key}.json"
-        publish(plan, as_json(run.as_dict()))
+        publish(folder / plan_of(run.workload) / "run.json", as_json(run.as_dict()))
         start = time.perf_counter()
         stage = subprocess.Popen(
             command, cwd=folder, env={**ENVIRONMENT, "OPTBENCH_CHECKPOINT_S": "0"},

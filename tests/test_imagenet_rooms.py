@@ -63,6 +63,7 @@ def test_a_network_that_is_too_deep_for_its_images_is_refused_before_training(cl
     assert "stages/train.py" not in refused.stdout
 
 
+@pytest.mark.slow
 def test_from_scikit_learns_digits_to_a_trained_resnet_through_imagenets_archives(clone: Project):
     """Download and training, as stages. The oracle of the score is the list of predictions."""
     target = f"workloads/{TINY}/dvc.yaml:run"

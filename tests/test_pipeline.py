@@ -209,6 +209,7 @@ def test_arms_of_each_tuning_repeated_winners_and_fresh_studies(project: Project
     assert "untuned" in page
 
 
+@pytest.mark.slow
 def test_a_sweep_is_carried_out_for_the_report_and_again_where_a_value_changes(project: Project):
     stages = f"workloads/{ROOM}/sweeps/dvc.yaml"
     (project.folder / stages).parent.mkdir()
@@ -230,6 +231,7 @@ def test_a_sweep_is_carried_out_for_the_report_and_again_where_a_value_changes(p
     assert project.repro(f"workloads/{ROOM}/dvc.yaml:report") == []
 
 
+@pytest.mark.slow
 def test_switching_the_workload_there_and_back_runs_nothing(project: Project):
     project.set("workload", SECOND_WORKLOAD)
     first = project.repro()
@@ -330,6 +332,7 @@ def test_the_plan_of_a_fresh_clone_counts_the_single_run_alone(fresh_clone: Proj
     assert ": the single run will train: about" in output
 
 
+@pytest.mark.slow
 def test_a_queued_experiment_succeeds_whatever_is_edited_meanwhile(project: Project):
     project.run("dvc", "exp", "run", "--queue", "-n", "other", "-S", "override.lr=0.01")
     project.edit("src/optbench/training/loop.py", "\nraise RuntimeError('leaked')\n")

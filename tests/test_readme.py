@@ -97,6 +97,7 @@ def test_the_form_of_weight_decay_is_what_the_file_declares(project: Project):
     assert "decay L2" in section(page, "signum-cosine-published")
 
 
+@pytest.mark.slow
 def test_an_importable_optimizer_is_two_commands(project: Project):
     new, experiment = commands("optbench new optimizer")
     project.run(*new)
@@ -125,6 +126,7 @@ def test_a_workload_on_known_data_is_a_copy_of_a_room(project: Project):
     assert "digits-long/report.html" in (project.folder / "reports/index.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_workload_on_data_and_a_network_of_one_s_own(project: Project):
     """From nothing to a report, with the reader's two files and one edit of the room."""
     photos, network = block("python", '"""Patches'), block("python", '"""A perceptron')

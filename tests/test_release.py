@@ -108,7 +108,8 @@ def test_every_word_of_the_ledger_is_in_the_glossary():
     words = {value for module in (verdict, belief) for name, value in vars(module).items()
              if name.isupper() and isinstance(value, str)}  # fmt: skip
     words |= {*judgement.AS_TRANSFER.values()}
-    words |= {published.FOR, published.AGAINST, published.MIXED, published.NONE}
+    words |= {published.FOR, published.AGAINST, published.MIXED, published.NONE,
+              published.FOR_IN_PART}  # fmt: skip
     assert len(words) > 15
     assert words <= terms()
     assert "proven" not in terms()  # the control

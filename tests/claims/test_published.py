@@ -14,6 +14,7 @@ from optbench.claims.publications import Decay, Figure, Publications, Source
 from optbench.claims.published import (
     AGAINST,
     FOR,
+    FOR_IN_PART,
     MIXED,
     NONE,
     UNDECIDED,
@@ -81,7 +82,20 @@ def test_two_sources_are_never_set_against_each_other():
 def test_two_settings_are_never_set_against_each_other(other: Mapping[str, Any]):
     assert on(figure("adamw", 0.95), figure("adam", 0.94, **other)).result == NONE
     both = on(figure("adamw", 0.95, **other), figure("adam", 0.94, **other))  # the control
-    assert both.result == FOR
+    assert both.result == FOR_IN_PART
+
+
+def test_a_claim_of_every_schedule_is_met_under_each_of_them_alone():
+    means = (("adamw", 0.95), ("adam", 0.94))
+    under = {s: [figure(*mean, schedule=s) for mean in means]
+             for s in ("cosine", "one_cycle", "step", "warmup_cosine")}  # fmt: skip
+    assert on(*under["step"], *under["cosine"], *under["warmup_cosine"]).result == FOR_IN_PART
+    assert on(*under["step"], *under["cosine"], *under["one_cycle"]).result == FOR
+    # An order is read as under cosine, and the post's table names no schedule: any will do.
+    chain = zip(("adamw", "radam", "adam", "sgd"), (0.95, 0.94, 0.93, 0.92), strict=True)
+    figures = [figure(*pair) for pair in chain]
+    assert on(*figures, claim="cifar10-order").result == FOR
+    assert on(*figures[1:], claim="cifar10-order").result == FOR_IN_PART
 
 
 def test_directions_are_counted_over_sources():
@@ -90,7 +104,7 @@ def test_directions_are_counted_over_sources():
     def pair(means: tuple[float, float], source: str) -> list[Figure]:
         return [figure(o, m, source=source) for o, m in zip(("adamw", "adam"), means, strict=True)]
 
-    assert on(*pair(for_, "one"), *pair(for_, "two")).result == FOR
+    assert link(*pair(for_, "one"), *pair(for_, "two")).result == FOR
     assert on(*pair(against, "one"), *pair(against, "two")).result == AGAINST
     mixed = link(*pair(for_, "one"), *pair(for_, "two"), *pair(against, "three"))
     assert mixed.result == MIXED

@@ -102,7 +102,7 @@ def test_a_sweep_that_was_not_carried_out_is_not_run():
 
 
 def test_advice_that_a_workloads_sweeps_cannot_speak_to_is_refused():
-    sweeps = {"eps": Sweep(arms=(ADAM,), argument="eps", values=VALUES, studies=5)}
+    sweeps = {"eps": Sweep(arms=(ADAM,), argument="eps", values=(*VALUES, 1.0), studies=5)}
     require_sweeps(only("advice-eps", sweeps=(PRICE,)), SMALL, sweeps)  # the control
     for reading, message in (
         (
@@ -110,6 +110,7 @@ def test_advice_that_a_workloads_sweeps_cannot_speak_to_is_refused():
             "claims.advice-eps.sweeps: unknown sweep 'esp': did you mean",
         ),
         (replace(PRICE, value=0.3), "unknown value '0.3'"),
+        (replace(PRICE, value=1), "unknown value '1': known: .*, 1.0"),  # text decides
         (CONTRAST, "unknown arm 'radam-cosine'"),
     ):
         with pytest.raises(ClaimsError, match=message):

@@ -16,6 +16,7 @@ def repro(project: Project, *arguments: str) -> list[str]:
     return project.run("optbench", "repro", *arguments).stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_it_ends_with_the_score_its_place_and_the_page_whether_or_not_anything_changed(
     project: Project,
 ):

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from tests.cli.conftest import copy
 from tests.conftest import ENVIRONMENT, digits_room
 
@@ -11,6 +12,7 @@ ODD = {"PYTHONOPTIMIZE": "2", "LC_ALL": "C", "COLUMNS": "1", "TERM": "dumb"}
 NAME = 'a b\'s "c" $HOME ä 网络'
 
 
+@pytest.mark.slow
 def test_a_worktree_of_a_shallow_clone_under_an_odd_path_plans_its_runs(tmp_path: Path):
     project = copy(tmp_path / "origin")
     params = project.folder / "params.yaml"

@@ -200,6 +200,7 @@ TINY_ARGUMENTS = ("tiny", "--target", "tiny_optimizer.steps.Tiny", "--set",
                   "strength=2.0")  # fmt: skip
 
 
+@pytest.mark.slow
 def test_an_edit_of_a_package_that_is_developed_changes_its_arm_alone(
     bare: Project, environment, tmp_path
 ):
@@ -229,6 +230,7 @@ def test_an_edit_of_a_package_that_is_developed_changes_its_arm_alone(
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_from_a_package_never_seen_to_a_row_in_the_table(project: Project, environment, tmp_path):
     tiny_in(tmp_path / "elsewhere")
     call(project, environment, "python", LAUNCH, "new", "optimizer", *TINY_ARGUMENTS)

@@ -57,6 +57,11 @@ def test_studies_those_that_confirm_repeated_winners_and_the_single_run_train():
     }  # fmt: skip
 
 
+def test_a_room_without_a_row_for_the_run_has_its_studies_all_the_same(planned):
+    (planned / "workloads/digits-cnn/plan/run.json").unlink()
+    assert [*works("study@kfac-warmup_cosine-0-9", "run")] == ["study@kfac-warmup_cosine-0-9"]
+
+
 def test_a_sweep_trains_each_value_with_each_rate_in_each_study():
     stage = "workloads/digits-cnn/sweeps/dvc.yaml:sweep@decay_adam"
     (work,) = pending({stage: CHANGED}).values()

@@ -27,7 +27,7 @@ def test_advice_is_printed_with_its_table(in_root, capsys, monkeypatch):
     assert asked == [Allowance(epochs=5.0, memory_bytes=10**9)]
     shown = capsys.readouterr().out
     assert "\nTake " in shown
-    assert "P(best)" in shown
+    assert "P(best mean)" in shown
     assert "adamw / cosine " in shown
 
 

@@ -50,18 +50,23 @@ def bias(target: float, n: int, *, in_a_row: int) -> float:
 
 # What a point brings at the target, in percentage points; n; bias of two in a row; of one point.
 BIAS = [
+    (2.00, 30, 0.0, -1.3),
     (2.00, 100, 0.5, -0.2),
     (2.00, 2500, 0.5, 0.5),
+    (0.75, 30, 0.1, -2.4),
     (0.75, 100, 0.2, -1.3),
     (0.75, 2500, 0.5, 0.4),
+    (0.25, 30, 0.6, -3.7),
     (0.25, 100, -1.2, -3.6),
     (0.25, 2500, 0.7, 0.1),
 ]
 # How far a target lies above all that is ever reached, in percentage points; n; the share of runs
 # that count as having reached it, by two in a row; by one point.
 FALSE = [
+    (1.0, 30, 0.63, 0.99),
     (1.0, 100, 0.45, 0.95),
     (1.0, 2500, 0.00, 0.00),
+    (2.0, 30, 0.48, 0.97),
     (2.0, 100, 0.21, 0.83),
     (2.0, 2500, 0.00, 0.00),
 ]

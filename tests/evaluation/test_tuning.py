@@ -1,6 +1,8 @@
+import statistics
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.evaluation.examples import ACCURACY, ERROR, SGD, SPACE, outcome, trial
 
@@ -31,6 +33,29 @@ def test_what_studies_tell_by_hand():
     assert tuning.sd_seeds == pytest.approx(0.01)
     assert tuning.share == pytest.approx(0.75)  # 1 - (0.01 / 0.02)^2
     assert tuning.regret == pytest.approx((0.05 + 0 + 0) / 3)
+
+
+def test_the_interval_of_tunings_share_by_a_table_of_f():
+    """F(2, 2) has 2.5 % above 39.0, and below 1 / 39.0; the ratio of variances is a quarter."""
+    tuning = tuning_of(SGD, STUDIES, AGAIN, SPACE, ACCURACY)
+    assert tuning.share_interval == pytest.approx((0, 1 - 0.25 / 39.0))
+    assert tuning_of(SGD, STUDIES, [], SPACE, ACCURACY).share_interval is None
+
+
+def test_it_covers_the_true_share_in_95_of_100_cases():
+    rng, share, covered, narrow = np.random.default_rng(0), 0.6, 0, 0
+    plain = tuning_of(SGD, STUDIES, AGAIN, SPACE, ACCURACY)
+    for _ in range(2000):
+        of_studies, of_seeds = rng.normal(0, 1, 10), rng.normal(0, (1 - share) ** 0.5, 5)
+        drawn = replace(
+            plain, studies=10, repeats=5,
+            sd_studies=statistics.stdev(of_studies), sd_seeds=statistics.stdev(of_seeds),
+        )  # fmt: skip
+        low, high = drawn.share_interval
+        covered += low <= share <= high
+        narrow += low + 0.1 <= share <= high - 0.1
+    assert covered / 2000 == pytest.approx(0.95, abs=0.015)
+    assert narrow / 2000 < 0.93  # the control
 
 
 def test_seeds_that_spread_more_than_studies_leave_nothing_to_tuning():

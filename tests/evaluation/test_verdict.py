@@ -14,7 +14,6 @@ from optbench.evaluation.verdict import (
     HIGHER,
     INCONCLUSIVE,
     LOWER,
-    NOT_RUN,
     REFUTED,
     REPRODUCED,
     SUPPORTED,
@@ -104,8 +103,7 @@ def test_no_number_decides_what_the_claims_own_run_hides():
     assert value(0.952, sd=0.0040, k0=5).decisive_n < math.inf  # the control
 
 
-def test_without_runs_or_spread_there_is_no_verdict():
-    assert judge_value([], claimed=0.9, margin=0.1, k0=1, spread=None).verdict == NOT_RUN
+def test_without_a_spread_there_is_no_verdict():
     alone = judge_value([0.95], claimed=0.9, margin=0.1, k0=1, spread=None)
     assert (alone.verdict, alone.low, alone.p) == (INCONCLUSIVE, None, None)
     assert alone.difference == pytest.approx(0.05)

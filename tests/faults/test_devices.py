@@ -84,6 +84,7 @@ def test_it_is_the_run_of_one_device_and_leaves_nothing_behind(tmp_path):
     assert predictions[0] == predictions[1]
 
 
+@pytest.mark.slow
 def test_a_rank_that_dies_ends_the_others_and_the_run_goes_on(site, whole):
     process, pids = started(site)
     os.kill(pids[1], signal.SIGKILL)

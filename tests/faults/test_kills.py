@@ -143,6 +143,7 @@ def test_a_run_whose_starter_is_killed_keeps_its_step_and_ends(site, whole):
     assert site.finish() == whole
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_old_checkpoint_and_says_so(site, whole):
     process = site.start(**EACH_STEP)
     site.await_checkpoint()

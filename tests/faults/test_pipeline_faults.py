@@ -41,6 +41,7 @@ def study_files(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
+@pytest.mark.slow
 def test_dvc_repro_killed_in_a_second_study_leaves_no_trainer_and_goes_on(project: Project):
     project.set("settings.budget", {"epochs": 12}, "digits-cnn")
     project.set("suite.studies", ["0-1"], "digits-cnn")

@@ -36,6 +36,8 @@ BETAS = "sweeps/betas"
             ["digits", "digit"],
             "unknown dataset 'digit': did you mean 'digits'?",
         ),
+        ("sweeps/few_data/settings/batch_size", 73, "sweeps.few_data.values: got 73: must be at"),
+        ("sweeps/few_data/settings/batch_size", 5000, "few_data.settings.batch_size: got 5000"),
         ("sweeps/few_data/settings/budget", {"steps": 9, "epochs": 1}, "must name epochs or steps"),
     ],
 )

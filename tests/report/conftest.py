@@ -11,6 +11,7 @@ from tests.report.examples import carry_out, make_project
 from optbench.evaluation.summary import summarise
 from optbench.params.load import load_params, load_room
 from optbench.report.contents import Contents, read_all, read_claims, read_contents
+from optbench.report.render import render_report
 from optbench.studies.trials import Trial
 
 
@@ -47,6 +48,14 @@ def committed() -> dict[str, Contents]:
 @pytest.fixture(scope="session")
 def contents(every) -> Contents:
     return every["digits-cnn"]
+
+
+@pytest.fixture(scope="session")
+def reported(contents, tmp_path_factory) -> Path:
+    """The folder below which digits-cnn's report lies; to be read, or copied."""
+    folder = tmp_path_factory.mktemp("reported")
+    render_report(contents, folder / contents.name)
+    return folder
 
 
 @pytest.fixture(scope="session")

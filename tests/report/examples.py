@@ -120,11 +120,12 @@ def store_sweep(sweep: Sweep, folder: Path) -> None:
         for index, run in enumerate(sweep.runs(case)):
             rng = np.random.default_rng([run.seed, *case.run.arm.key.encode()])
             rate = index % len(sweep.lr_factors)
+            values = json.dumps({"lr": run.optimizer_args["lr"]})
             value = 0.95 - 0.01 * (place % len(sweep.values)) - 0.02 * rate + rng.normal(0, 0.002)
             table.append(
                 SweepTrial(
                     arm=case.key[0], value=case.key[1], study=index // len(sweep.lr_factors),
-                    trial=rate + 1, seed=run.seed, values=json.dumps({}), validation_score=value,
+                    trial=rate + 1, seed=run.seed, values=values, validation_score=value,
                     validation_loss=0.1, test_score=value, test_loss=0.1, diverged_at_step=None,
                 )
             )  # fmt: skip

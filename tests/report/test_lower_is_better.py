@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from pathlib import Path
 
 import pytest
 from tests.evaluation.examples import ERROR
@@ -53,7 +54,7 @@ def test_the_advice_is_the_same(contents, error):
     """The chances do not go by what the score is called, nor by its sign."""
     accurate, wrong = advise(contents, Allowance()).table, advise(error, Allowance()).table
     assert wrong.headers == (
-        "optimizer / schedule", "mean", "sd", "n", "P(best)", "expected loss",
+        "optimizer / schedule", "mean", "sd", "n", "P(best mean)", "expected loss",
     )  # fmt: skip
     best, other = wrong.rows[0].cells, accurate.rows[0].cells
     assert best[0] == other[0]
@@ -113,12 +114,12 @@ def test_axes_end_just_beyond_a_bound():
     assert limits(ERROR, [0.5])[0] < 0.5 < limits(ERROR, [0.5])[1]
 
 
-def test_nothing_names_another_score(contents, error, tmp_path):
+def test_nothing_names_another_score(contents, reported, error, tmp_path):
     """But for the claims, in which the post's words stand."""
+    render_report(error, tmp_path)
 
-    def words(of: Contents) -> list[str]:
-        render_report(of, tmp_path / of.score.name)
-        page = (tmp_path / of.score.name / "report.html").read_text()
+    def words(of: Contents, folder: Path) -> list[str]:
+        page = (folder / "report.html").read_text()
         sections = [section for section in page.split("<section ") if 'id="ledger"' not in section]
         shown = [section for section in sections if 'id="verdicts"' not in section]
         texts = [
@@ -126,13 +127,13 @@ def test_nothing_names_another_score(contents, error, tmp_path):
             *map(str, [*caption(of), *power(of), headline(of), *advise(of, Allowance()).sentences]),
             *(note for row in ledger_of(of.claims, [of]).rows for note in map(str, row.numbers)),
             *(draw.__name__ for draw in figures_of(of)),
-            (tmp_path / of.score.name / "results.csv").read_text(),
-            (tmp_path / of.score.name / "results.tex").read_text(),
+            (folder / "results.csv").read_text(),
+            (folder / "results.tex").read_text(),
         ]
         return [match[0] for text in texts for match in WORDS.finditer(plain(text))]
 
-    assert not words(error)
-    assert words(contents)  # the control
+    assert not words(error, tmp_path)
+    assert words(contents, reported / contents.name)  # the control
 
 
 def plain(text: str) -> str:

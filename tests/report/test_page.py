@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Collection
@@ -53,12 +54,11 @@ def run(every) -> list[Contents]:
 
 
 @pytest.fixture(scope="module")
-def folder(every, run, project, tmp_path_factory) -> Path:
+def folder(every, run, reported, project, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("project") / "reports"
     for name in ("src", "costs", "docs", "workloads", "results"):
         (folder.parent / name).symlink_to(project / name)
-    for contents in run:
-        render_report(contents, folder / contents.name)
+    shutil.copytree(reported, folder)
     claims = run[0].claims
     render_index([*every.values()], claims, folder, load_publications(claims, ROOT / PUBLISHED))
     return folder

@@ -28,7 +28,10 @@ def test_decided_claims_have_rows_and_many_open_ones_share_one(ledger):
     rows = {row[0].partition("]")[0][1:]: row[1:] for row in table(verdicts(ledger, Links()))}
     assert len(rows) <= 20  # a screen
     assert rows["Comparison table: 14 claims"] == ["14 open", "14 not run", "-", "-"]
-    assert rows["10 GB of storage are needed."][0] == "not reproduced (lower)"
+    assert (
+        rows["10 GB of storage are needed, which we read as by data and results."][0]
+        == "not reproduced (lower)"
+    )
     finding = "AdamW consistently outperforms Adam, which we read as under every schedule."
     assert rows[finding] == ["open", "not run", "-", "-"]  # one of few
     shown = sum("claims" not in name and "others" not in name for name in rows)

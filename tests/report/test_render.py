@@ -30,21 +30,11 @@ from optbench.report.ledger import ledger_of
 from optbench.report.links import PAGE, Links
 from optbench.report.render import render_index, render_report, results_page
 
-
-def test_rendering_twice_gives_the_same_bytes(contents, tmp_path):
-    for name in ("first", "second"):
-        render_report(contents, tmp_path / name)
-    files = [p.relative_to(tmp_path / "first") for p in (tmp_path / "first").rglob("*.*")]
-    assert len(files) == 7 + 3 * len(figures_of(contents))
-    for file in files:
-        assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes()
-
-
-KINDS = ("svg", "png", "pdf")
 ARTEFACTS = ("results.md", "results.csv", "results.tex", "report.html", "claims.json", "claims.md",
              "inputs.sha256")  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_committed_reports_are_not_stale(committed, tmp_path):
     drawn = {}
     for name, contents in committed.items():
@@ -111,11 +101,10 @@ def test_another_target_is_another_digest(contents):
     assert inputs.digest([changed]) != inputs.digest([contents])
 
 
-def test_every_artefact_carries_the_digest_of_its_inputs(contents, in_project, tmp_path):
-    render_report(contents, tmp_path)
-    listed = (tmp_path / "inputs.sha256").read_bytes()
+def test_every_artefact_carries_the_digest_of_its_inputs(contents, in_project, reported):
+    listed = (reported / "digits-cnn/inputs.sha256").read_bytes()
     digest = hashlib.sha256(listed).hexdigest()
-    for path in tmp_path.rglob("*.*"):
+    for path in reported.rglob("*.*"):
         if path.name != "inputs.sha256":
             assert digest.encode() in path.read_bytes(), path
     subprocess.run(["sha256sum", "--check", "--strict", "--quiet"], input=listed, check=True)
@@ -164,13 +153,14 @@ def test_epochs_to_target_have_one_decimal(contents):
     epochs = [s.epochs_to_target for s in contents.metrics if s.arm == Arm("sgd", "step")]
     reached = [epoch for epoch in epochs if epoch is not None]
     assert 0 < len(reached) < 5
-    assert row[7] == f"{statistics.median(reached):.1f} ({len(reached)} of 5)"
+    mean = (sum(reached) + contents.budget_epochs * (5 - len(reached))) / 5
+    assert row[7] == f"{mean:.1f} ({len(reached)} of 5)"
 
 
-def test_a_figure_has_no_date(contents, tmp_path):
-    render_report(contents, tmp_path)
-    for svg in (tmp_path / "figures").glob("*.svg"):
-        assert "dc:date" not in svg.read_text()
+def test_a_figure_has_no_date(contents, reported):
+    figures = [*(reported / "digits-cnn/figures").glob("*.svg")]
+    assert len(figures) == len(figures_of(contents))
+    assert not [svg.name for svg in figures if "dc:date" in svg.read_text()]
 
 
 def changed(contents: Contents, change: Callable[[Result], Outcome]) -> Contents:
@@ -369,9 +359,9 @@ def test_latex_sets_the_table_within_the_text(contents, tmp_path, one_network):
     assert "Overfull" not in done.stdout
 
 
-def test_the_index_refuses_other_files_than_those_of_the_report(contents, tmp_path):
+def test_the_index_refuses_other_files_than_those_of_the_report(contents, reported, tmp_path):
     """A digit of the scores was changed after the report, and DVC was told not to look."""
-    render_report(contents, tmp_path / "digits-cnn")
+    shutil.copytree(reported, tmp_path, dirs_exist_ok=True)
     for name in ("reports/digits-cnn/studies.csv", "costs/digits-cnn/sgd.json"):
         other = {**contents.inputs, name: "0" * 64}
         changed = dataclasses.replace(contents, inputs=other)
@@ -381,8 +371,8 @@ def test_the_index_refuses_other_files_than_those_of_the_report(contents, tmp_pa
     render_index([newer], contents.claims, tmp_path)  # the control
 
 
-def test_the_index_refuses_a_damaged_figure_or_list(contents, tmp_path):
-    render_report(contents, tmp_path / "digits-cnn")
+def test_the_index_refuses_a_damaged_figure_or_list(contents, reported, tmp_path):
+    shutil.copytree(reported, tmp_path, dirs_exist_ok=True)
     figure = tmp_path / "digits-cnn/figures/final_score.svg"
     whole = figure.read_bytes()
     for damaged in (

@@ -133,7 +133,7 @@ def test_an_expected_error_falls(contents):
 def test_the_key_of_shades_is_no_image(contents):
     """It goes into a page as drawn, in which nothing is fetched."""
     with style():
-        svg = render(trial_scores(contents), "svg", stamp="").decode()
+        svg = render(trial_scores(contents), stamp="", kinds=["svg"])["svg"].decode()
     assert "<image" not in svg
     assert "<path" in svg
 

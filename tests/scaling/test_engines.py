@@ -94,6 +94,7 @@ def kill_the_worker_of_a_training(project: Project, process: subprocess.Popen) -
     return output
 
 
+@pytest.mark.slow
 def test_dask_gives_the_study_of_a_killed_worker_to_another_that_goes_on(longer, cluster):
     process = start(longer, "--jobs", "2", "--engine", "dask", STAGE, **cluster, **{VARIABLE: "0"})
     kill_the_worker_of_a_training(longer, process)

@@ -1,5 +1,6 @@
 """`optbench repro` with local processes: what a serial `dvc repro` does, sooner."""
 
+import contextlib
 import json
 import os
 import re
@@ -108,6 +109,26 @@ def test_a_failed_cell_stops_only_what_needs_it(tmp_path, here):
         (pipeline.folder / "dvc.yaml").read_text().replace("!= 3", "!= 9")
     )
     assert here(pipeline, "--jobs", "2")[0] == 0
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_where_nothing_can_be_shown_it_ends_and_leaves_nothing_running(
+    tmp_path, here, monkeypatch, jobs
+):
+    """As where the reader of a pipe has gone, or a disk is full."""
+    pipeline = trivial(tmp_path / "pipeline", command=slow(30, from_cell=1))
+
+    def broken(self: view.View, sentence: str) -> None:
+        raise OSError("nobody reads")
+
+    monkeypatch.setattr(view.View, "say", broken)
+    begin = time.monotonic()
+    with pytest.raises(OSError, match="nobody reads"):
+        here(pipeline, "--jobs", jobs, "--oversubscribe")
+    assert time.monotonic() - begin < 20
+    for process in Path("/proc").glob("[0-9]*/cwd"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile, or is another user's
+            assert process.parent.name == str(os.getpid()) or process.readlink() != pipeline.folder
 
 
 def test_a_missing_output_is_told_without_a_traceback(tmp_path, here):

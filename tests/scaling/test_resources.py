@@ -184,7 +184,14 @@ def test_a_room_that_is_not_valid_is_left_to_the_pipeline(text):
 
 
 @pytest.mark.parametrize(
-    ("chosen", "gpus"), [("", ()), ("3", ("3",)), ("0,GPU-8a", ("0", "GPU-8a"))]
+    ("chosen", "gpus"),
+    [
+        ("", ()),
+        ("3", ("3",)),
+        ("0,GPU-8a", ("0", "GPU-8a")),
+        ("-1", ()),
+        ("2,-1,0", ("2",)),
+    ],
 )
 def test_cuda_visible_devices_says_which_gpus_there_are(monkeypatch, chosen, gpus):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", chosen)

@@ -7,6 +7,8 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache, partial
 from itertools import product
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from tests.training.dealt import NETWORKS
 
 from optbench.params import signatures
 
-COUNTS = (1, 2, 4)
+SEVERAL = (2, pytest.param(4, marks=pytest.mark.slow))
 TOLERANCE = 1e-10
 
 
@@ -47,20 +49,24 @@ def together(module: str, folder: Path, count: int) -> None:
     assert [process.wait(timeout=300) for process in processes] == [0] * count
 
 
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory) -> dict[int, Path]:
-    """What was trained by one, two and four processes; shared by all test processes."""
+@cache
+def trained(root: Path, count: int) -> Path:
+    """What so many processes trained; shared by all test processes."""
+    folder = root / f"devices-{count}"
+    with FileLock(f"{folder}.lock"):
+        done = Path(f"{folder}.done")
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            together("tests.training.dealt", folder, count)
+            done.touch()
+    return folder
+
+
+@pytest.fixture
+def folders(tmp_path_factory) -> Callable[[int], Path]:
+    """The folder of what so many processes trained."""
     root = tmp_path_factory.getbasetemp()
-    if os.environ.get("PYTEST_XDIST_WORKER"):
-        root = root.parent
-    folders = {count: root / f"devices-{count}" for count in COUNTS}
-    with FileLock(str(root / "devices.lock")):
-        if not (root / "devices.done").exists():
-            for count, folder in folders.items():
-                shutil.rmtree(folder, ignore_errors=True)
-                together("tests.training.dealt", folder, count)
-            (root / "devices.done").touch()
-    return folders
+    return partial(trained, root.parent if os.environ.get("PYTEST_XDIST_WORKER") else root)
 
 
 # Natural gradient says that it cannot; SOAP's factors in a transformer have null spaces, of which
@@ -72,33 +78,31 @@ DEALT = [
 ]
 
 
-def results(folders: dict[int, Path], key: str) -> dict[int, object]:
-    return {count: json.loads((folders[count] / f"{key}.json").read_text()) for count in COUNTS}
+def results(folder: Path, key: str) -> object:
+    return json.loads((folder / f"{key}.json").read_text())
 
 
+@pytest.mark.parametrize("count", SEVERAL)
 @pytest.mark.parametrize("key", DEALT)
-def test_five_steps_are_those_of_one_process_with_the_whole_batch(folders, key):
-    losses = results(folders, key)
-    weights = {count: load_file(folders[count] / f"{key}.safetensors") for count in COUNTS}
-    for count in COUNTS[1:]:
-        assert losses[count] == pytest.approx(losses[1], abs=TOLERANCE)
-        for name, tensor in weights[1].items():
-            assert (weights[count][name] - tensor).abs().max() < TOLERANCE
+def test_five_steps_are_those_of_one_process_with_the_whole_batch(folders, key, count):
+    alone, several = folders(1), folders(count)
+    assert results(several, key) == pytest.approx(results(alone, key), abs=TOLERANCE)
+    weights = load_file(several / f"{key}.safetensors")
+    for name, tensor in load_file(alone / f"{key}.safetensors").items():
+        assert (weights[name] - tensor).abs().max() < TOLERANCE
 
 
-@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("count", [1, *SEVERAL])
 def test_what_is_nan_on_one_device_is_nan_on_all(folders, count):
-    of_all = [
-        json.loads((folders[count] / f"spoilt-{index}.json").read_text()) for index in range(count)
-    ]
+    of_all = [results(folders(count), f"spoilt-{index}") for index in range(count)]
     for losses in of_all:
         assert [math.isnan(loss) for loss in losses] == [False, False, True, True, True]
         assert losses[:2] == of_all[0][:2]
 
 
-def test_control_an_optimizer_that_looks_at_its_share_alone_is_found_out(folders):
-    assert isinstance(results(folders, "ngd-conv")[1], list)
-    for count in COUNTS[1:]:
-        message = results(folders, "ngd-conv")[count]
-        assert "NaturalGradient has changed the parameters in another way on device 1" in message
-        assert "must be averaged by objective.world" in message
+@pytest.mark.parametrize("count", SEVERAL)
+def test_control_an_optimizer_that_looks_at_its_share_alone_is_found_out(folders, count):
+    assert isinstance(results(folders(1), "ngd-conv"), list)
+    message = results(folders(count), "ngd-conv")
+    assert "NaturalGradient has changed the parameters in another way on device 1" in message
+    assert "must be averaged by objective.world" in message

@@ -52,7 +52,7 @@ def resource(
     evidence: Mapping[str, Evidence], claim: ResourceClaim, usage: Usage | None
 ) -> Judgement:
     """A single measurement against what the post expects; or what is needed without its device."""
-    if usage is not None and usage.basis == "measured":
+    if usage is not None and usage.basis != "estimated":
         return requirement(claim, usage)
     if claim.quantity not in MEASURES:
         return not_run(claim, Prose.of(f"Nothing here measures {claim.quantity}."))
@@ -89,7 +89,9 @@ def requirement(claim: ResourceClaim, usage: Usage) -> Judgement:
         reason=Prose.of(f"A run needs {unit.text(usage.total)}, {said}."),
         estimate=usage.total,
         n=(1,),
-        test="one measurement, no interval",
+        test="one measurement, no interval"
+        if usage.basis == "measured"
+        else "counted, no interval",
         notes=[Prose.of(words.parts_text(usage, unit)), *map(Prose.of, usage.notes)],
     )
 

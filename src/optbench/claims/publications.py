@@ -11,6 +11,7 @@ from annotated_types import Ge, Gt, MinLen
 
 from optbench.claims.load import NoAliases, check_possible
 from optbench.claims.schema import (
+    EPOCHS,
     SCORE,
     AdviceClaim,
     Claim,
@@ -153,6 +154,13 @@ def _check_bearing(
         checker.add(
             f"{path}.follows is missing: {claim.id} is advice on a value: add true or false"
         )
+    compared = (SCORE, EPOCHS) if isinstance(claim, OrderingClaim | AdviceClaim) else ()
+    if figure.quantity not in (compared or (claim.quantity,)):
+        checker.add(
+            f"{path}.quantity: got '{figure.quantity}': {claim.id} is of "
+            f"{' or '.join(compared or (claim.quantity,))}: name that, or remove the claim"
+        )
+        return
     known = _optimizers(claim)
     if known and figure.optimizer not in known:
         checker.add(

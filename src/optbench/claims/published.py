@@ -25,6 +25,7 @@ from optbench.claims.schema import (
 from optbench.core.score import Score
 
 FOR, AGAINST, MIXED, NONE, UNDECIDED = "for", "against", "mixed", "none", "undecided"
+FOR_IN_PART = "for in part"  # and nothing is known of the rest
 UNSTATED = "unstated"
 # All of a figure but what is measured, and what is merely said of it.
 SETTING = {field.name for field in fields(Figure)} - {
@@ -92,7 +93,7 @@ class Link:
 class Published:
     """What was published on a claim: no verdict on it."""
 
-    result: str  # as a ledger's ordering: against where one link is, for where all are
+    result: str  # as a ledger's ordering: against where one link is, for where the whole claim is
     links: Sequence[Link]  # those with figures
 
 
@@ -108,8 +109,31 @@ def published_on(claims: Claims, publications: Publications) -> dict[str, Publis
     for claim in claims.claims:
         figures = [figure for figure in publications.figures if claim.id in figure.claims]
         links = _links(claim, figures, claims, publications.sources)
-        on[claim.id] = Published(result=_of_links(links), links=links)
+        result = _of_links(links)
+        if result == FOR and not _is_whole(claim, links):
+            result = FOR_IN_PART
+        on[claim.id] = Published(result=result, links=links)
     return on
+
+
+def _is_whole(claim: Claim, links: Sequence[Link]) -> bool:
+    """Whether there are figures of each contrast that a claim names.
+
+    Where it sets two optimizers against each other under several schedules, under each of them.
+    """
+    if not isinstance(claim, OrderingClaim | AdviceClaim):
+        return True
+    shown: dict[str, set[str | None]] = {}
+    for link in links:
+        figures = (figure for finding in link.findings for figure in finding.figures)
+        shown.setdefault(link.name, set()).update(figure.schedule for figure in figures)
+    claimed: dict[str, set[str]] = {}
+    for contrast in claim.contrasts:
+        claimed.setdefault(_statement(contrast).name, set()).add(contrast.arms[0].schedule)
+    return all(
+        name in shown and (len(schedules) == 1 or schedules <= shown[name])
+        for name, schedules in claimed.items()
+    )
 
 
 def _of_links(links: Sequence[Link]) -> str:

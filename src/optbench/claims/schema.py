@@ -207,9 +207,9 @@ class Post:
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """What a run takes, in its claim's unit, measured or estimated without the claim's device."""
+    """What a run takes, in its claim's unit, without the claim's device."""
 
-    basis: Literal["measured", "estimated"]  # an estimate judges nothing
+    basis: Literal["counted", "measured", "estimated"]  # an estimate judges nothing
     parts: Annotated[Mapping[Text, Annotated[float, Gt(0)]], MinLen(1)]
     notes: tuple[Text, ...]  # how, and its limits: sentences
 

@@ -12,6 +12,7 @@ from optbench.claims.load import ClaimsError
 from optbench.claims.schema import SCORE, AdviceClaim, Claims, Contrast, SweepReading
 from optbench.core.arm import Arm
 from optbench.core.prose import Mention, Prose
+from optbench.core.sweep import text_of
 from optbench.evaluation import sweeps, verdict
 from optbench.evaluation.sweeps import Paired, Swept
 from optbench.evaluation.verdict import FEWEST_STUDIES
@@ -61,7 +62,7 @@ def require_sweeps(claims: Claims, workload: str, sweeps: Mapping[str, Sweep]) -
         for arm in (contrast.first, contrast.second) if contrast else ():
             checker.choice("arm", arm, f"{path}.contrast", sweep.arms)
         for value in reading.values:
-            checker.choice("value", value, path, sweep.values)
+            checker.choice("value", text_of(value), path, [*map(text_of, sweep.values)])
     if checker.problems:
         raise ClaimsError(checker.problems, file=claims.file)
 

@@ -33,8 +33,6 @@ def unrun(workload: str, arms: Sequence[Arm]) -> Prose:
 
 def value_reason(claim: ValueClaim, result: ValueResult, score: Score) -> str:
     """What decided on a claimed value, or why nothing did."""
-    if result.difference is None:
-        return "There are no runs."
     mean = f"The mean of {result.n} runs is {score.with_unit(claim.claimed + result.difference)}"
     claimed = f"{plain(claim.claimed, score)} {score.unit}".rstrip()
     head = f"{mean}, {score.difference(result.difference)} from the {claimed} claimed"

@@ -1,5 +1,6 @@
 """Answers "which optimizer should I use?" for a budget, from what was measured on a workload."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,8 +24,9 @@ def run(arguments: Sequence[str], standing: Path) -> int:
     args = parser.parse_args(arguments)
     for name in ("epochs", "trials", "memory_mb"):
         value = getattr(args, name)
-        if value is not None and not value > 0:
-            raise UsageError(f"--{name.replace('_', '-')}: got {value:g}: must be above 0")
+        if value is not None and not 0 < value < math.inf:
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option}: got {value:g}: must be above 0, and finite")
     memory = None if args.memory_mb is None else round(1e6 * args.memory_mb)
     allowance = Allowance(epochs=args.epochs, trials=args.trials, memory_bytes=memory)
     params = load_params()

@@ -10,7 +10,7 @@ from dvc.repo import Repo
 
 from optbench.core.duration import duration
 from optbench.core.errors import UsageError
-from optbench.core.run import WORKLOADS, Run
+from optbench.core.run import WORKLOADS, Run, plan_of
 from optbench.core.sweep import planned_sweep
 from optbench.cost.estimate import estimate_s, peak_memory_bytes
 from optbench.params.load import Room, load_params, load_room, rooms
@@ -71,7 +71,9 @@ def pending_work(room: Room, changes: Mapping[str, Changes]) -> dict[str, Work]:
     Raises:
         UsageError: the room's plan lacks one.
     """
-    planned = {"run": Work(run=single_run(room.name), count=1)}
+    planned = {}
+    if (plan_of(room.name) / "run.json").is_file():  # not where it has no row for it
+        planned["run"] = Work(run=single_run(room.name), count=1)
     for study in studies(room):
         for stage, count in [
             (f"fresh@{study.arm.key}", 1),

@@ -38,8 +38,7 @@ def require_report(room: Room) -> None:
     Raises:
         UsageError: names the first that is not.
     """
-    optimizers = dict.fromkeys(arm.optimizer for arm in room.suite.every_arm)
-    costs = [cost_path(room.name, name) for name in optimizers]
+    costs = [cost_path(room.name, name) for name in room.suite.optimizers]
     if not shown(room).suite.studies:  # then costs are all that is read, where they are all there
         measured = costs if all(path.is_file() for path in costs) else []
         require_recorded(WORKLOADS / room.name / "dvc.lock", measured)

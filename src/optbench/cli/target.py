@@ -17,6 +17,7 @@ from optbench.cli.creation import BY_HAND
 from optbench.core import roles
 from optbench.core.errors import UsageError
 from optbench.core.objective import Objective
+from optbench.params.code import is_installed
 from optbench.params.messages import unknown
 from optbench.supervision.state import pack, unpack
 
@@ -84,7 +85,7 @@ def developed_at(package: str) -> Path | None:
     if spec is None or spec.origin is None:
         raise UsageError(f"--target: {package} has no __init__.py: give it one")
     origin = Path(spec.origin)
-    if "site-packages" in origin.parts:
+    if is_installed(origin):
         return None
     return (origin.parent if spec.submodule_search_locations else origin).resolve()
 

@@ -15,15 +15,15 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from optbench.cli.creation import BY_HAND
+from optbench.cli.target import SOURCE
 from optbench.core.errors import UsageError
+from optbench.params import annotations
 from optbench.params.annotations import annotation
 from optbench.params.signatures import PLAIN, RANGES
 
 # How a step is computed, and no matter of a comparison: as torch decides.
 FLAGS = ("foreach", "maximize", "capturable", "differentiable", "fused")
-SIMPLE = {"float": float, "int": int, "bool": bool, "str": str}
 TORCH = "from torch import nn, optim"
-SOURCE = Path("src")
 TEXT = '''"""{name}, from {package}, as `optbench new optimizer` has written it."""
 
 from typing import Any
@@ -148,7 +148,7 @@ def written(hint: Any) -> str | None:
     """A type as `params.annotations` reads it, without tensors; None where it cannot."""
     if hint is None or hint is types.NoneType:
         return "None"
-    if hint in SIMPLE.values():
+    if hint in annotations.PLAIN.values():
         return str(hint.__name__)
     origin, parts = get_origin(hint), get_args(hint)
     if origin is Literal:

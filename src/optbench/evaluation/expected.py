@@ -17,10 +17,7 @@ COUNTS = (1, 2, 4, 8, 16, 32)  # of trials
 
 
 def expected_scores(trials: Sequence[Trial], score: Score) -> dict[int, float]:
-    """The expected test score of the best of k trials, by k, up to half of those that there are.
-
-    Beyond, choices share most of their trials, and say little of others.
-    """
+    """The expected test score of the best of k trials, by k, up to `most_trials`."""
     worst = worst_reading(trials, score)
     if worst is None:
         return {}
@@ -28,8 +25,13 @@ def expected_scores(trials: Sequence[Trial], score: Score) -> dict[int, float]:
     return {
         count: float(chances_of_best(len(values), count) @ values)
         for count in COUNTS
-        if count <= max(1, len(values) // 2)
+        if count <= most_trials(trials)
     }
+
+
+def most_trials(pool: Sequence[Trial]) -> int:
+    """Of a search among pooled trials: larger ones share most of theirs, and tell little."""
+    return max(1, len(pool) // 2)
 
 
 def readings(trials: Sequence[Trial], score: Score, *, worst: float) -> list[float]:

@@ -19,6 +19,7 @@ from scipy import stats
 
 from optbench.core.score import Score
 from optbench.core.sweep import Sweep, planned_sweep, text_of
+from optbench.evaluation.control import by_study
 from optbench.evaluation.evaluate import RESULTS
 from optbench.evaluation.expected import worst_reading
 from optbench.evaluation.verdict import LEVEL, REFUTED, SUPPORTED, UNDECIDED
@@ -53,10 +54,8 @@ class Swept:
 
     def chosen(self, arm: str, value: Any, score: Score) -> list[Trial]:
         """What each study chose for an arm at a value."""
-        by_study: dict[int, list[Trial]] = {}
-        for trial in self.trials_of(arm, value):
-            by_study.setdefault(trial.study, []).append(trial)
-        return [choice(trials, score) for trials in by_study.values()]
+        studies = by_study(self.trials_of(arm, value))
+        return [choice(trials, score) for trials in studies.values()]
 
     def readings(self, arm: str, score: Score, *, validation: bool = False) -> Gains:
         """Test gains of what was chosen, [values, studies]; or, to choose by, validation gains.

@@ -23,7 +23,7 @@ class Tuning:
     """One tuned arm's studies. Scores and spreads are as the task stores them."""
 
     arm: Arm
-    studies: int
+    studies: int  # that have a score
     trials: int  # in all
     diverged: int  # of them
     sd_studies: float | None  # None below two that have a score
@@ -40,6 +40,16 @@ class Tuning:
         if self.sd_seeds is None or not self.sd_studies:
             return None
         return max(0.0, 1 - (self.sd_seeds / self.sd_studies) ** 2)
+
+    @property
+    def share_interval(self) -> tuple[float, float] | None:
+        """The ends of its 95 % interval by F, which takes scores to be normal; cut to 0 and 1."""
+        if self.sd_seeds is None or not self.sd_studies:
+            return None
+        ratio = (self.sd_seeds / self.sd_studies) ** 2
+        ends = (stats.f.ppf(p, self.repeats - 1, self.studies - 1) for p in (0.025, 0.975))
+        low, high = (min(1.0, max(0.0, 1 - ratio / float(end))) for end in ends)
+        return low, high
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +84,7 @@ def tuning_of(
     again = [trial.test_score for trial in repeats if trial.test_score is not None]
     return Tuning(
         arm=arm,
-        studies=len(results),
+        studies=len(finals),
         trials=len(pooled),
         diverged=sum(trial.diverged_at_step is not None for trial in pooled),
         sd_studies=statistics.stdev(finals) if len(finals) > 1 else None,

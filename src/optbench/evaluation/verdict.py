@@ -6,6 +6,7 @@ one-sided tests (Schuirmann 1987), orderings by Welch's t (Welch 1947).
 
 import math
 import statistics
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -53,7 +54,7 @@ class ValueResult:
 
     verdict: str
     n: int
-    difference: float | None = None  # our mean less the claimed value
+    difference: float  # our mean less the claimed value
     low: float | None = None  # 90 % interval of the difference, which the equivalence test reads
     high: float | None = None
     test: str | None = None
@@ -71,8 +72,6 @@ def judge_value(
     the spread of ours.
     """
     n = len(values)
-    if not values:
-        return ValueResult(verdict=NOT_RUN, n=0)
     difference = statistics.fmean(values) - claimed
     if spread is None:
         return ValueResult(verdict=INCONCLUSIVE, n=n, difference=difference)
@@ -129,11 +128,7 @@ def decisive_n(difference: float, *, n: int, margin: float, k0: int, spread: Spr
     high = n
     while not decides(high):
         high *= 2
-    low = max(n, high // 2)
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if decides(middle) else (middle + 1, high)
-    return high
+    return bisect_left(range(high), True, lo=max(n, high // 2), key=decides)
 
 
 @dataclass(frozen=True, kw_only=True)

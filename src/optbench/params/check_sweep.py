@@ -34,6 +34,8 @@ def check_sweep(
         )
     settings = settings_of(sweep, settings)
     rules.check_budget(checker, f"{path}.settings.budget", settings.budget)
+    if sweep.settings.batch_size is not None:
+        rules.check_batch_size(checker, f"{path}.settings.batch_size", settings)
     arms = []
     for key in sweep.arms:
         try:
@@ -68,7 +70,8 @@ def _check_values(
             if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
                 checker.add(f"{path}.values: got {value!r}: must be numbers above 0")
         elif sweep.argument == "dataset":
-            checker.name("datasets", value, ".".join(where))
+            if checker.name("datasets", value, ".".join(where)):
+                rules.check_batch_size(checker, f"{path}.values", replace(settings, dataset=value))
         elif type(value) is not int or value < 2:
             checker.add(f"{path}.values: got {value!r}: must be whole numbers, at least 2")
         else:

@@ -141,7 +141,7 @@ def identity(package: str) -> str:
     if spec is None:
         return "absent"
     places = [Path(place) for place in spec.submodule_search_locations or [str(spec.origin)]]
-    if any({"site-packages", "dist-packages"} & {*place.parts} for place in places):
+    if any(map(is_installed, places)):
         return installed_version(package)
     files = [
         file
@@ -149,6 +149,11 @@ def identity(package: str) -> str:
         for file in ([place] if place.is_file() else sorted(place.rglob("*.py")))
     ]
     return hashlib.sha256("".join(map(_sha256, files)).encode()).hexdigest()
+
+
+def is_installed(place: Path) -> bool:
+    """Whether a package lies where an installer has put it, and is not developed."""
+    return not {"site-packages", "dist-packages"}.isdisjoint(place.parts)
 
 
 def installed_version(package: str) -> str:

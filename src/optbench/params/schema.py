@@ -28,7 +28,7 @@ def _span(value: object) -> Span:
 class Suite:
     """The studies of a workload: so many of each arm; arms are named by their keys."""
 
-    arms: tuple[str, ...]
+    arms: Annotated[tuple[str, ...], MinLen(1)]
     studies: tuple[Annotated[Span, BeforeValidator(_span)], ...]  # their numbers, a stage each
     repeated: tuple[str, ...]  # arms whose first study's winner is trained with more seeds
     fresh: tuple[str, ...]  # arms of which one more study confirms what those of the suite predict
@@ -43,6 +43,11 @@ class Suite:
     def every_arm(self) -> tuple[Arm, ...]:
         """The arms."""
         return tuple(map(Arm.of, self.arms))
+
+    @property
+    def optimizers(self) -> tuple[str, ...]:
+        """Those of the arms."""
+        return tuple(dict.fromkeys(arm.optimizer for arm in self.every_arm))
 
 
 @dataclass(frozen=True, kw_only=True)

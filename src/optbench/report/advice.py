@@ -15,6 +15,7 @@ from optbench.evaluation.choice import (
     choose,
     choose_by_search,
 )
+from optbench.evaluation.expected import most_trials
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.verdict import FEWEST_STUDIES
 from optbench.report.contents import Contents
@@ -51,7 +52,7 @@ def advise(contents: Contents, allowance: Allowance) -> Advice:
     _require(
         "trials",
         allowance.trials,
-        at_most=min((half(contents, arm) for arm in contents.tunings), default=0),
+        at_most=min((most_trials(contents.trials_of(arm)) for arm in contents.tunings), default=0),
         why="half of what was run: choices of more share most of their trials, and look sure",
     )
     if not contents.metrics:
@@ -74,11 +75,6 @@ def advise(contents: Contents, allowance: Allowance) -> Advice:
         sentences=[*limits(contents, fitting, allowance), *recommendation(contents, choice)],
         table=_options(contents.score, choice.options),
     )
-
-
-def half(contents: Contents, arm: Arm) -> int:
-    """The most trials of a search among an arm's pooled trials: larger ones share most of them."""
-    return max(1, len(contents.trials_of(arm)) // 2)
 
 
 def no_advice(why: str | Prose) -> Advice:
@@ -165,6 +161,7 @@ def by_search(contents: Contents, allowance: Allowance, fitting: Sequence[str]) 
             score,
             ("optimizer / schedule", with_unit("best trial", score.unit)),
             [arm_row(o.arm, score.value(o.mean), *_chances(score, o)) for o in options],
+            by="trial",
         ),
     )  # fmt: skip
 
@@ -172,7 +169,7 @@ def by_search(contents: Contents, allowance: Allowance, fitting: Sequence[str]) 
 def by_budget(contents: Contents) -> Table | None:
     """What to take for searches of some sizes, the first of each; None where nothing is ranked."""
     pools = {arm: contents.trials_of(arm) for arm in contents.tunings}
-    most = min((half(contents, arm) for arm in pools), default=0)
+    most = min(map(most_trials, pools.values()), default=0)
     if contents.withheld or not pools:
         return None
     score, rows = contents.score, []
@@ -180,12 +177,14 @@ def by_budget(contents: Contents) -> Table | None:
         options = choose_by_search(pools, count=count, score=score)[:SHOWN]
         chances = [f"{option.arm} ({option.best:.2f})" for option in options]
         rows.append(Row(cells=(str(count), *chances)))
+    if not rows:
+        return None
     return Table(
         title=f"What to train with, by the trials of {contents.name}",
         caption="The smallest expected losses for a search of so many trials, chosen by validation "
-        f"{score.name} and read on the test set; in brackets, the probability of being the best of "
-        f"{len(pools)}",
-        headers=("trials", "take", *["or"] * (SHOWN - 1)),
+        f"{score.name} and read on the test set; in brackets, the probability that an arm's best "
+        f"trial is the best of those of {len(pools)}",
+        headers=("trials", "take", *["or"] * (min(SHOWN, len(pools)) - 1)),
         rows=rows,
     )
 
@@ -250,16 +249,16 @@ def _options(score: Score, options: Sequence[Option]) -> Table:
         )
         for option in options
     ]
-    return _compared(score, ("optimizer / schedule", mean, sd, "n"), rows)
+    return _compared(score, ("optimizer / schedule", mean, sd, "n"), rows, by="mean")
 
 
-def _compared(score: Score, headers: Sequence[str], rows: Sequence[Row]) -> Table:
-    """Options, with what choosing each may cost in the last two columns."""
+def _compared(score: Score, headers: Sequence[str], rows: Sequence[Row], *, by: str) -> Table:
+    """Options, with what choosing each may cost in the last two columns; `by`: what is compared."""
     return Table(
         title="Which optimizer to use",
-        caption="Probability of being the best, and how far behind the best in "
-        f"{score.name} choosing an option is expected to be",
-        headers=(*headers, "P(best)", with_unit("expected loss", score.difference_unit)),
+        caption=f"Probability that an option's {by} is the best, and how far behind the best in "
+        f"{score.name} choosing it is expected to be",
+        headers=(*headers, f"P(best {by})", with_unit("expected loss", score.difference_unit)),
         rows=rows,
     )
 

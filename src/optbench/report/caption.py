@@ -199,18 +199,18 @@ def evidence_of_tuning(contents: Contents) -> list[str | Prose]:
     if (control := contents.control) is None or contents.room.control is None:
         return sentences
     arm, studies = contents.mention(Arm.of(contents.room.control.arm)), control.over_studies
-    verb = "agrees" if studies.holds else "does not agree"
+    verb = "is" if studies.holds else "is not"
     sentences.append(
         Prose.of(
             f"Control: {control.studies} studies of ", arm, " against each other, five a side: "
             f"{percent(studies.called, 1)} are called different (95 % interval "
-            f"{percent(studies.low, 1)} to {percent(studies.high, 1)}), which {verb} with the 5 % "
-            f"that chance should be; sd over studies {amount(score, studies.sd, 3)}.",
+            f"{percent(studies.low, 1)} to {percent(studies.high, 1)}), which {verb} compatible "
+            f"with the 5 % that chance should be; sd over studies {amount(score, studies.sd, 3)}.",
         )
     )  # fmt: skip
     if (seeds := control.over_seeds) is not None:
         beats = ": an optimizer beats itself" if seeds.low > LEVEL else ""
-        beats = ", which agrees with the 5 % of chance" if seeds.holds else beats
+        beats = ", which is compatible with the 5 % of chance" if seeds.holds else beats
         sentences.append(
             f"By the usual rule, one search a side and five seeds of what it found, "
             f"{percent(seeds.called)} of comparisons are called different (95 % interval "

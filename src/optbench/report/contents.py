@@ -13,6 +13,7 @@ from optbench.claims.schema import Baseline, Claims
 from optbench.claims.sweeps import require_sweeps
 from optbench.claims.words import plain
 from optbench.core.arm import TUNED, Arm
+from optbench.core.errors import UsageError
 from optbench.core.prose import Mention, Prose
 from optbench.core.records import Outcome, Point
 from optbench.core.run import WORKLOADS, Settings
@@ -246,13 +247,17 @@ def read_contents(room: Room, claims: Claims) -> Contents:
         read_result(by_key[key], FRESH, Path("fresh") / key, room.score) for key in room.suite.fresh
     ]
     repeats = {Arm.of(key): read_repeats(room, key) for key in room.suite.repeated}
-    optimizers = dict.fromkeys(arm.optimizer for arm in room.suite.every_arm)
+    costs = {name: cost_path(room.name, name) for name in room.suite.optimizers}
+    for path in costs.values():
+        if not path.exists():
+            way_out = f"`dvc repro {WORKLOADS / room.name}/dvc.yaml` measures it"
+            raise UsageError(f"{path} is not there: {way_out}")
     metrics, summaries = _scores(room, results, folder) if results else ([], [])
     files = [
         *(result.sums for result in (*results, *fresh)),
         *(repeats_of(room.name, arm.key) for arm in repeats),
         *(folder / name for name in ("studies.csv", "summary.csv") if results),
-        *(cost_path(room.name, name) for name in optimizers),
+        *costs.values(),
         *control_files(room),
         *sweep_files(room.name, room.sweeps),
         claims.file,
@@ -265,7 +270,7 @@ def read_contents(room: Room, claims: Claims) -> Contents:
         fresh=[_light(result) for result in fresh],
         metrics=metrics,
         summaries=summaries,
-        costs={name: measured_cost(cost_path(room.name, name)) for name in optimizers},
+        costs={name: measured_cost(path) for name, path in costs.items()},
         control=read_control(room),
         sweeps=read_sweeps(room.name, room.sweeps, room.score),
         inputs={str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
@@ -343,5 +348,5 @@ def _light(result: Result) -> Result:
 
 def _is_there(room: Room) -> bool:
     """Whether a workload has studies, or all costs."""
-    costs = (cost_path(room.name, arm.optimizer) for arm in room.suite.every_arm)
+    costs = (cost_path(room.name, name) for name in room.suite.optimizers)
     return bool(room.suite.studies) or all(path.is_file() for path in costs)

@@ -138,7 +138,7 @@ def published(contents: Contents, draw: Draw, folder: Path) -> Drawn:
 
 def publish_figure(figure: Figure, folder: Path, name: str, stamp: str) -> bytes:
     """Writes figures/<name>.{svg,png,pdf} with the digest of what they show; returns the SVG."""
-    files = {kind: render(figure, kind, stamp=stamp) for kind in ("svg", "png", "pdf")}
+    files = render(figure, stamp=stamp)
     for kind, content in files.items():
         publish(folder / "figures" / f"{name}.{kind}", content)
     return files["svg"]

@@ -174,13 +174,18 @@ def of_verdicts(
 
 def concerning(ledger: Ledger, workload: str) -> Ledger:
     """The ledger, without claims of other workloads of which this one tells nothing."""
-    ids = {
-        entry.id
+    entries = [
+        entry
         for entry in ledger.entries
         if entry.workload in (workload, None)
         or workload in [transfer.workload for transfer in entry.judgement.transfer]
-    }
-    return replace(ledger, rows=[row for row in ledger.rows if row.id in ids])
+    ]
+    ids = {entry.id for entry in entries}
+    return replace(
+        ledger,
+        rows=[row for row in ledger.rows if row.id in ids],
+        summary=summary([(entry, entry.judgement) for entry in entries], teller=workload),
+    )
 
 
 def as_json(ledger: Ledger) -> str:
@@ -283,15 +288,18 @@ def numbers(claim: Claim, judgement: Judgement, score: Score | None) -> Sequence
     return estimate, interval, n, judgement.test or NOTHING, p_value(judgement)
 
 
-def summary(pairs: Sequence[tuple[Claim, Judgement]]) -> str:
-    """How many claims of the post, and how many known answers of others, have which verdict."""
-    sentences = []
+def summary(pairs: Sequence[tuple[Claim | Entry, Judgement]], *, teller: str | None = None) -> str:
+    """How many claims of the post, and how many known answers of others, have which verdict.
+
+    `teller`: the workload, where they are those of which it tells alone.
+    """
+    sentences, told = [], "" if teller is None else f" of which {teller} tells"
     for is_post, what in ((True, "claims of the post"), (False, "known answers of others")):
         of_source = [j.verdict for claim, j in pairs if (claim.source is None) == is_post]
         counts = Counter(of_source)
         listed = ", ".join(f"{counts[name]} {name}" for name in LOOKS if counts[name])
         if of_source:
-            sentences.append(f"Of {len(of_source)} {what}: {listed}.")
+            sentences.append(f"Of {len(of_source)} {what}{told}: {listed}.")
     return " ".join(sentences)
 
 

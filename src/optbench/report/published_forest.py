@@ -117,7 +117,7 @@ def _contrasts(
 ) -> Iterator[Mark]:
     """The difference in the post's table, ours, and the published ones."""
     if link.contrast is not None:
-        if gap := _in_table(link, claim, claims):
+        if (gap := _in_table(link, claim, claims)) is not None:
             yield Mark(label="the post's table", value=gap, note=score.difference(gap), look=POST)
         if vars(claim)["quantity"] == link.quantity:
             yield from _ours("run here", judgement.contrasts, link.contrast.arms)
@@ -161,7 +161,7 @@ def _in_table(link: Link, claim: Claim, claims: Claims) -> float | None:
     workload = vars(claim)["workload"]
     listed = {Arm.of(v.arm).optimizer: v.claimed for v in values if v.workload == workload}
     optimizers = [arm.optimizer for arm in link.contrast.arms] if link.contrast else []
-    if link.quantity != SCORE or not optimizers or not {*optimizers} <= listed.keys():
+    if link.quantity != SCORE or len({*optimizers}) < 2 or not {*optimizers} <= listed.keys():
         return None
     first, second = (listed[name] for name in optimizers)
     return claims.scores[workload].gain(first - second)

@@ -1,10 +1,12 @@
 """Where one optimizer stands among those of a workload, in words and as a page."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from optbench.core.arm import TUNED, Arm
 from optbench.evaluation.choice import Choice, Option, choose, choose_by_search
+from optbench.evaluation.expected import most_trials
 from optbench.evaluation.power import detectable_difference
 from optbench.report import gallery, inputs
 from optbench.report.contents import Contents
@@ -100,7 +102,7 @@ def after_trials(contents: Contents, rivals: Sequence[Arm], arm: Arm, count: int
     """Its place where a search has so many trials."""
     score = contents.score
     pools = {rival: contents.trials_of(rival) for rival in rivals}
-    if any(len(pool) < 2 * count for pool in pools.values()):
+    if any(most_trials(pool) < count for pool in pools.values()):
         return f"With {counted(count, 'trial')}: not known, there are too few."
     options = choose_by_search(pools, count=count, score=score)
     ranked = sorted(options, key=lambda option: -score.gain(option.mean))
@@ -142,16 +144,13 @@ def to_decide(contents: Contents, options: Sequence[Option], place: int, sd: flo
 
 def studies_for(difference: float, sd: float) -> int | None:
     """The fewest studies a side that find a difference; None: more than are looked into."""
-    low, high = 2, MOST_STUDIES
-    if detectable_difference(k=high, s=sd) > difference:
+
+    def find(k: int) -> bool:
+        return detectable_difference(k=k, s=sd) <= difference
+
+    if not find(MOST_STUDIES):
         return None
-    while low < high:
-        middle = (low + high) // 2
-        if detectable_difference(k=middle, s=sd) <= difference:
-            high = middle
-        else:
-            low = middle + 1
-    return low
+    return bisect_left(range(MOST_STUDIES), True, lo=2, key=find)
 
 
 def table_of(contents: Contents, options: Sequence[Option]) -> Table:
@@ -159,7 +158,7 @@ def table_of(contents: Contents, options: Sequence[Option]) -> Table:
     score = contents.score
     headers = (
         "place", "optimizer / schedule", with_unit("mean", score.unit),
-        with_unit("sd", score.difference_unit), "n", "95 % of places", "P(best)",
+        with_unit("sd", score.difference_unit), "n", "95 % of places", "P(best mean)",
         with_unit("expected loss", score.difference_unit),
     )  # fmt: skip
     rows = [
@@ -181,6 +180,6 @@ def figure_of(contents: Contents, rivals: Sequence[Arm]) -> Drawn:
     summaries = [summary for summary in contents.summaries if summary.arm in rivals]
     with style():
         figure = final_score(replace(contents, summaries=summaries))
-    svg = render(figure, "svg", stamp=inputs.stamp([contents]))
+    svg = render(figure, stamp=inputs.stamp([contents]), kinds=["svg"])["svg"]
     name, alt = f"{contents.name}-{final_score.__name__}", gallery.alt_text(contents, final_score)
     return gallery.drawn(final_score, svg, name=name, alt=alt)

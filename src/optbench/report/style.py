@@ -21,6 +21,7 @@ COLOURS = {
     "prodigy": "#CC6677", "schedule_free": "#117733",
 }  # fmt: skip
 MORE_COLOURS = ("#8C564B", "#7F7F7F", "#BCBD22", "#1F77B4")
+KINDS = ("svg", "png", "pdf")
 FAINT = "#CCCCCC"  # what is drawn for comparison alone
 LINES = ("-", "--", "-.", ":", (0, (1, 1)), (0, (5, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -79,8 +80,8 @@ def without_mathematics(figure: Figure) -> None:
             text.set_parse_math(False)
 
 
-def render(figure: Figure, extension: str, *, stamp: str) -> bytes:
-    """A figure as SVG, PNG or PDF, without a date or a version in it.
+def render(figure: Figure, *, stamp: str, kinds: Sequence[str] = KINDS) -> dict[str, bytes]:
+    """A figure as SVG, PNG and PDF, laid out once, without a date or a version in it.
 
     `stamp` is kept in it as its description: what it was drawn from.
     """
@@ -89,8 +90,11 @@ def render(figure: Figure, extension: str, *, stamp: str) -> bytes:
         "png": {"Software": None, "Description": stamp},
         "pdf": {"CreationDate": None, "Creator": None, "Producer": None, "Subject": stamp},
     }
-    file = io.BytesIO()
+    files = {kind: io.BytesIO() for kind in kinds}
     with style():
         without_mathematics(figure)
-        figure.savefig(file, format=extension, metadata=stamps[extension])
-    return file.getvalue()
+        figure.draw_without_rendering()
+        figure.set_layout_engine(None)  # it would lay out anew for each, and draw each twice
+        for kind, file in files.items():
+            figure.savefig(file, format=kind, metadata=stamps[kind])
+    return {kind: file.getvalue() for kind, file in files.items()}

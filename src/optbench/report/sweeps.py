@@ -1,5 +1,6 @@
 """A workload's sweeps: a figure with a panel each, and a table with a row a value."""
 
+import math
 import statistics
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +11,8 @@ from matplotlib.figure import Figure
 
 from optbench.claims.sweeps import shown
 from optbench.core.arm import Arm
-from optbench.core.sweep import text_of
+from optbench.core.score import Score
+from optbench.core.sweep import RATE, text_of
 from optbench.evaluation.summary import t_interval
 from optbench.evaluation.sweeps import Swept, bests
 from optbench.report.contents import Contents
@@ -19,6 +21,8 @@ from optbench.report.panels import grid
 from optbench.report.style import FAINT, LINES, MARKERS, colour
 from optbench.report.tables import Row, Table, arm_row
 from optbench.report.text import NOTHING, interval, value_of, with_unit
+
+NOWHERE = math.nan, (math.nan, math.nan)
 
 
 def swept_scores(contents: Contents) -> Figure:
@@ -46,7 +50,7 @@ def _panel(panel: Axes, contents: Contents, swept: Swept) -> None:
     for index, arm in enumerate(swept.sweep.arms):
         name = Arm.of(arm).optimizer
         places = [x + 0.12 * (index - (len(optimizers) - 1) / 2) for x in range(len(order))]
-        cells = [summarised(contents, swept, arm, value) for value in order]
+        cells = [summarised(contents, swept, arm, value) or NOWHERE for value in order]
         means, ends = ([score.factor * np.array(part) for part in column]
                        for column in zip(*cells, strict=True))  # fmt: skip
         shade, line = colour(name, optimizers), LINES[index % len(LINES)] if has_order else "none"
@@ -75,9 +79,14 @@ def _panel(panel: Axes, contents: Contents, swept: Swept) -> None:
 
 def summarised(
     contents: Contents, swept: Swept, arm: str, value: Any
-) -> tuple[float, tuple[float, float]]:
-    """The mean test score of what studies chose, and the ends of its 95 % interval."""
+) -> tuple[float, tuple[float, float]] | None:
+    """The mean test score of what studies chose, and the ends of its 95 % interval.
+
+    None where all trials of the sweep diverged, and the score has no worst value.
+    """
     scores = swept.scores(arm, value, contents.score)
+    if not all(map(math.isfinite, scores)):
+        return None
     low, high = map(contents.score.bounded, t_interval(scores))
     return statistics.fmean(scores), (low, high)
 
@@ -90,8 +99,8 @@ def sweeps(contents: Contents) -> Table:
         caption="What each study chose by validation, where it tried several rates",
         headers=(
             "optimizer / schedule", "sweep", "value", "in the ledger", "rates tried",
-            with_unit(f"test {score.name}", score.unit), "95 % interval", "studies",
-            "trials that diverged",
+            with_unit(f"test {score.name}", score.unit), "95 % interval", "end of the rates chosen",
+            "studies", "trials that diverged",
         ),
         rows=[
             _row(contents, swept, arm, value)
@@ -105,7 +114,7 @@ def sweeps(contents: Contents) -> Table:
 def _row(contents: Contents, swept: Swept, arm: str, value: Any) -> Row:
     """One value of an arm."""
     score, sweep = contents.score, swept.sweep
-    mean, ends = summarised(contents, swept, arm, value)
+    mean, ends = summarised(contents, swept, arm, value) or (None, None)
     trials = swept.trials_of(arm, value)
     return arm_row(
         Arm.of(arm),
@@ -114,10 +123,24 @@ def _row(contents: Contents, swept: Swept, arm: str, value: Any) -> Row:
         roles(contents, sweep.name).get(text_of(value), NOTHING),
         str(len(sweep.lr_factors)),
         value_of(score, mean),
-        interval(score, *ends),
+        NOTHING if ends is None else interval(score, *ends),
+        at_an_end(swept, arm, value, score),
         str(sweep.studies),
         str(len([trial for trial in trials if trial.diverged_at_step is not None])),
     )
+
+
+def at_an_end(swept: Swept, arm: str, value: Any, score: Score) -> str:
+    """In how many studies the lowest, and the highest, of the rates was the best by validation.
+
+    Where one was in most, a rate beyond it may have been better still.
+    """
+    if len(swept.sweep.lr_factors) < 2:
+        return NOTHING
+    rates = [trial.hyper[RATE] for trial in swept.trials_of(arm, value)]
+    chosen = [trial.hyper[RATE] for trial in swept.chosen(arm, value, score)]
+    lowest, highest = (chosen.count(end(rates)) for end in (min, max))
+    return f"{lowest} and {highest} of {len(chosen)}"
 
 
 def ordered(values: Sequence[Any]) -> list[Any]:

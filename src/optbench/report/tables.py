@@ -55,20 +55,26 @@ def results(contents: Contents) -> Table:
     """A row an arm, the best mean score first where they are ranked."""
     score = contents.score
     order = "In the suite's order" if contents.withheld else f"Best mean {score.name} first"
+    budget = contents.budget_epochs
+    times = {time.arm: time for time in times_to_target(contents.metrics, budget=budget)}
     return Table(
         title="Results",
-        caption=f"{order}; each row leads to its studies.",
+        caption=f"{order}; each row leads to its studies. Epochs to the target are a mean, in "
+        f"which a study that misses it counts as the whole budget of {budget:g}.",
         headers=(
             "optimizer", "schedule", with_unit(score.name, score.unit),
             with_unit("sd", score.difference_unit), "95 % interval", "95 % of studies", "n",
-            "epochs to target", "step time / SGD", "state MB", "peak MB", "hyper-parameters",
-            "tuned dimensions",
+            f"epochs to {contents.target}", "step time / SGD", "state MB", "peak MB",
+            "hyper-parameters", "tuned dimensions",
         ),
-        rows=[_result(contents, summary) for summary in contents.ranked_summaries()],
+        rows=[
+            _result(contents, summary, times[summary.arm])
+            for summary in contents.ranked_summaries()
+        ],
     )  # fmt: skip
 
 
-def _result(contents: Contents, summary: Summary) -> Row:
+def _result(contents: Contents, summary: Summary, time: TimeToTarget) -> Row:
     """One row of the results."""
     score, cost = contents.score, contents.costs[summary.optimizer]
     mark = "*" if summary.interval == ONE_NETWORK else ""
@@ -82,7 +88,7 @@ def _result(contents: Contents, summary: Summary) -> Row:
             interval(score, summary.score_low, summary.score_high) + mark,
             interval(score, summary.next_low, summary.next_high),
             f"{summary.n}{diverged}",
-            _epochs_to_target(summary),
+            _epochs_to_target(time),
             ratio(cost),
             _megabytes(cost.optimizer_state_bytes, 3),
             _megabytes(cost.peak_memory_bytes, 1),
@@ -94,13 +100,12 @@ def _result(contents: Contents, summary: Summary) -> Row:
     )
 
 
-def _epochs_to_target(summary: Summary) -> str:
-    """The median over the studies that reached the target, and how many did where not all."""
-    if not summary.reached_target:
+def _epochs_to_target(time: TimeToTarget) -> str:
+    """The mean, a miss as the whole budget, and how many studies reached it where not all did."""
+    if not time.reached:
         return NOTHING
-    text = number(summary.epochs_to_target_median, 1)
-    all_reached = summary.reached_target == summary.n
-    return text if all_reached else f"{text} ({summary.reached_target} of {summary.n})"
+    text = number(time.restricted_mean, 1)
+    return text if time.reached == time.n else f"{text} ({time.reached} of {time.n})"
 
 
 def targets(contents: Contents) -> Table:
@@ -176,11 +181,19 @@ def _tuning(contents: Contents, tuning: Tuning) -> Row:
         str(tuning.diverged),
         value_of(score, tuning.sd_studies),
         value_of(score, tuning.sd_seeds),
-        NOTHING if tuning.share is None else percent(tuning.share),
+        _share(tuning),
         value_of(score, tuning.regret),
         percent(tuning.near_best),
         *(value_of(score, tuning.expected.get(count)) for count in COUNTS),
     )
+
+
+def _share(tuning: Tuning) -> str:
+    """Tuning's share of the variance, with what is sure of it."""
+    if tuning.share is None or tuning.share_interval is None:
+        return NOTHING
+    low, high = map(percent, tuning.share_interval)
+    return f"{percent(tuning.share)} ({low} to {high})"
 
 
 def confirmation(contents: Contents) -> Table:

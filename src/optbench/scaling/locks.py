@@ -50,7 +50,7 @@ def written_whole() -> Iterator[None]:
         dvcfile.modify_yaml = original
 
 
-def require_whole(root: Path = Path()) -> None:
+def require_whole() -> None:
     """Refuses lock files that are no YAML, or lack what Git has of stages that there are.
 
     Raises:
@@ -59,21 +59,21 @@ def require_whole(root: Path = Path()) -> None:
     problems = [
         f"{path}: {problem}: a kill or a full disk has cut it: `git restore {path}` takes back "
         "what is committed, and what was trained since comes from DVC's run-cache"
-        for path in _committed(root)
-        if (root / path).exists() and (problem := _problem(root, path))
+        for path in _committed()
+        if Path(path).exists() and (problem := _problem(Path(path)))
     ]
     if problems:
         raise UsageError("\n".join(problems))
 
 
-def _problem(root: Path, path: str) -> str | None:
+def _problem(path: Path) -> str | None:
     """What is wrong with a lock file."""
     try:
-        present = stages_in((root / path).read_bytes())
+        present = stages_in(path.read_bytes())
     except (ValueError, yaml.YAMLError):
         return "is damaged"
-    defined = _defined((root / path).with_suffix(".yaml"))
-    committed = stages_in(_git(root, "show", f"HEAD:./{path}"))
+    defined = _defined(path.with_suffix(".yaml"))
+    committed = stages_in(_git("show", f"HEAD:./{path}"))
     lost = [name for name in committed.keys() - present.keys() if name.partition("@")[0] in defined]
     return f"lacks what Git has of {min(lost)}, and {len(lost) - 1} more" if lost else None
 
@@ -100,13 +100,13 @@ def _defined(pipeline: Path) -> set[str]:
         return set()
 
 
-def _committed(root: Path) -> list[str]:
+def _committed() -> list[str]:
     """The lock files in Git's last commit; none without Git."""
-    listing = _git(root, "ls-tree", "-r", "-z", "--name-only", "HEAD").decode()
+    listing = _git("ls-tree", "-r", "-z", "--name-only", "HEAD").decode()
     return [path for path in listing.split("\0") if Path(path).name == LOCK]
 
 
-def _git(root: Path, *arguments: str) -> bytes:
+def _git(*arguments: str) -> bytes:
     """What Git prints; nothing where it fails."""
     command = ["git", *arguments]
-    return subprocess.run(command, cwd=root, capture_output=True, check=False).stdout
+    return subprocess.run(command, capture_output=True, check=False).stdout

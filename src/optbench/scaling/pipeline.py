@@ -19,7 +19,7 @@ from dvc.repo import Repo
 from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
 from dvc.stage import Stage
 from dvc.stage import run as stage_run
-from dvc.stage.exceptions import StageCmdFailedError
+from dvc.stage.exceptions import StageCmdFailedError, StageFileDoesNotExistError, StageNotFound
 
 from optbench.core.errors import UsageError
 from optbench.scaling.locks import written_whole
@@ -177,6 +177,11 @@ def explained() -> Iterator[None]:
     """
     try:
         yield
+    except StageNotFound as error:
+        way_out = f"`dvc stage list {error.file}` lists those that are there"
+        raise UsageError(f"unknown stage {error.name!r} in {error.file}: {way_out}") from error
+    except StageFileDoesNotExistError as error:
+        raise UsageError(f"{error}: `dvc stage list --all` lists all stages") from error
     except DvcException as error:
         raise UsageError(reason(error)) from error
 

@@ -6,7 +6,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass
 from statistics import fmean
@@ -155,32 +155,49 @@ class Reproduction:
             ThreadPoolExecutor(self.jobs) as pool,
         ):
             working = [pool.submit(self._work, place) for place in range(self.jobs)]
-            ended = False
-            while wait(working, timeout=LOOK_EVERY_S).not_done:
-                self.view.show(self._snapshot())
-                if self.signal is not None and not ended:
-                    ended = True
-                    self.schedule.stop()
-                    self.engine.end()
-            for work in working:
-                work.result()  # raises what has gone wrong in it
+            try:
+                self._look_after(working)
+            except BaseException:  # of a view that cannot be written, say: nothing runs on unseen
+                self._end()
+                raise
         self._sum_up(time.monotonic() - begin)
         if self.signal is not None:
             return 128 + self.signal
         return 1 if self.failures else 0
 
+    def _look_after(self, working: Sequence[Future[None]]) -> None:
+        """Shows how jobs go until they are done, and ends them where a signal asks for it."""
+        ended = False
+        while wait(working, timeout=LOOK_EVERY_S, return_when=FIRST_EXCEPTION).not_done:
+            for work in working:
+                if work.done():
+                    work.result()  # raises what has gone wrong in it, beside those that go on
+            self.view.show(self._snapshot())
+            if self.signal is not None and not ended:
+                ended = True
+                self._end()
+        for work in working:
+            work.result()
+
+    def _end(self) -> None:
+        """Ends what runs, and begins nothing more."""
+        self.schedule.stop()
+        self.engine.end()
+
     def _work(self, place: int) -> None:
         """One of the jobs: takes stages until there are no more."""
         while (stage := self.schedule.take()) is not None:
             self.places[stage] = place
-            begin = time.monotonic()
-            state = self._bring_up_to_date(stage)
-            if state is State.DONE:
-                self.took_s.append(time.monotonic() - begin)
-                how = "done" if stage in self.executed else "restored"
-                self.view.say(f"{how}: {stage}, in {duration(self.took_s[-1])}")
-            self.schedule.settle(stage, state)
-            del self.places[stage]
+            begin, state = time.monotonic(), State.FAILED
+            try:
+                state = self._bring_up_to_date(stage)
+                if state is State.DONE:
+                    self.took_s.append(time.monotonic() - begin)
+                    how = "done" if stage in self.executed else "restored"
+                    self.view.say(f"{how}: {stage}, in {duration(self.took_s[-1])}")
+            finally:  # whatever cannot be said: no other job waits for it
+                self.schedule.settle(stage, state)
+                del self.places[stage]
 
     def _bring_up_to_date(self, stage: str) -> State:
         """Has DVC reproduce a stage; says what came of it."""

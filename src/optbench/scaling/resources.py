@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -205,7 +206,8 @@ def _gpus() -> tuple[str, ...]:
     """What CUDA_VISIBLE_DEVICES names, or else all that NVIDIA's tool lists."""
     chosen = os.environ.get(GPUS_VARIABLE)
     if chosen is not None:
-        return tuple(filter(None, chosen.split(",")))
+        # CUDA sees those before the first that is none, -1 for example.
+        return tuple(takewhile(lambda name: name != "-1", filter(None, chosen.split(","))))
     if shutil.which("nvidia-smi") is None:
         return ()
     listing = subprocess.run(
