@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 from tests.evaluation.examples import trial
+from tests.report.conftest import renamed
 from tests.report.examples import roughly_untuned, with_result
 from tests.report.test_gate import INSIDE, banded
 
@@ -73,6 +74,17 @@ def test_the_caption_begins_with_the_baselines_band(contents):
     missed = banded(contents, dataclasses.replace(INSIDE, low=0.998))
     first = str(caption(missed)[0])
     assert first.startswith("No ranking is given: the baseline sgd / cosine has a")
+
+
+def test_workloads_without_a_band_share_a_sentence(contents, never):
+    others = [renamed(contents, name) for name in ("one", "two")]
+    assert gate(never, contents, *others) == [
+        "digits-cnn, one and two have no sourced band for their baselines: nothing outside of "
+        "these studies says that they are trained well."
+    ]
+    assert [str(s)[:12] for s in gate(banded(contents, INSIDE), *others)] == [
+        "The baseline", "one and two ",
+    ]  # fmt: skip
 
 
 def test_a_workload_that_was_not_run_has_no_baseline_to_speak_of(contents, never):

@@ -38,16 +38,29 @@ def caption(contents: Contents) -> list[str | Prose]:
     ]
 
 
-def gate(contents: Contents) -> list[str | Prose]:
-    """Whether the baseline stands where others' runs put it, on which any ranking rests."""
+def gate(*workloads: Contents) -> list[str | Prose]:
+    """Whether baselines stand where others' runs put them, on which any ranking rests."""
+    every = [contents for contents in workloads if contents.metrics]
+    sentences = [s for contents in every if contents.baseline for s in _gate_of(contents)]
+    match [contents.name for contents in every if contents.baseline is None]:
+        case []:
+            return sentences
+        case [name]:
+            have, its, it_is = f"{name} has", "its baseline", "it is"
+        case [*names, last]:
+            have, its, it_is = f"{', '.join(names)} and {last} have", "their baselines", "they are"
+    return [
+        *sentences,
+        f"{have} no sourced band for {its}: nothing outside of these studies says that {it_is} "
+        "trained well.",
+    ]
+
+
+def _gate_of(contents: Contents) -> list[str | Prose]:
+    """Whether a workload's baseline stands in its band."""
     baseline, score = contents.baseline, contents.score
-    if not contents.metrics:
-        return []
     if baseline is None:
-        return [
-            f"{contents.name} has no sourced band for its baseline: nothing outside of these "
-            "studies says that it is trained well."
-        ]
+        return []
     if contents.withheld:
         order = ". Rows are in the suite's order."
         return [Prose.of("No ranking is given: ", contents.withheld, order)]

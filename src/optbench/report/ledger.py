@@ -138,7 +138,7 @@ def ledger_of(
         claims,
         judge(claims, {contents.name: contents.evidence for contents in every}),
         inputs={contents.name: digest([contents]) for contents in every},
-        limits=[sentence for contents in every for sentence in gate(contents)],
+        limits=gate(*every),
         published=None if publications is None else published_on(claims, publications),
     )
 
