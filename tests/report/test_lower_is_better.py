@@ -11,7 +11,7 @@ from optbench.report import tables
 from optbench.report.advice import Allowance, advise
 from optbench.report.caption import caption, power
 from optbench.report.contents import Contents
-from optbench.report.curves import learning_curves, limits
+from optbench.report.curves import axis_label, learning_curves, limits
 from optbench.report.figures import cost_against_score, final_score, time_to_target
 from optbench.report.forest import score_differences
 from optbench.report.gallery import figures_of
@@ -105,6 +105,14 @@ def test_the_curves_show_the_target_and_the_late_scores(error):
     assert high > max(*late, error.room.target)
     early = [result.outcome.history[0].heldout_score for result in error.results]
     assert max(early) > high  # the control: the beginning is cut off
+
+
+def test_an_axis_names_the_unit_and_the_direction_in_a_line_of_their_own():
+    entropy = dataclasses.replace(ERROR, name="cross entropy", unit="bits a character")
+    label = "test cross entropy, by study\n(bits a character; lower is better)"
+    assert axis_label(entropy, "test", ", by study") == label
+    turned = dataclasses.replace(entropy, higher_is_better=True)
+    assert axis_label(turned, "test") == "test cross entropy (bits a character)"
 
 
 def test_axes_end_just_beyond_a_bound():

@@ -63,8 +63,10 @@ def arms_under(contents: Contents, schedule: str) -> list[Arm]:
 
 def axis_label(score: Score, what: str, more: str = "") -> str:
     """Of an axis of scores: its unit, and which way is better where that is not up."""
-    label = f"{what} {score.label}{more}"
-    return label if score.higher_is_better else f"{label}\n(lower is better)"
+    if score.higher_is_better:
+        return f"{what} {score.label}{more}"
+    beside = "; ".join(filter(None, (score.unit, "lower is better")))
+    return f"{what} {score.name}{more}\n({beside})"
 
 
 def schedule_shapes(contents: Contents) -> Figure:

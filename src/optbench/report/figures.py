@@ -75,7 +75,7 @@ def time_to_target(contents: Contents) -> Figure:
     axes.set_xlim(0, 1.02 * budget)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     target = f"epochs to a held-out {contents.score.name} of {contents.target}"
-    axes.set_xlabel(f"{target}\nopen: a study missed it, and counts as {budget:g}")
+    axes.set_xlabel(f"{target}\nopen: a study missed it, and counts as {budget:.3g}")
     spread = "mean, 95 % interval; discs: studies" if n > 1 else "n = 1 study"
     axes.set_title(f"{contents.name}: {spread}", loc="left")
     return figure

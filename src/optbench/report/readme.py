@@ -26,7 +26,7 @@ PAGES = f"{REPORTS}/{{}}/{PAGE}"  # of a workload, from README
 ALL = f"{REPORTS}/{INDEX}"
 BELIEFS = ("claim", "what to believe", "run here", "transfer", "published")
 ROWS = 10  # of the results
-FEW = 4  # claims of a place, each of which has its row
+FEW = 4  # claims of a place, each of which has its row where none is decided; else one less
 
 
 def with_generated(readme: str, parts: Mapping[str, str]) -> str:
@@ -69,7 +69,7 @@ def verdicts(ledger: Ledger, links: Links) -> str:
         decided = [row for row in claims if row.belief.word not in (OPEN, NO_MEASURE)]
         rows += [_claim(row, links) for row in decided]
         rest = [row for row in claims if row not in decided]
-        if len(rest) > FEW:
+        if len(rest) > FEW - bool(decided):
             rows.append(_together(place, rest, decided))
         else:
             rows += [_claim(row, links) for row in rest]

@@ -60,7 +60,7 @@ def results(contents: Contents) -> Table:
     return Table(
         title="Results",
         caption=f"{order}; each row leads to its studies. Epochs to the target are a mean, in "
-        f"which a study that misses it counts as the whole budget of {budget:g}.",
+        f"which a study that misses it counts as the whole budget of {budget:.3g}.",
         headers=(
             "optimizer", "schedule", with_unit(score.name, score.unit),
             with_unit("sd", score.difference_unit), "95 % interval", "95 % of studies", "n",
@@ -115,7 +115,7 @@ def targets(contents: Contents) -> Table:
     return Table(
         title="Time to target",
         caption=f"Epochs to a held-out {contents.score.name} of {contents.target}; "
-        f"a study that misses it counts as the whole budget of {budget:g}",
+        f"a study that misses it counts as the whole budget of {budget:.3g}",
         headers=("optimizer / schedule", "studies that reached it", "mean epochs", "95 % interval"),
         rows=[_time(time) for time in contents.ranked(times, key=lambda t: t.restricted_mean)],
     )
