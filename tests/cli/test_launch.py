@@ -139,7 +139,6 @@ def test_help_says_what_it_does_and_has_an_example(command):
         ("advise digits-cnn --epochs 0", "--epochs: got 0: must be above 0"),
         ("advise digits-cnn --memory-mb -1", "--memory-mb: got -1: must be above 0"),
         ("advise digits-cnn --memory-mb inf", "--memory-mb: got inf: must be above 0, and finite"),
-        ("advise imagenet-resnet50", "sgd.json is not there: `dvc repro workloads/imagenet-resnet"),
         ("best digits-cn", "unknown workload 'digits-cn': did you mean 'digits-cnn'?"),
         ("new workload", "the following arguments are required: name, --like"),
     ],

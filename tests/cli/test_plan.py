@@ -65,7 +65,7 @@ def test_a_room_without_a_row_for_the_run_has_its_studies_all_the_same(planned):
 def test_a_sweep_trains_each_value_with_each_rate_in_each_study():
     stage = "workloads/digits-cnn/sweeps/dvc.yaml:sweep@decay_adam"
     (work,) = pending({stage: CHANGED}).values()
-    assert (work.count, work.studies) == (5 * 3 * 10, 0)
+    assert (work.count, work.studies) == (5 * 5 * 10, 0)
     words = outlook.in_words(digits_room()[0], pending({stage: CHANGED}))
     assert "1 sweep will train: about" in words
     assert pending({f"{FILE}:sweep@decay_adam": CHANGED}) == {}  # the control: no such stage

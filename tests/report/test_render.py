@@ -20,8 +20,9 @@ from optbench.core.errors import UsageError
 from optbench.core.records import Outcome
 from optbench.evaluation.evaluate import Result
 from optbench.evaluation.summary import ONE_NETWORK
+from optbench.report import contents as report_contents
 from optbench.report import escape, inputs, style, tables
-from optbench.report.contents import Contents
+from optbench.report.contents import Contents, read_contents
 from optbench.report.curves import learning_curves, schedule_shapes
 from optbench.report.figures import performance_profile
 from optbench.report.forest import named_contrasts, score_differences
@@ -99,6 +100,14 @@ def test_another_target_is_another_digest(contents):
     other = {**contents.inputs, scores: "0" * 64}
     changed = dataclasses.replace(contents, inputs=other)
     assert inputs.digest([changed]) != inputs.digest([contents])
+
+
+def test_a_cost_that_was_never_measured_is_named_with_what_measures_it(
+    contents, in_project, monkeypatch
+):
+    monkeypatch.setattr(report_contents, "cost_path", lambda *_: Path("costs/absent.json"))
+    with pytest.raises(UsageError, match=r"costs/absent\.json is not there: `dvc repro workloads/"):
+        read_contents(contents.room, contents.claims)
 
 
 def test_every_artefact_carries_the_digest_of_its_inputs(contents, in_project, reported):

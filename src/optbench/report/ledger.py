@@ -221,7 +221,7 @@ def in_markdown(ledger: Ledger, links: Links, page: str) -> str:
     )
     limits = map(links.paragraph, ledger.limits)
     title = f"# Ledger of claims: {escape.markdown(ledger.post.name)}"
-    parts = [title, ledger.summary, *limits, table, "Inputs:", inputs]
+    parts = [title, escape.markdown(ledger.summary), *limits, table, "Inputs:", inputs]
     return "\n\n".join(parts) + "\n"
 
 
