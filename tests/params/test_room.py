@@ -168,6 +168,7 @@ BAD_VALUES = [
     ("best", {"sgd-step": {"l": 1.0}}, "best.sgd-step.l: unknown key 'l': did you mean 'lr'?"),
     ("best", {"sgd-step": 0.1}, "best.sgd-step: got 0.1: must be"),
     ("best", {"sgd-step": {"momentum": 0}}, "best.sgd-step.nesterov: got True with momentum 0.0"),
+    ("suite/arms", [], "suite.arms: got []"),
     ("control", 3, "control: got 3: must be"),
     ("control/studies", 19, "control.studies: got 19: must be greater than or equal to 20"),
     ("control/repeated", -1, "control.repeated: got -1: must be greater than or equal to 0"),

@@ -198,3 +198,22 @@ def test_by_budget_the_first_is_what_is_advised_for_so_many_trials(contents):
 
 def test_without_trials_or_a_ranking_there_is_none(never):
     assert by_budget(never) is None
+
+
+def test_of_two_arms_a_row_has_two_and_of_no_size_there_is_no_table(contents):
+    arms = ("sgd-warmup_cosine", "adam-warmup_cosine")
+    suite = dataclasses.replace(contents.room.suite, arms=arms, repeated=(), fresh=())
+    kept = [result for result in contents.results if result.arm.key in arms]
+    two = dataclasses.replace(
+        contents, room=dataclasses.replace(contents.room, suite=suite), results=kept
+    )
+    table = by_budget(two)
+    assert {len(row.cells) for row in table.rows} == {len(table.headers)} == {3}
+    few = [
+        dataclasses.replace(result, trials=result.trials[:1])
+        for result in kept
+        if result.number < 5
+    ]
+    assert (
+        by_budget(dataclasses.replace(two, results=few)) is None
+    )  # searches of 4 want 8 pooled trials

@@ -154,13 +154,13 @@ def _check_bearing(
         checker.add(
             f"{path}.follows is missing: {claim.id} is advice on a value: add true or false"
         )
-    compared = (SCORE, EPOCHS) if isinstance(claim, OrderingClaim | AdviceClaim) else ()
-    if figure.quantity not in (compared or (claim.quantity,)):
+    is_order = isinstance(claim, OrderingClaim | AdviceClaim)
+    quantities = (SCORE, EPOCHS) if is_order else (claim.quantity,)
+    if figure.quantity not in quantities:
         checker.add(
             f"{path}.quantity: got '{figure.quantity}': {claim.id} is of "
-            f"{' or '.join(compared or (claim.quantity,))}: name that, or remove the claim"
+            f"{' or '.join(quantities)}: name that, or remove the claim"
         )
-        return
     known = _optimizers(claim)
     if known and figure.optimizer not in known:
         checker.add(

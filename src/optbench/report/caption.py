@@ -41,7 +41,7 @@ def caption(contents: Contents) -> list[str | Prose]:
 def gate(*workloads: Contents) -> list[str | Prose]:
     """Whether baselines stand where others' runs put them, on which any ranking rests."""
     every = [contents for contents in workloads if contents.metrics]
-    sentences = [s for contents in every if contents.baseline for s in _gate_of(contents)]
+    sentences = [sentence for contents in every for sentence in _gate_of(contents)]
     match [contents.name for contents in every if contents.baseline is None]:
         case []:
             return sentences
@@ -57,7 +57,7 @@ def gate(*workloads: Contents) -> list[str | Prose]:
 
 
 def _gate_of(contents: Contents) -> list[str | Prose]:
-    """Whether a workload's baseline stands in its band."""
+    """Whether a workload's baseline stands in its band; nothing where it has none."""
     baseline, score = contents.baseline, contents.score
     if baseline is None:
         return []

@@ -31,7 +31,7 @@ from optbench.report.contents import Contents
 from optbench.report.inputs import digest
 from optbench.report.links import Links, markdown_link
 from optbench.report.published import PublishedText, published_text
-from optbench.report.text import NOTHING
+from optbench.report.text import NOTHING, counted
 
 NUMBERS = ("estimate", "interval", "n", "test", "p")
 PUBLISHED = "published evidence"
@@ -293,13 +293,16 @@ def summary(pairs: Sequence[tuple[Claim | Entry, Judgement]], *, teller: str | N
 
     `teller`: the workload, where they are those of which it tells alone.
     """
-    sentences, told = [], "" if teller is None else f" of which {teller} tells"
-    for is_post, what in ((True, "claims of the post"), (False, "known answers of others")):
+    sentences, scope = [], "" if teller is None else f" of which {teller} tells"
+    for is_post, kind, whose in (
+        (True, "claim", "of the post"),
+        (False, "known answer", "of others"),
+    ):
         of_source = [j.verdict for claim, j in pairs if (claim.source is None) == is_post]
         counts = Counter(of_source)
         listed = ", ".join(f"{counts[name]} {name}" for name in LOOKS if counts[name])
         if of_source:
-            sentences.append(f"Of {len(of_source)} {what}{told}: {listed}.")
+            sentences.append(f"Of {counted(len(of_source), kind)} {whose}{scope}: {listed}.")
     return " ".join(sentences)
 
 
