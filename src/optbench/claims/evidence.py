@@ -80,12 +80,18 @@ class Evidence:
 
         Of one `tuning` alone: studies that search vary more than runs of a fixed point.
         """
-        groups: dict[object, list[float]] = {}
-        for run in self.chosen(tuning):
-            if run.test_score is not None:
-                environment = tuple(sorted(self.environment(run).items()))
-                groups.setdefault((run.arm, environment), []).append(run.test_score)
-        return pooled_spread(groups.values())
+        return spread_within(
+            (run.arm, self.environment(run), run.test_score) for run in self.chosen(tuning)
+        )
+
+
+def spread_within(runs: Iterable[tuple[Arm, Fingerprint, float | None]]) -> Spread | None:
+    """The sd of scores within each arm and environment, pooled; a run that diverged has none."""
+    groups: dict[object, list[float]] = {}
+    for arm, fingerprint, score in runs:
+        if score is not None:
+            groups.setdefault((arm, tuple(sorted(fingerprint.items()))), []).append(score)
+    return pooled_spread(groups.values())
 
 
 def notes(evidence: Evidence, studies: Sequence[Metrics]) -> list[Prose]:
