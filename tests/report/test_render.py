@@ -14,12 +14,13 @@ import pytest
 from tests.report.conftest import renamed
 
 from optbench.claims.publications import load_publications
-from optbench.core import records
+from optbench.core import records, rows
 from optbench.core.arm import UNTUNED, Arm
 from optbench.core.errors import UsageError
 from optbench.core.records import Outcome
 from optbench.evaluation.evaluate import Result
-from optbench.evaluation.summary import ONE_NETWORK
+from optbench.evaluation.metrics import Metrics
+from optbench.evaluation.summary import ONE_NETWORK, Summary
 from optbench.report import contents as report_contents
 from optbench.report import escape, inputs, style, tables
 from optbench.report.contents import Contents, read_contents
@@ -100,6 +101,27 @@ def test_another_target_is_another_digest(contents):
     other = {**contents.inputs, scores: "0" * 64}
     changed = dataclasses.replace(contents, inputs=other)
     assert inputs.digest([changed]) != inputs.digest([contents])
+
+
+def test_scores_are_counted_from_the_predictions_as_the_tables_have_them(committed):
+    run = [contents for contents in committed.values() if contents.metrics]
+    assert run
+    for contents in run:
+        studies = rows.to_csv(Metrics, contents.metrics)
+        summary = rows.to_csv(Summary, contents.summaries)
+        for file, text in (("studies.csv", studies), ("summary.csv", summary)):
+            assert Path("reports", contents.name, file).read_text() == text
+
+
+def test_a_table_of_scores_that_is_not_there_is_named(contents, in_project):
+    path = Path("reports/digits-cnn/summary.csv")
+    kept = path.read_bytes()
+    path.unlink()
+    try:
+        with pytest.raises(UsageError, match=r"summary\.csv is not there: `dvc repro workloads/"):
+            read_contents(contents.room, contents.claims)
+    finally:
+        path.write_bytes(kept)
 
 
 def test_a_cost_that_was_never_measured_is_named_with_what_measures_it(

@@ -22,8 +22,7 @@ from optbench.core.study import FRESH, Study
 from optbench.cost.cost import Cost, cost_path
 from optbench.cost.measured import measured_cost
 from optbench.evaluation.control import Control, control_of
-from optbench.evaluation.evaluate import RESULTS, Result, read_result, read_results
-from optbench.evaluation.measurements import read_metrics, read_summaries
+from optbench.evaluation.evaluate import RESULTS, Result, read_result, read_results, score_results
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import Summary, best_first
 from optbench.evaluation.sweeps import Swept, read_sweeps, sweep_files
@@ -247,16 +246,17 @@ def read_contents(room: Room, claims: Claims) -> Contents:
         read_result(by_key[key], FRESH, Path("fresh") / key, room.score) for key in room.suite.fresh
     ]
     repeats = {Arm.of(key): read_repeats(room, key) for key in room.suite.repeated}
+    metrics, summaries = score_results(results, target=room.target, score=room.score)
+    scores = [folder / name for name in ("studies.csv", "summary.csv") if results]
     costs = {name: cost_path(room.name, name) for name in room.suite.optimizers}
-    for path in costs.values():
+    for path in (*scores, *costs.values()):
         if not path.exists():
-            way_out = f"`dvc repro {WORKLOADS / room.name}/dvc.yaml` measures it"
+            way_out = f"`dvc repro {WORKLOADS / room.name}/dvc.yaml` makes it"
             raise UsageError(f"{path} is not there: {way_out}")
-    metrics, summaries = _scores(room, results, folder) if results else ([], [])
     files = [
         *(result.sums for result in (*results, *fresh)),
         *(repeats_of(room.name, arm.key) for arm in repeats),
-        *(folder / name for name in ("studies.csv", "summary.csv") if results),
+        *scores,
         *costs.values(),
         *control_files(room),
         *sweep_files(room.name, room.sweeps),
@@ -328,17 +328,6 @@ def read_control(room: Room) -> Control | None:
         return None
     trials, repeats = tables
     return control_of(trials, repeats, room.score)
-
-
-def _scores(
-    room: Room, results: Sequence[Result], folder: Path
-) -> tuple[list[Metrics], list[Summary]]:
-    """The scores of a workload's studies, and their summaries."""
-    way_out = f"`dvc repro {WORKLOADS / room.name}/dvc.yaml` makes it again"
-    suite = [(result.arm, result.number) for result in results]
-    metrics = read_metrics(folder / "studies.csv", suite, room.score, way_out=way_out)
-    path = folder / "summary.csv"
-    return metrics, read_summaries(path, metrics, room.score, way_out=way_out)
 
 
 def _light(result: Result) -> Result:
