@@ -287,10 +287,10 @@ def test_the_forests_p_is_the_ledgers(contents):
     ledger = ledger_of(contents.claims, [contents])
     corrected = {
         str(contrast.name): contrast.p_corrected
-        for entry in ledger.entries
-        for transfer in entry.judgement.transfer
+        for row in ledger.rows
+        for transfer in row.judgement.transfer
         for contrast in transfer.contrasts
-        if entry.quantity == "score"
+        if vars(row.claim)["quantity"] == "score"
     }
     named = named_contrasts(contents, ledger.verdicts)
     assert named
@@ -303,15 +303,15 @@ def test_the_forest_shows_a_claims_own_contrast_before_transfer_on_the_same_arms
     unbanded = dataclasses.replace(contents.claims, baselines={})
     claimed = renamed(contents, "cifar10-resnet18", claims=unbanded)
     ledger = ledger_of(unbanded, [claimed])
-    entries = {entry.id: entry.judgement for entry in ledger.entries}
-    (contrast,) = entries["finding-cosine"].contrasts
+    judgements = {row.claim.id: row.judgement for row in ledger.rows}
+    (contrast,) = judgements["finding-cosine"].contrasts
     arms = Arm("adamw", "cosine"), Arm("adamw", "step")
     assert named_contrasts(claimed, ledger.verdicts)[arms].p == contrast.p_corrected
     own, transferred = (
         {str(contrast.name): contrast.p_corrected for contrast in contrasts}
         for contrasts in (
-            entries["cifar10-order"].contrasts,
-            entries["imagenet-order"].transfer[0].contrasts,
+            judgements["cifar10-order"].contrasts,
+            judgements["imagenet-order"].transfer[0].contrasts,
         )
     )
     assert own.keys() == transferred.keys()

@@ -105,11 +105,12 @@ def publish_evidence(
 ) -> Mapping[str, Drawn]:
     """Writes the forest plot of each claim that has published figures; by the claim's id."""
     gallery = {}
-    for claim, entry in zip(claims.claims, ledger.entries, strict=True):
-        if entry.published is None or not entry.published.links:
+    for row in ledger.rows:
+        if row.on is None or not row.on.links:
             continue
+        claim = row.claim
         with style():
-            figure = published_evidence(entry.published, entry.judgement, claim, claims)
+            figure = published_evidence(row.on, row.judgement, claim, claims)
         name, alt = f"published-{claim.id}", EVIDENCE_ALT_TEXT.format(claim=claim.text.rstrip("."))
         svg = publish_figure(figure, folder, name, stamp)
         gallery[claim.id] = drawn(published_evidence, svg, name=name, alt=alt)
