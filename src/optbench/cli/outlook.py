@@ -13,9 +13,9 @@ from optbench.core.errors import UsageError
 from optbench.core.run import WORKLOADS, Run, plan_of
 from optbench.core.sweep import planned_sweep
 from optbench.cost.estimate import estimate_s, peak_memory_bytes
+from optbench.evaluation.text import counted
 from optbench.params.load import Room, load_params, load_room, rooms
 from optbench.params.plan import single_run, studies
-from optbench.report.text import counted
 from optbench.scaling.forecast import Forecast
 from optbench.scaling.locks import written_whole
 from optbench.scaling.names import kind_of

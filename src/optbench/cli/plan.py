@@ -15,10 +15,10 @@ from optbench.core.errors import UsageError
 from optbench.cost.estimate import estimate_s
 from optbench.evaluation.evaluate import ResultError, read_results
 from optbench.evaluation.power import detectable_difference
+from optbench.evaluation.text import amount, counted
 from optbench.evaluation.verdict import FEWEST_STUDIES
 from optbench.params.load import Room, load_params, load_room, require_plain
 from optbench.params.plan import studies
-from optbench.report.text import amount, counted
 from optbench.scaling.locks import require_whole
 
 

@@ -11,7 +11,6 @@ from optbench.claims.evidence import Evidence, Fingerprint, distinct, withheld
 from optbench.claims.load import CLAIMS, load_claims
 from optbench.claims.schema import Baseline, Claims
 from optbench.claims.sweeps import require_sweeps
-from optbench.claims.words import plain
 from optbench.core.arm import TUNED, Arm
 from optbench.core.errors import UsageError
 from optbench.core.prose import Mention, Prose
@@ -26,11 +25,11 @@ from optbench.evaluation.evaluate import RESULTS, Result, read_result, read_resu
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import Summary, best_first
 from optbench.evaluation.sweeps import Swept, read_sweeps, sweep_files
+from optbench.evaluation.text import plain, with_unit
 from optbench.evaluation.time_to_target import budget_epochs
 from optbench.evaluation.tuning import Confirmation, Tuning, confirmation, tuning_of
 from optbench.params.load import Params, Room, load_room, rooms, scores_of_rooms
 from optbench.params.plan import studies
-from optbench.report.text import with_unit
 from optbench.studies.table import read_trials
 from optbench.studies.trials import Trial
 

@@ -10,11 +10,11 @@ from optbench.claims.judge import Verdicts
 from optbench.claims.schema import SCORE
 from optbench.core.arm import Arm
 from optbench.core.score import Score
+from optbench.evaluation.text import percent
 from optbench.evaluation.verdict import advantage
 from optbench.params.plan import REFERENCE
 from optbench.report.contents import Contents
 from optbench.report.figures import look
-from optbench.report.text import percent
 
 Pair = tuple[Arm, Arm]
 

@@ -25,13 +25,13 @@ from optbench.claims.schema import (
 from optbench.core.prose import Prose
 from optbench.core.score import Score
 from optbench.evaluation import verdict
+from optbench.evaluation.text import NOTHING, counted
 from optbench.report import escape
 from optbench.report.caption import gate
 from optbench.report.contents import Contents
 from optbench.report.inputs import digest
 from optbench.report.links import Links, markdown_link
 from optbench.report.published import PublishedText, published_text
-from optbench.report.text import NOTHING, counted
 
 NUMBERS = ("estimate", "interval", "n", "test", "p")
 PUBLISHED = "published evidence"

@@ -8,6 +8,8 @@ from optbench.core.arm import TUNED, Arm
 from optbench.evaluation.choice import Choice, Option, choose, choose_by_search
 from optbench.evaluation.expected import most_trials
 from optbench.evaluation.power import detectable_difference
+from optbench.evaluation.text import amount, counted, ratio, value_of, with_unit
+from optbench.params.plan import REFERENCE
 from optbench.report import gallery, inputs
 from optbench.report.contents import Contents
 from optbench.report.figures import final_score
@@ -15,7 +17,6 @@ from optbench.report.gallery import Drawn
 from optbench.report.page import template
 from optbench.report.style import render, style
 from optbench.report.tables import Row, Table
-from optbench.report.text import amount, counted, ratio, value_of, with_unit
 
 TRIALS = (4, 8)  # of a search, for which there is a place
 MOST_STUDIES = 1000  # of each arm, that are looked into
@@ -119,8 +120,8 @@ def expense(contents: Contents, arm: Arm) -> str:
     """Its step beside SGD's."""
     cost = contents.costs[arm.optimizer]
     sentence = f"A step takes {ratio(cost)} times SGD's"
-    if "sgd" in contents.costs:
-        peak, sgd = cost.peak_memory_bytes, contents.costs["sgd"].peak_memory_bytes
+    if REFERENCE in contents.costs:
+        peak, sgd = cost.peak_memory_bytes, contents.costs[REFERENCE].peak_memory_bytes
         sentence += f", and {peak / 1e6:.1f} MB at its peak against {sgd / 1e6:.1f} MB"
     return f"{sentence}."
 

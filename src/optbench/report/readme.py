@@ -7,6 +7,7 @@ from dataclasses import replace
 from tabulate import tabulate
 
 from optbench.claims.belief import OPEN
+from optbench.evaluation.text import NOTHING
 from optbench.evaluation.verdict import NO_MEASURE
 from optbench.report import escape, tables
 from optbench.report.caption import (
@@ -20,7 +21,6 @@ from optbench.report.caption import (
 from optbench.report.contents import REPORTS, Contents
 from optbench.report.ledger import Ledger, Row, published_in_markdown, transfer_in_markdown
 from optbench.report.links import INDEX, PAGE, Links, markdown_link
-from optbench.report.text import NOTHING
 
 PAGES = f"{REPORTS}/{{}}/{PAGE}"  # of a workload, from README
 ALL = f"{REPORTS}/{INDEX}"

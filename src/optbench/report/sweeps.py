@@ -15,12 +15,12 @@ from optbench.core.score import Score
 from optbench.core.sweep import RATE, text_of
 from optbench.evaluation.summary import t_interval
 from optbench.evaluation.sweeps import Swept, bests
+from optbench.evaluation.text import NOTHING, interval, value_of, with_unit
 from optbench.report.contents import Contents
 from optbench.report.curves import axis_label
 from optbench.report.panels import grid
 from optbench.report.style import FAINT, LINES, MARKERS, colour
 from optbench.report.tables import Row, Table, arm_row
-from optbench.report.text import NOTHING, interval, value_of, with_unit
 
 NOWHERE = math.nan, (math.nan, math.nan)
 

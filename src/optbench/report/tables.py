@@ -13,6 +13,7 @@ from optbench.evaluation.evaluate import Result
 from optbench.evaluation.expected import COUNTS
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import ONE_NETWORK, Summary
+from optbench.evaluation.text import NOTHING, interval, number, percent, ratio, value_of, with_unit
 from optbench.evaluation.time_to_target import TimeToTarget, times_to_target
 from optbench.evaluation.tuning import Confirmation, Tuning
 from optbench.report import escape
@@ -20,7 +21,6 @@ from optbench.report.caption import network_interval
 from optbench.report.contents import Contents
 from optbench.report.inputs import digest, stamp
 from optbench.report.links import anchor, markdown_link
-from optbench.report.text import NOTHING, interval, number, percent, ratio, value_of, with_unit
 from optbench.studies.trials import choice
 
 ROOT = "../.."  # the project's, from a workload's page
