@@ -15,7 +15,6 @@ from optbench.report.contents import Contents
 from optbench.report.figures import final_score
 from optbench.report.gallery import Drawn
 from optbench.report.page import template
-from optbench.report.style import render, style
 from optbench.report.tables import Row, Table
 
 TRIALS = (4, 8)  # of a search, for which there is a place
@@ -179,8 +178,10 @@ def table_of(contents: Contents, options: Sequence[Option]) -> Table:
 def figure_of(contents: Contents, rivals: Sequence[Arm]) -> Drawn:
     """Their scores."""
     summaries = [summary for summary in contents.summaries if summary.arm in rivals]
-    with style():
-        figure = final_score(replace(contents, summaries=summaries))
-    svg = render(figure, stamp=inputs.stamp([contents]), kinds=["svg"])["svg"]
-    name, alt = f"{contents.name}-{final_score.__name__}", gallery.alt_text(contents, final_score)
-    return gallery.drawn(final_score, svg, name=name, alt=alt)
+    return gallery.drawing(
+        final_score,
+        replace(contents, summaries=summaries),
+        name=f"{contents.name}-{final_score.__name__}",
+        alt=gallery.alt_text(contents, final_score),
+        stamp=inputs.stamp([contents]),
+    )
