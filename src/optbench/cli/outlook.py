@@ -19,7 +19,7 @@ from optbench.params.plan import single_run, studies
 from optbench.scaling.forecast import Forecast
 from optbench.scaling.locks import written_whole
 from optbench.scaling.names import kind_of
-from optbench.scaling.pipeline import Changes, Pipeline, explained
+from optbench.scaling.pipeline import Changes, Pipeline, each, explained
 from optbench.studies.points import SEEDS
 
 # Stages of these kinds take minutes or more, and nothing says how long.
@@ -93,16 +93,15 @@ def pending_work(room: Room, changes: Mapping[str, Changes]) -> dict[str, Work]:
 
 def must_run(changes: Changes) -> bool:
     """Whether changes make a stage run: all but data that a download will bring back."""
-    for change in changes:
-        if isinstance(change, str):
-            if change == "changed command":
-                return True
-            continue
-        items = {path: state for paths in change.values() for path, state in paths.items()}
-        if any(not (path.startswith("data/raw/") and state == "deleted")
-               for path, state in items.items()):  # fmt: skip
-            return True
-    return False
+    return any(
+        not is_to_come(path, state) if path else what == "changed command"
+        for what, path, state in each(changes)
+    )
+
+
+def is_to_come(path: str, state: object) -> bool:
+    """Whether it is data that a download will bring back."""
+    return path.startswith("data/raw/") and state == "deleted"
 
 
 def seconds_of(pending: Mapping[str, Work]) -> dict[str, float] | None:

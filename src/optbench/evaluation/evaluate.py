@@ -127,18 +127,25 @@ def require_planned(trained: Run, planned: Run, *, folder: Path) -> None:
     Raises:
         UsageError: names each key that differs, with the value of the result and of the plan.
     """
-    results, plans = dict(_leaves(trained.as_dict())), dict(_leaves(planned.as_dict()))
-    differing = [
-        f"{_named(key)} is {_shown(key, results)} in the result and {_shown(key, plans)} in the "
-        "plan"
-        for key in dict.fromkeys([*results, *plans])
-        if results.get(key, ABSENT) != plans.get(key, ABSENT)
+    sentences = [
+        f"{name} is {value} in the result and {expected} in the plan"
+        for name, (value, expected) in differing(trained.as_dict(), planned.as_dict()).items()
     ]
-    if differing:
+    if sentences:
         raise UsageError(
-            f"{folder} is not of the planned run: {'; '.join(differing)}: `dvc repro` trains it "
+            f"{folder} is not of the planned run: {'; '.join(sentences)}: `dvc repro` trains it "
             "again"
         )
+
+
+def differing(trained: Mapping[str, Any], planned: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """What is not alike in two runs: by its name, the value of the result and of the plan."""
+    results, plans = dict(_leaves(trained)), dict(_leaves(planned))
+    return {
+        _named(key): (_shown(key, results), _shown(key, plans))
+        for key in dict.fromkeys([*results, *plans])
+        if results.get(key, ABSENT) != plans.get(key, ABSENT)
+    }
 
 
 def require_recounted(outcome: Outcome, *, folder: Path) -> None:

@@ -163,6 +163,17 @@ class Entries:
                 changed[0].dvcfile.dump_stages(changed, update_pipeline=False)
 
 
+def each(changes: Changes) -> Iterator[tuple[str, str, Any]]:
+    """What has changed, path and state, one by one; where DVC says a word alone, no path."""
+    for change in changes:
+        if isinstance(change, str):
+            yield change, "", None
+        else:
+            for what, states in change.items():
+                for path, state in states.items():
+                    yield what, path, state
+
+
 def shell_command(executable: str, command: str) -> tuple[str, ...]:
     """How DVC has a shell carry out a command, with switches that keep its set-up files out."""
     return tuple(stage_run._make_cmd(executable, command))
