@@ -16,6 +16,7 @@ from optbench.core.space import on_edge
 from optbench.core.study import Study, read_study
 from optbench.evaluation.evaluate import Result
 from optbench.studies.points import trials
+from optbench.studies.trials import Trial
 
 ROOM = "workloads/digits-cnn/params.yaml"
 SCORE = digits_room()[0].score
@@ -117,17 +118,21 @@ def test_studies_that_choose_an_end_of_a_range_raise_an_alarm_where_chance_expla
     assert planned.read_params("digits-cnn")["best"] == values  # all the same
 
 
+def results(arm: Arm, *tables: list[Trial]) -> list[Result]:
+    """Studies of these trials."""
+    return [
+        Result(arm=arm, number=number, folder=Path(), trials=table, outcome=outcome())
+        for number, table in enumerate(tables)
+    ]
+
+
 def test_a_score_of_0_raises_an_alarm_too_and_untuned_arms_none():
     room = digits_room()[0]
     arm, high = Arm("sgd", "cosine"), room.search.space["sgd"]["lr"][1]
 
     def alarms(arm: Arm, lr: float) -> list[str]:
         tables = [[trial(1, validation=0.0, lr=lr, study=number)] for number in NUMBERS]
-        results = [
-            Result(arm=arm, number=number, folder=Path(), trials=table, outcome=outcome())
-            for number, table in enumerate(tables)
-        ]
-        return best.alarms(room, results)
+        return best.alarms(room, best.by_arm(results(arm, *tables)))
 
     assert len(alarms(arm, high)) == 1
     assert alarms(arm, 0.1) == []  # the controls
@@ -137,8 +142,9 @@ def test_a_score_of_0_raises_an_alarm_too_and_untuned_arms_none():
 def test_an_arm_all_of_whose_trials_diverged_has_no_best():
     room = digits_room()[0]
     arms = Arm("sgd", "cosine"), Arm("adam", "cosine")
-    pools = {arms[0]: [trial(1, test=None), trial(2, test=None)], arms[1]: [trial(1), trial(2)]}
-    written = best.entries(room, pools)
+    lost, whole = [trial(1, test=None), trial(2, test=None)], [trial(1), trial(2)]
+    tuned = best.by_arm([*results(arms[0], lost), *results(arms[1], whole)])
+    written = best.entries(room, tuned)
     assert {*written} == {"adam-cosine"}
     assert yaml.safe_load(written["adam-cosine"]) == {"lr": 0.01, "weight_decay": 0.001}
     assert written["adam-cosine"].endswith("  # best of 2 trials")
