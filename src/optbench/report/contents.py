@@ -244,13 +244,16 @@ def read_contents(room: Room, claims: Claims) -> Contents:
     fresh = [
         read_result(by_key[key], FRESH, Path("fresh") / key, room.score) for key in room.suite.fresh
     ]
-    repeats = {Arm.of(key): read_repeats(room, key) for key in room.suite.repeated}
+    way_out = f"`dvc repro {WORKLOADS / room.name}/dvc.yaml` makes it"
+    repeats = {
+        Arm.of(key): read_trials(repeats_of(room.name, key), room.score, way_out=f"{way_out} again")
+        for key in room.suite.repeated
+    }
     metrics, summaries = score_results(results, target=room.target, score=room.score)
     scores = [folder / name for name in ("studies.csv", "summary.csv") if results]
     costs = {name: cost_path(room.name, name) for name in room.suite.optimizers}
     for path in (*scores, *costs.values()):
         if not path.exists():
-            way_out = f"`dvc repro {WORKLOADS / room.name}/dvc.yaml` makes it"
             raise UsageError(f"{path} is not there: {way_out}")
     files = [
         *(result.sums for result in (*results, *fresh)),
@@ -291,22 +294,17 @@ def read_all(params: Params, claims: Claims) -> dict[str, Contents]:
         UsageError: a file of one is missing or damaged.
     """
     every = [shown(load_room(name, params)) for name in rooms()]
-    return {room.name: read_contents(room, claims) for room in every if _is_there(room)}
+    return {
+        room.name: read_contents(room, claims)
+        for room in every
+        if room.suite.studies
+        or all(cost_path(room.name, name).is_file() for name in room.suite.optimizers)
+    }
 
 
 def repeats_of(workload: str, arm: str) -> Path:
     """The table of the runs that repeat a winner."""
     return RESULTS / workload / "repeats" / f"{arm}.csv"
-
-
-def read_repeats(room: Room, arm: str) -> list[Trial]:
-    """The runs that repeat the winner of an arm's first study.
-
-    Raises:
-        UsageError: the table is missing or damaged.
-    """
-    way_out = f"`dvc repro {WORKLOADS / room.name}/dvc.yaml` makes it again"
-    return read_trials(repeats_of(room.name, arm), room.score, way_out=way_out)
 
 
 def control_files(room: Room) -> list[Path]:
@@ -332,9 +330,3 @@ def read_control(room: Room) -> Control | None:
 def _light(result: Result) -> Result:
     """A result without the predictions of its outcome, which are large."""
     return replace(result, outcome=replace(result.outcome, predictions={}))
-
-
-def _is_there(room: Room) -> bool:
-    """Whether a workload has studies, or all costs."""
-    costs = (cost_path(room.name, name) for name in room.suite.optimizers)
-    return bool(room.suite.studies) or all(path.is_file() for path in costs)

@@ -1,7 +1,7 @@
 """Figures of a run's course: the held-out score, and what a schedule does to the rate."""
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -139,14 +139,9 @@ def _limits(contents: Contents) -> tuple[float, float]:
         point.heldout_score
         for arm in contents.compared
         for history in contents.histories(arm)
-        for point in _last_two_thirds(history)
+        for point in history[len(history) // 3 :]
     ]
     return limits(contents.score, [*late, contents.room.target])
-
-
-def _last_two_thirds(history: Sequence[Point]) -> Sequence[Point]:
-    """The points after the first third."""
-    return history[len(history) // 3 :]
 
 
 def limits(score: Score, values: Iterable[float]) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from optbench.core.arm import TUNED, Arm
-from optbench.evaluation.choice import Choice, Option, choose, choose_by_search
+from optbench.evaluation.choice import Option, choose, choose_by_search
 from optbench.evaluation.expected import most_trials
 from optbench.evaluation.power import detectable_difference
 from optbench.evaluation.text import amount, counted, ratio, value_of, with_unit
@@ -41,7 +41,8 @@ def ranking_of(contents: Contents, arm: Arm) -> Ranking:
     spread = replace(contents.evidence, metrics=metrics).spread(TUNED)
     optimizers = {rival.optimizer for rival in rivals}
     choice = choose(metrics, allowed=optimizers, spread=spread, score=contents.score)
-    options = by_mean(contents, choice) if choice else []
+    unsorted = choice.options if choice else []
+    options = sorted(unsorted, key=lambda option: -contents.score.gain(option.mean))
     place = next((n for n, option in enumerate(options, start=1) if option.arm == arm), None)
     if contents.withheld or choice is None or place is None:
         alone = "no arm has two studies, so no spread is known"
@@ -75,11 +76,6 @@ def rivals_of(contents: Contents, arm: Arm) -> list[Arm]:
         if each.optimizer not in chosen or each.schedule == arm.schedule:
             chosen[each.optimizer] = each
     return [*{**chosen, arm.optimizer: arm}.values()]
-
-
-def by_mean(contents: Contents, choice: Choice) -> list[Option]:
-    """Options, the best mean first."""
-    return sorted(choice.options, key=lambda option: -contents.score.gain(option.mean))
 
 
 def standing(contents: Contents, options: Sequence[Option], place: int) -> str:
