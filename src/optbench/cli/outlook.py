@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 
 from dvc.logger import set_loggers_level
@@ -163,7 +162,8 @@ def forecast(changes: Mapping[str, Changes]) -> Forecast:
     """
     params = load_params()
     sentences: list[str] = []
-    seconds: dict[str, float] | None = {}
+    seconds: dict[str, float] = {}
+    is_known = not any(kind_of(name) in UNTIMED and must_run(of) for name, of in changes.items())
     for name in rooms():
         if not any(stage.startswith(f"{WORKLOADS}/{name}/") for stage in changes):
             continue
@@ -171,13 +171,10 @@ def forecast(changes: Mapping[str, Changes]) -> Forecast:
         pending = pending_work(room, changes)
         if pending:
             sentences.append(in_words(room, pending))
-        known = None
-        with suppress(UsageError):  # which the sentence says
-            known = seconds_of(pending)
-        if known is None or seconds is None:
-            seconds = None
-        else:
-            seconds |= {address(name, stage): time for stage, time in known.items()}
-    if any(kind_of(stage) in UNTIMED and must_run(changes[stage]) for stage in changes):
-        seconds = None
-    return Forecast(sentences=sentences, seconds=seconds)
+        try:
+            found = seconds_of(pending)
+        except UsageError:  # which the sentence says
+            found = None
+        is_known = is_known and found is not None
+        seconds |= {address(name, stage): time for stage, time in (found or {}).items()}
+    return Forecast(sentences=sentences, seconds=seconds if is_known else None)
