@@ -1,6 +1,7 @@
 """All that a report is made of, read from the files that the stages before it wrote."""
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -110,6 +111,12 @@ class Contents:
     def budget_epochs(self) -> float:
         """How long a run trains, in passes over the training set."""
         return budget_epochs(self.settings.budget, self.steps_per_epoch)
+
+    @property
+    def epoch_digits(self) -> int:
+        """Decimals of an epoch that tell each point of a study's history from the next."""
+        points = len(self.results[0].outcome.history)
+        return max(1, math.ceil(-math.log10(self.budget_epochs / points)))
 
     @property
     def schedule_args(self) -> Mapping[str, Mapping[str, Any]]:

@@ -6,7 +6,6 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from optbench.core import registry
 from optbench.core.arm import Arm
@@ -14,7 +13,7 @@ from optbench.core.records import Point
 from optbench.core.score import Score
 from optbench.params.signatures import SHARED_SCHEDULE_ARGS, constant
 from optbench.report.contents import Contents
-from optbench.report.panels import Label, families, grid, label_ends
+from optbench.report.panels import Label, epoch_ticks, families, grid, label_ends
 from optbench.report.style import FAINT, LINES, colour
 from optbench.schedules.curve import Curve
 
@@ -49,7 +48,7 @@ def learning_curves(contents: Contents) -> Figure:
             factor * contents.room.target, color="#555555", linewidth=0.9, dashes=(6, 3), zorder=0
         )
         panel.set_title(f"{schedule}, {family}" if family else schedule)
-        panel.xaxis.set_major_locator(MaxNLocator(6, integer=contents.budget_epochs > 2))
+        panel.xaxis.set_major_locator(epoch_ticks(contents.budget_epochs))
         label_ends(panel, labels)
     figure.supxlabel(f"epoch\n{contents.name}; {_band(contents)}; dashed line: target", size=9)
     figure.supylabel(axis_label(score, "held-out"), size=9)
