@@ -246,7 +246,7 @@ def test_a_missing_key_is_named(key):
     if key == "control":
         assert load(ROOM, document).control is None
     elif key == "sweeps":
-        assert load(ROOM, document).sweeps == {}
+        assert load(ROOM, document).sweeps == load(ROOM, document | {"sweeps": None}).sweeps == {}
     elif key == "search":
         assert "has no space to be tuned in" in refusal(ROOM, document)
         document = unsearched(GOOD[ROOM])

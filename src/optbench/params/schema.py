@@ -1,4 +1,4 @@
-"""The shapes of params.yaml, of the project and of a room, and how a value is parsed into one."""
+"""The shapes in params.yaml, of the project and of a room, and how a value is parsed into one."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from optbench.core.arm import Arm
-from optbench.core.run import Budget, Run
+from optbench.core.run import Budget, Run, Settings
 from optbench.core.space import Space
 from optbench.core.span import Span
 
@@ -121,30 +121,18 @@ class Override:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Document:
-    """The top level of the project's params.yaml."""
-
-    workload: str
-    optimizer: str
-    schedule: str
-    seed: int
-    override: Mapping[str, Any]
-    schedules: Mapping[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
 class RoomDocument:
-    """The top level of a room's params.yaml."""
+    """A room's params.yaml as it stands."""
 
     name: str
-    settings: Mapping[str, Any]
-    target: float
-    suite: Mapping[str, Any]
+    settings: Settings
+    target: float  # of the held-out score
+    suite: Suite
     optimizers: Mapping[str, Mapping[str, Any]]
-    best: Mapping[str, Mapping[str, Any]]
-    search: Mapping[str, Any] | None = None
-    control: Mapping[str, Any] | None = None
-    sweeps: Mapping[str, Any] | None = None
+    best: Mapping[str, Mapping[str, Any]]  # by the key of an arm, see `cli.best`
+    search: Search | None = None
+    control: Control | None = None
+    sweeps: Mapping[str, Sweep] | None = None
 
 
 def parse(shape: type[T], value: Any) -> tuple[T | None, list[ErrorDetails]]:
