@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, MinLen
 
-from optbench.claims.load import NoAliases, check_possible
+from optbench.claims.load import check_possible
 from optbench.claims.schema import (
     EPOCHS,
     SCORE,
@@ -109,7 +109,7 @@ def load_publications(claims: Claims, path: Path = PUBLISHED) -> Publications:
     """
     checker = Checker()
     refusal = partial(PublicationsError, file=path)
-    document = checker.parse(Document, (), read_yaml(path, loader=NoAliases, refusal=refusal))
+    document = checker.parse(Document, (), read_yaml(path, refusal=refusal))
     if document is None:
         raise refusal(checker.problems)
     sources = checker.parse_each(Source, "sources", document.sources)

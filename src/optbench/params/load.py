@@ -1,6 +1,6 @@
 """Reads and validates params.yaml, the project's and those of the rooms."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from optbench.params import check_room as rules
 from optbench.params import signatures
 from optbench.params.check import Checker
 from optbench.params.check_sweep import check_sweep
-from optbench.params.document import Unambiguous, read_yaml
+from optbench.params.document import read_yaml
 from optbench.params.listed import strangers, unlisted_dataset, unlisted_workload
 from optbench.params.messages import PARAMS, ParamsError, unknown
 from optbench.params.schema import Override, RoomDocument, Sweep, keys
@@ -211,19 +211,7 @@ def require_plain() -> None:
 def _read(path: Path) -> dict[str, Any]:
     """The file's values."""
     refusal = partial(ParamsError, file=path)
-    raw = read_yaml(path, loader=Unambiguous, refusal=refusal)
+    raw = read_yaml(path, refusal=refusal)
     if not isinstance(raw, dict):
         raise refusal([f"must be a mapping of keys, got {type(raw).__name__}"])
-    if problems := list(_odd_keys(raw, ())):
-        raise refusal(problems)
     return raw
-
-
-def _odd_keys(value: object, path: tuple[str, ...]) -> Iterator[str]:
-    """A sentence for each key that is no text, such as a number or a date."""
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            if not isinstance(key, str):
-                where = ".".join((*path, str(key)))
-                yield f"{where}: got {key!r} as a key: a key must be text, so quote it"
-            yield from _odd_keys(item, (*path, str(key)))
