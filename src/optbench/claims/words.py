@@ -17,7 +17,7 @@ from optbench.evaluation.verdict import (
     REPRODUCED,
     SUPPORTED,
     UNDECIDED,
-    Equivalence,
+    Estimate,
     Spread,
     ValueResult,
 )
@@ -69,17 +69,17 @@ def ordering_reason(worst: Contrasted, unit: "Unit", *, of: int) -> Prose:
     return Prose.of(name, f": {advantage(worst, unit)}.")
 
 
-def equivalence_reason(claim: EquivalenceClaim, result: Equivalence, unit: "Unit") -> Prose:
+def equivalence_reason(claim: EquivalenceClaim, result: Estimate, unit: "Unit") -> Prose:
     """What decided on two arms that are claimed to be as good, or why nothing did."""
     name = Prose.join(" beside ", [Mention(claim.workload, arm) for arm in claim.contrast.arms])
-    if result.difference is None or result.low is None or result.high is None:
+    if result.value is None or result.low is None or result.high is None:
         return Prose.of(name, ": too few studies, or they show no spread.")
     within = {
         SUPPORTED: "lies within", REFUTED: "lies beyond", UNDECIDED: "does not lie within",
     }[result.verdict]  # fmt: skip
     return Prose.of(
         name,
-        f": {unit.text(result.difference)}, whose interval {unit.interval(result.low, result.high)}"
+        f": {unit.text(result.value)}, whose interval {unit.interval(result.low, result.high)}"
         f" (90 %) {within} {unit.number(claim.margin).lstrip('+')} either way.",
     )
 

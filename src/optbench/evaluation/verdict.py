@@ -185,18 +185,18 @@ def share_ahead(first: Sequence[float], second: Sequence[float]) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Equivalence:
-    """Whether first and second differ by less than a margin."""
+class Estimate:
+    """A difference of means or a median ratio, and the verdict that its intervals give."""
 
     verdict: str
-    difference: float | None = None  # first less second
-    low: float | None = None  # 90 %, which the two tests read
+    value: float | None = None
+    low: float | None = None  # 90 %
     high: float | None = None
 
 
 def judge_equivalence(
     first: Sequence[float], second: Sequence[float], *, margin: float
-) -> Equivalence:
+) -> Estimate:
     """Whether two means differ by less than a margin, by two one-sided tests at 5 % each.
 
     Supported: the 90 % interval of the difference lies within the margin (Schuirmann 1987).
@@ -204,7 +204,7 @@ def judge_equivalence(
     """
     spread = welch(first, second)
     if spread is None or min(len(first), len(second)) < FEWEST_STUDIES:
-        return Equivalence(verdict=UNDECIDED)
+        return Estimate(verdict=UNDECIDED)
     error, df = spread
     difference = statistics.fmean(first) - statistics.fmean(second)
     half, wide = (_quantile(1 - level, df) * error for level in (LEVEL, LEVEL / 2))
@@ -213,9 +213,7 @@ def judge_equivalence(
         word = SUPPORTED
     elif abs(difference) - wide > margin:
         word = REFUTED
-    return Equivalence(
-        verdict=word, difference=difference, low=difference - half, high=difference + half
-    )
+    return Estimate(verdict=word, value=difference, low=difference - half, high=difference + half)
 
 
 def welch(first: Sequence[float], second: Sequence[float]) -> tuple[float, float] | None:
@@ -261,19 +259,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-@dataclass(frozen=True, kw_only=True)
-class RatioResult:
-    """A measured median ratio against a claimed one."""
-
-    verdict: str
-    ratio: float
-    low: float  # 90 % interval of the median
-    high: float
-
-
 def judge_ratio(
     ratio: float, *, q1: float, q3: float, pairs: int, claimed: float, margin: float
-) -> RatioResult:
+) -> Estimate:
     """Whether a median over pairs, with its quartiles, is the claimed ratio within a margin.
 
     The median's standard error is 1.25 (q3 - q1) / (1.35 sqrt(pairs)) (McGill, Tukey and Larsen
@@ -287,7 +275,7 @@ def judge_ratio(
         verdict = REPRODUCED
     elif abs(ratio - claimed) - outer > margin:
         verdict = HIGHER if ratio > claimed else LOWER
-    return RatioResult(verdict=verdict, ratio=ratio, low=ratio - inner, high=ratio + inner)
+    return Estimate(verdict=verdict, value=ratio, low=ratio - inner, high=ratio + inner)
 
 
 def judge_measured(measured: float, *, claimed: float, margin: float) -> str:
