@@ -9,8 +9,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
-from scipy import stats
-
 from optbench.claims.publications import BY_TEST, Figure, Publications, Source, is_of_value
 from optbench.claims.schema import (
     EPOCHS,
@@ -23,6 +21,7 @@ from optbench.claims.schema import (
     ValueClaim,
 )
 from optbench.core.score import Score
+from optbench.evaluation.verdict import LEVEL, quantile, welch
 
 FOR, AGAINST, MIXED, NONE, UNDECIDED = "for", "against", "mixed", "none", "undecided"
 FOR_IN_PART = "for in part"  # and nothing is known of the rest
@@ -255,12 +254,7 @@ def _contrast(first: Figure, second: Figure, source: Source, score: Score) -> Fi
 
 
 def _half_interval(first: Figure, second: Figure) -> float | None:
-    """Half of the 95 % interval of a difference of means (Welch 1947); None: it has no test."""
-    parts = []
-    for figure in (first, second):
-        if figure.seeds is None or figure.seeds < 2 or not figure.sd:
-            return None
-        parts.append((figure.sd**2 / figure.seeds, figure.seeds - 1))
-    square = sum(part for part, _ in parts)
-    df = square**2 / sum(part**2 / free for part, free in parts)
-    return float(stats.t.ppf(0.975, df)) * math.sqrt(square)
+    """Half of the 95 % interval of a difference of means; None: it has no test."""
+    means = [(f.sd**2 / f.seeds, f.seeds - 1) for f in (first, second) if f.sd and f.seeds]
+    spread = welch(*means) if len(means) == 2 else None
+    return None if spread is None else spread[0] * quantile(1 - LEVEL / 2, spread[1])
