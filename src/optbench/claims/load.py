@@ -131,7 +131,10 @@ class _Rules:
                 self.value(path, claim)
             case OrderingClaim():
                 self.contrasts(path, claim)
-                self.elsewhere(path, claim)
+                if workload in claim.transfer:
+                    self.checker.add(
+                        f"{path}.transfer: {workload} is the claim's own workload: remove it"
+                    )
             case EquivalenceClaim():
                 self.contrast(f"{path}.contrast", claim.contrast)
                 _check_margin(
@@ -206,13 +209,6 @@ class _Rules:
                     f"{path}.{index}: must have a value, or a contrast and values `at` which its "
                     "first arm is ahead, one of the two"
                 )
-
-    def elsewhere(self, path: str, claim: OrderingClaim) -> None:
-        """The claim's own workload is no transfer evidence."""
-        if claim.workload in claim.transfer:
-            self.checker.add(
-                f"{path}.transfer: {claim.workload} is the claim's own workload: remove it"
-            )
 
 
 def check_possible(checker: Checker, path: str, value: float, score: Score) -> None:

@@ -129,7 +129,7 @@ def advantage(contrasted: Contrasted, unit: "Unit") -> str:
     """The estimate of a contrast and, in brackets, what it rests on."""
     if contrasted.estimate is None:
         return "no estimate"
-    basis = [no_spread(contrasted.n)]
+    basis = ["one study, no spread known" if min(contrasted.n) == 1 else "studies show no spread"]
     if contrasted.low is not None and contrasted.high is not None:
         basis = [f"95 % {unit.interval(contrasted.low, contrasted.high)}"]
     basis.append(f"n = {both(contrasted.n)}")
@@ -139,11 +139,6 @@ def advantage(contrasted: Contrasted, unit: "Unit") -> str:
     if contrasted.ahead is None:
         return text
     return f"ahead in {100 * contrasted.ahead:.0f} % of all pairs of studies, {text}"
-
-
-def no_spread(n: Sequence[int]) -> str:
-    """Why two arms have no interval."""
-    return "one study, no spread known" if min(n) == 1 else "studies show no spread"
 
 
 def both(n: Sequence[int]) -> str:
