@@ -19,7 +19,7 @@ BETAS = "sweeps/betas"
     ("place", "value", "message"),
     [
         (f"{BETAS}/arms", ["adam-cosin"], "sweeps.betas.arms: unknown schedule 'cosin'"),
-        (f"{BETAS}/arms", ["adam"], "sweeps.betas.arms: 'adam' names no arm"),
+        (f"{BETAS}/arms", ["adam"], "sweeps.betas.arms.0: got 'adam': 'adam' names no arm"),
         (f"{BETAS}/arms", ["adam-cosine-untuned"], "are the room's: write adam-cosine"),
         (f"{BETAS}/arms", ["adam-cosine"] * 2, "stands twice"),
         (f"{BETAS}/argument", "beta", "unknown argument 'beta': did you mean 'betas'?"),

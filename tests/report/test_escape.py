@@ -22,7 +22,7 @@ from tabulate import LATEX_ESCAPE_RULES
 from tests.report.conftest import renamed
 from tests.report.examples import ROOT
 
-from optbench.claims.publications import PUBLISHED, Publications, load_publications
+from optbench.claims.publications import PUBLICATIONS, Publications, load_publications
 from optbench.claims.schema import Claims
 from optbench.report import escape, tables
 from optbench.report.contents import Contents
@@ -99,7 +99,7 @@ def written(hostile, tmp_path_factory) -> Path:
 
 def publications_of(claims: Claims) -> Publications:
     """What was published, with hostile text wherever a person may put text."""
-    good, texts = load_publications(claims, ROOT / PUBLISHED), cycle(HOSTILE)
+    good, texts = load_publications(claims, ROOT / PUBLICATIONS), cycle(HOSTILE)
     sources = {
         key: dataclasses.replace(source, name=next(texts), place=next(texts))
         for key, source in good.sources.items()

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from tests.report.examples import ROOT, with_result
 
-from optbench.claims.publications import PUBLISHED, load_publications
+from optbench.claims.publications import PUBLICATIONS, load_publications
 from optbench.claims.published import published_on
 from optbench.core.arm import UNTUNED, Arm
 from optbench.report.contents import Contents
@@ -60,7 +60,7 @@ def folder(every, run, reported, project, tmp_path_factory) -> Path:
         (folder.parent / name).symlink_to(project / name)
     shutil.copytree(reported, folder)
     claims = run[0].claims
-    render_index([*every.values()], claims, folder, load_publications(claims, ROOT / PUBLISHED))
+    render_index([*every.values()], claims, folder, load_publications(claims, ROOT / PUBLICATIONS))
     return folder
 
 
@@ -270,7 +270,7 @@ def test_rendering_twice_gives_the_same_bytes(every, run, folder, tmp_path):
     for contents in run:
         render_report(contents, tmp_path / contents.name)
     claims = run[0].claims
-    publications = load_publications(claims, ROOT / PUBLISHED)
+    publications = load_publications(claims, ROOT / PUBLICATIONS)
     render_index([*every.values()], claims, tmp_path, publications)
     names = [path.relative_to(folder) for path in folder.rglob("*.*")]
     figures = {contents.name: len(figures_of(contents)) for contents in run}

@@ -294,8 +294,8 @@ def test_the_forests_p_is_the_ledgers(contents):
     }
     named = named_contrasts(contents, ledger.verdicts)
     assert named
-    for (first, second), tested in named.items():
-        assert tested.p == corrected[f"{first} over {second}"]
+    for (first, second), p in named.items():
+        assert p == corrected[f"{first} over {second}"]
 
 
 def test_the_forest_shows_a_claims_own_contrast_before_transfer_on_the_same_arms(contents):
@@ -306,7 +306,7 @@ def test_the_forest_shows_a_claims_own_contrast_before_transfer_on_the_same_arms
     judgements = {row.claim.id: row.judgement for row in ledger.rows}
     (contrast,) = judgements["finding-cosine"].contrasts
     arms = Arm("adamw", "cosine"), Arm("adamw", "step")
-    assert named_contrasts(claimed, ledger.verdicts)[arms].p == contrast.p_corrected
+    assert named_contrasts(claimed, ledger.verdicts)[arms] == contrast.p_corrected
     own, transferred = (
         {str(contrast.name): contrast.p_corrected for contrast in contrasts}
         for contrasts in (
@@ -316,8 +316,8 @@ def test_the_forest_shows_a_claims_own_contrast_before_transfer_on_the_same_arms
     )
     assert own.keys() == transferred.keys()
     assert own != transferred  # the control: they are of families of other sizes
-    for (first, second), tested in named_contrasts(claimed, ledger.verdicts).items():
-        assert tested.p == own.get(f"{first} over {second}", tested.p)
+    for (first, second), p in named_contrasts(claimed, ledger.verdicts).items():
+        assert p == own.get(f"{first} over {second}", p)
 
 
 def with_arms(contents: Contents, arms: Sequence[Arm]) -> Contents:

@@ -18,7 +18,7 @@ from optbench.evaluation.verdict import (
     REPRODUCED,
     SUPPORTED,
     UNDECIDED,
-    Equivalence,
+    Estimate,
     Spread,
     ValueResult,
 )
@@ -68,17 +68,17 @@ def ordering_reason(worst: Contrasted, unit: "Unit", *, of: int) -> Prose:
     return Prose.of(name, f": {advantage(worst, unit)}.")
 
 
-def equivalence_reason(claim: EquivalenceClaim, result: Equivalence, unit: "Unit") -> Prose:
+def equivalence_reason(claim: EquivalenceClaim, result: Estimate, unit: "Unit") -> Prose:
     """What decided on two arms that are claimed to be as good, or why nothing did."""
     name = Prose.join(" beside ", [Mention(claim.workload, arm) for arm in claim.contrast.arms])
-    if result.difference is None or result.low is None or result.high is None:
+    if result.value is None or result.low is None or result.high is None:
         return Prose.of(name, ": too few studies, or they show no spread.")
     within = {
         SUPPORTED: "lies within", REFUTED: "lies beyond", UNDECIDED: "does not lie within",
     }[result.verdict]  # fmt: skip
     return Prose.of(
         name,
-        f": {unit.text(result.difference)}, whose interval {unit.interval(result.low, result.high)}"
+        f": {unit.text(result.value)}, whose interval {unit.interval(result.low, result.high)}"
         f" (90 %) {within} {unit.number(claim.margin).lstrip('+')} either way.",
     )
 
@@ -128,7 +128,7 @@ def advantage(contrasted: Contrasted, unit: "Unit") -> str:
     """The estimate of a contrast and, in brackets, what it rests on."""
     if contrasted.estimate is None:
         return "no estimate"
-    basis = [no_spread(contrasted.n)]
+    basis = ["one study, no spread known" if min(contrasted.n) == 1 else "studies show no spread"]
     if contrasted.low is not None and contrasted.high is not None:
         basis = [f"95 % {unit.interval(contrasted.low, contrasted.high)}"]
     basis.append(f"n = {both(contrasted.n)}")
@@ -138,11 +138,6 @@ def advantage(contrasted: Contrasted, unit: "Unit") -> str:
     if contrasted.ahead is None:
         return text
     return f"ahead in {percent(contrasted.ahead)} of all pairs of studies, {text}"
-
-
-def no_spread(n: Sequence[int]) -> str:
-    """Why two arms have no interval."""
-    return "one study, no spread known" if min(n) == 1 else "studies show no spread"
 
 
 def both(n: Sequence[int]) -> str:

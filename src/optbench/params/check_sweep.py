@@ -37,15 +37,10 @@ def check_sweep(
     if sweep.settings.batch_size is not None:
         rules.check_batch_size(checker, f"{path}.settings.batch_size", settings)
     arms = []
-    for key in sweep.arms:
-        try:
-            arm = Arm.of(key)
-        except ValueError as error:
-            checker.add(f"{path}.arms: {error}")
-            continue
+    for arm in map(Arm.of, sweep.arms):
         if arm.tuning != TUNED:
             checker.add(
-                f"{path}.arms: got '{key}': its values are the room's: write "
+                f"{path}.arms: got '{arm.key}': its values are the room's: write "
                 f"{replace(arm, tuning=TUNED).key}"
             )
         elif rules.check_arm(checker, f"{path}.arms", arm, rows, schedules):
