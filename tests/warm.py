@@ -31,7 +31,9 @@ PRELOADED = (
     "jinja2", "pydantic.main", "ruamel.yaml", "tabulate", "yaml",
     "dvc.cli", "dvc.cli.parser", "dvc.repo", "dvc.repo.reproduce", "dvc.repo.experiments.run",
     "dvc.repo.experiments.executor.local", "dvc.stage.cache", "dvc.stage.run", "dvc.output",
-    "dvc_data.index", "dvc_data.hashfile.build", "scmrepo.git",
+    "dvc_data.index", "dvc_data.hashfile.build", "scmrepo.git", "networkx", "dulwich.porcelain",
+    "dvc.repo.index", "dvc.repo.experiments.queue.celery", "dvc.repo.experiments.queue.workspace",
+    "dvc.utils.hydra", "hydra.core.override_parser.overrides_parser", "hydra.conf",
 )  # fmt: skip
 
 
