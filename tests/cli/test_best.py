@@ -1,10 +1,12 @@
 """`optbench best`: the best trials into a room's `best`, the diff shown, an alarm at an end."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
+from tests.cli.conftest import copy
 from tests.cli.studied import LOCK, SPAN, carried_out
 from tests.cli.test_new_workload import text, tree
 from tests.conftest import Project, digits_room
@@ -25,9 +27,10 @@ KEYS, NUMBERS, TRIALS = ("sgd-cosine", "adam-cosine", "adam-cosine-untuned"), SP
 BEST = 1  # the study with the best of all trials
 
 
-@pytest.fixture
-def planned(bare: Project) -> Project:
+@pytest.fixture(scope="module")
+def planned_once(tmp_path_factory) -> Path:
     """A project with two tuned arms and an untuned one, of two studies each, in one room."""
+    bare = copy(tmp_path_factory.mktemp("planned") / "bare")
     suite = {"repeated": [], "fresh": []}
     bare.set("suite", {"arms": [*KEYS], "studies": [str(SPAN)], **suite}, "digits-cnn")
     vit = bare.read_params("digits-vit")["suite"]
@@ -35,12 +38,19 @@ def planned(bare: Project) -> Project:
     bare.set("search.trials", TRIALS, "digits-cnn")
     bare.set("schedule", "cosine")
     validate(bare)
-    return bare
+    validate(bare, "digits-cnn")
+    return bare.folder
 
 
-def validate(project: Project) -> None:
-    for arguments in ([], ["digits-cnn"]):
-        project.run("env", "PYTHONPATH=src", "python", "stages/validate.py", *arguments)
+@pytest.fixture
+def planned(planned_once: Path, tmp_path: Path) -> Project:
+    """A copy of that project."""
+    shutil.copytree(planned_once, tmp_path / "bare")
+    return Project(tmp_path / "bare")
+
+
+def validate(project: Project, *workload: str) -> None:
+    project.run("env", "PYTHONPATH=src", "python", "stages/validate.py", *workload)
 
 
 def studies(project: Project) -> list[Study]:
@@ -92,7 +102,7 @@ def test_the_best_by_validation_of_all_trials_goes_into_the_room_and_the_diff_is
     assert f"{ROOM}: no change" in planned.run("optbench", "best").stdout  # every room
     assert tree(planned) == again
     plan = {name: content for name, content in again.items() if "/plan/" in name}
-    validate(planned)
+    validate(planned, "digits-cnn")
     changed = {
         name for name, content in tree(planned).items() if plan.get(name, content) != content
     }
@@ -170,10 +180,10 @@ def test_a_changed_table_or_another_search_is_refused_and_nothing_is_written(pla
     assert message in refused(planned)
     table.write_text(good)
     planned.set("search.trials", TRIALS + 1, "digits-cnn")
-    validate(planned)
+    validate(planned, "digits-cnn")
     assert "holds other trials of adam / cosine than are planned" in refused(planned)
     planned.set("search.trials", TRIALS, "digits-cnn")
-    validate(planned)
+    validate(planned, "digits-cnn")
     planned.run("optbench", "best", "digits-cnn")  # the control
 
 

@@ -51,6 +51,7 @@ def test_the_committed_reports_are_not_stale(committed, tmp_path):
     assert len(drawn["digits-cnn"]) == len(figures_of(committed["digits-cnn"]))
 
 
+@pytest.mark.usefixtures("svg_alone")
 def test_the_committed_index_is_not_stale(committed, tmp_path):
     for name, workload in committed.items():
         if workload.metrics:
@@ -342,6 +343,7 @@ def test_without_the_baseline_there_is_no_difference_from_it(contents):
     assert labels(forest(contents)[1])  # the control
 
 
+@pytest.mark.usefixtures("svg_alone")
 def test_a_suite_of_few_arms_has_its_place_everywhere(contents, tmp_path):
     arms = [Arm("sgd", "cosine"), Arm("adam", "step")]
     few = with_arms(contents, arms)
@@ -355,6 +357,7 @@ def test_a_suite_of_few_arms_has_its_place_everywhere(contents, tmp_path):
     assert len(tables.results(few).rows) == 2
 
 
+@pytest.mark.usefixtures("svg_alone")
 def test_a_suite_of_fixed_points_has_no_tuning_to_show(contents, tmp_path):
     fixed = with_arms(contents, [arm for arm in contents.arms if arm.tuning == UNTUNED])
     assert fixed.compared == fixed.arms
