@@ -1,5 +1,6 @@
 """What must be true of a room's sweeps, so that each value that they name can be trained."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -62,7 +63,8 @@ def _check_values(
             args = {**row, sweep.argument: value}
             rules.check_optimizer(checker, arm.optimizer, where, args, settings)
         elif sweep.argument == RELATIVE:
-            if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not number or not 0 < value < math.inf:
                 checker.add(f"{path}.values: got {value!r}: must be numbers above 0")
         elif sweep.argument == "dataset":
             if checker.name("datasets", value, ".".join(where)):
