@@ -25,12 +25,14 @@ from optbench.params.code import digests
 from optbench.params.load import Params, Room, load_params, load_room
 from optbench.params.plan import resolve
 from optbench.training import assembly
-from tests.warm import warm
+from tests.warm import script_of, warm
 
 ROOT = Path(__file__).parents[1]
 SECOND_WORKLOAD = "digits-short"
 DVC = str(Path(sys.executable).with_name("dvc"))
 LAUNCH = str(ROOT / "src/optbench/cli/launch.py")
+PARTIAL = "*.pyc.*"  # what Python is writing at this moment
+SCRIPTS = {"dvc": DVC, "optbench": LAUNCH}
 ENVIRONMENT = {
     **os.environ,
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -66,13 +68,18 @@ def digits_room() -> tuple[Room, Params]:
         return replace(load_room("digits-cnn", params), best={}), params
 
 
+@cache
+def no_code() -> dict[str, str]:
+    """A digest of no code for each part."""
+    return dict.fromkeys(digests(), "0" * 64)
+
+
 def digits_run(optimizer="sgd", schedule="one_cycle", seed=0, args=None, **settings) -> Run:
     """A run of digits-cnn on all images, of two epochs unless told otherwise."""
     room, params = digits_room()
     task_args = {**room.settings.task_args, "validation_every": 10}
     settings = {"train_split": "full", "task_args": task_args, **settings}
-    code = dict.fromkeys(digests(), "0" * 64)
-    run = resolve(room, params, Arm(optimizer, schedule), seed=seed, code=code)
+    run = resolve(room, params, Arm(optimizer, schedule), seed=seed, code=no_code())
     return replace(
         run,
         settings=replace(run.settings, **{"budget": Budget(epochs=2), **settings}),
@@ -89,14 +96,15 @@ class Project:
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess:
         """Runs a command in the clone; its output is in `stdout`.
 
-        DVC, its stages and what `optbench` does itself start in a fork of what has imported their
+        DVC, stages and what `optbench` does itself start in a fork of what has imported their
         packages already; not where a test sets the seed of hashes, which a fork inherits.
         """
-        script = {"dvc": DVC, "optbench": LAUNCH}.get(command[0])
+        variables, script = script_of(command)
+        if command[0] in SCRIPTS:
+            script = [SCRIPTS[command[0]], *command[1:]]
         starts_others = command[:2] == ("optbench", "repro")
-        is_warm = not (starts_others or "PYTHONHASHSEED" in ENVIRONMENT)
-        if script is not None and is_warm:
-            done = warm().run(script, *command[1:], cwd=self.folder, env=ENVIRONMENT)
+        if script and not starts_others and "PYTHONHASHSEED" not in ENVIRONMENT:
+            done = warm().run(*script, cwd=self.folder, env=ENVIRONMENT | variables)
         else:
             done = subprocess.run(
                 command,
@@ -201,7 +209,7 @@ def index_of(*workloads: str) -> str:
 
 
 def copy_tracked_files(target: Path) -> None:
-    """Copies what Git tracks, or would track, of the working tree."""
+    """Copies what Git tracks, or would track, of the working tree, and what Python has compiled."""
     listing = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"],
         cwd=ROOT, capture_output=True, text=True, check=True,
@@ -210,6 +218,9 @@ def copy_tracked_files(target: Path) -> None:
         if (ROOT / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target / name)
+    for folder in (ROOT / "src").rglob("__pycache__"):
+        ignored = shutil.ignore_patterns(PARTIAL)
+        shutil.copytree(folder, target / folder.relative_to(ROOT), ignore=ignored)
 
 
 def shrink(project: Project) -> None:

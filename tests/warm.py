@@ -12,27 +12,33 @@ import logging
 import os
 import runpy
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
+from collections.abc import Sequence
 from functools import cache
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-# What stages import, and what `dvc repro` and `dvc exp run` do.
+# What stages and `optbench` import, and what `dvc repro` and `dvc exp run` do.
 PRELOADED = (
     "torch._dynamo", "torch._inductor.config", "torch.distributed", "scipy.stats",
     "scipy.optimize", "sklearn.datasets", "matplotlib.pyplot", "rich.progress",
+    "jinja2", "pydantic.main", "ruamel.yaml", "tabulate", "yaml",
     "dvc.cli", "dvc.cli.parser", "dvc.repo", "dvc.repo.reproduce", "dvc.repo.experiments.run",
     "dvc.repo.experiments.executor.local", "dvc.stage.cache", "dvc.stage.run", "dvc.output",
-    "dvc_data.index", "dvc_data.hashfile.build", "scmrepo.git",
+    "dvc_data.index", "dvc_data.hashfile.build", "scmrepo.git", "networkx", "dulwich.porcelain",
+    "dvc.repo.index", "dvc.repo.experiments.queue.celery", "dvc.repo.experiments.queue.workspace",
+    "dvc.utils.hydra", "hydra.core.override_parser.overrides_parser", "hydra.conf",
 )  # fmt: skip
 
 
 class Warm:
-    """Runs scripts, one at a time."""
+    """Runs scripts, each in a fork."""
 
     def __init__(self) -> None:
         self.server = subprocess.Popen(
@@ -43,18 +49,63 @@ class Warm:
         self, *command: str, cwd: Path, env: dict[str, str]
     ) -> subprocess.CompletedProcess[str]:
         """As subprocess.run does with `python` before the command; output is in `stdout`."""
-        with tempfile.NamedTemporaryFile("r") as output:
-            request = {"command": command, "cwd": str(cwd), "env": env, "output": output.name}
-            self.server.stdin.write(json.dumps(request) + "\n")
-            self.server.stdin.flush()
-            code = int(self.server.stdout.readline())
-            return subprocess.CompletedProcess(command, code, output.read())
+        process = self.start(*command, cwd=cwd, env=env)
+        output, _ = process.communicate()
+        return subprocess.CompletedProcess(command, process.returncode, output)
+
+    def start(self, *command: str, cwd: Path, env: dict[str, str]) -> "Forked":
+        """As subprocess.Popen does with `python` before the command."""
+        output = tempfile.NamedTemporaryFile("r")  # noqa: SIM115
+        hangs_up = signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
+        request = {"command": command, "cwd": str(cwd), "env": env, "output": output.name}
+        return Forked(self, self.ask(**request, hangs_up=hangs_up), output)
+
+    def ask(self, **request: object) -> Any:
+        """What the server answers."""
+        self.server.stdin.write(json.dumps(request) + "\n")
+        self.server.stdin.flush()
+        return json.loads(self.server.stdout.readline())
 
     def close(self) -> None:
         """Ends the server."""
         self.server.stdin.close()
         self.server.wait()
         self.server.stdout.close()
+
+
+class Forked:
+    """A process of a server's: what tests use of subprocess.Popen, by the same names."""
+
+    def __init__(self, server: Warm, pid: int, output: Any) -> None:
+        self.server, self.pid, self.output = server, pid, output
+        self.returncode: int | None = None
+
+    def poll(self, options: int = os.WNOHANG) -> int | None:
+        if self.returncode is None:
+            self.returncode = self.server.ask(wait=self.pid, options=options)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        if timeout is None:
+            return self.poll(options=0)
+        end = time.monotonic() + timeout
+        while self.poll() is None:
+            if time.monotonic() > end:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout)
+            time.sleep(0.02)
+        return self.returncode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, None]:
+        self.wait(timeout)
+        with self.output:
+            return self.output.read(), None
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
 
 
 @cache
@@ -66,7 +117,7 @@ def warm() -> Warm:
 
 
 def serve() -> None:
-    """Forks for each request of a line, and answers with the exit code."""
+    """Forks for each request of a line, and answers with its id; or with a fork's exit code."""
     os.environ["MPLBACKEND"] = "agg"
     for name in PRELOADED:
         importlib.import_module(name)
@@ -75,10 +126,14 @@ def serve() -> None:
     gc.freeze()  # what is never collected is never copied
     for line in sys.stdin:
         request = json.loads(line)
-        child = os.fork()
-        if not child:
+        if "wait" in request:
+            ended, status = os.waitpid(request["wait"], request["options"])
+            answer = os.waitstatus_to_exitcode(status) if ended else None
+        elif not (answer := os.fork()):
+            hangs_up = request.pop("hangs_up")
+            signal.signal(signal.SIGHUP, signal.SIG_DFL if hangs_up else signal.SIG_IGN)
             os._exit(run(**request))
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        print(json.dumps(answer), flush=True)
 
 
 def fork_stages() -> None:
@@ -89,14 +144,11 @@ def fork_stages() -> None:
     start = stage_run._run
 
     def run_stage(executable: str, command: str, **process: Any) -> None:
-        words = shlex.split(command)
-        variables = [*takewhile(lambda word: "=" in word, words[2:])]
-        program, *script = words[2 + len(variables) :] or [""]
-        is_script = words[:2] == ["exec", "env"] and program == "python"
-        if not is_script or "optbench" in sys.modules:  # which is to be imported anew
+        variables, script = script_of(shlex.split(command.removeprefix("exec ")))
+        if not script or "optbench" in sys.modules:  # which is to be imported anew
             start(executable, command, **process)
             return
-        environment = process["env"] | dict(word.split("=", 1) for word in variables)
+        environment = process["env"] | variables
         sys.stdout.flush()
         sys.stderr.flush()
         child = os.fork()
@@ -107,6 +159,15 @@ def fork_stages() -> None:
             raise StageCmdFailedError(command, code)
 
     stage_run._run = run_stage
+
+
+def script_of(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """The variables and the rest of `env NAME=VALUE... python SCRIPT...`; nothing of another."""
+    variables = [*takewhile(lambda word: "=" in word, words[1:])]
+    program, *script = words[1 + len(variables) :] or [""]
+    if words[0] != "env" or program != "python" or script[0].startswith("-"):
+        return {}, []
+    return dict(word.split("=", 1) for word in variables), script
 
 
 def run(*, command: list[str], cwd: str, env: dict[str, str], output: str | None = None) -> int:

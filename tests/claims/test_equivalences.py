@@ -121,15 +121,15 @@ def test_of_a_lower_score_the_estimate_is_by_how_much_the_first_is_lower():
 def row_of(workload: Evidence, claims=CLAIMS):
     """The claim's row in a ledger."""
     judged = of_verdicts(claims, verdicts(workload, claims=claims), inputs={})
-    (row,) = [row for row in judged.rows if row.id == CLAIM]
+    (row,) = [row for row in judged.rows if row.claim.id == CLAIM]
     return row
 
 
 def test_the_ledger_tells_whose_claim_it_is():
     row = row_of(studies_of(0.970, 0.971))
-    assert row.source == "Ma and Yarats 2019 (arXiv 1910.04209)"
+    assert row.claim.source == "Ma and Yarats 2019 (arXiv 1910.04209)"
     assert row.numbers[:2] == ("-0.10 pp", "-0.19 to -0.01 (90 %)")
-    assert row.verdict == verdict.SUPPORTED
+    assert row.judgement.verdict == verdict.SUPPORTED
 
 
 def test_the_posts_claims_and_known_answers_are_counted_apart():

@@ -138,8 +138,8 @@ def test_where_the_baseline_misses_its_band_nothing_is_ranked(mean):
         f"{100 * mean:.2f} % and misses its sourced band of 94.6 to 95.7 %."
     )
     assert (judgement.estimate, judgement.p, judgement.contrasts) == (None, None, ())
-    assert set(judged.answers.values()) == {None}
-    assert judged.corrected == {}
+    assert set(judged.bench.answers.values()) == {None}
+    assert judged.bench.corrected == {}
     advice = outside["advice-adam"].transfer[0]
     assert advice.finding == "undecided"
     assert any("No ranking is given" in str(note) for note in advice.notes)
@@ -200,14 +200,14 @@ def test_whatever_small_workloads_say_the_posts_own_setting_is_not_run(scores):
 
 def test_what_was_asked_stands_beside_the_judgements():
     judged = verdicts(evidence(AHEAD))
+    bench = judged.bench
     finding = next(j for j in judged.judgements if j.claim == "finding-adamw")
-    contrasts = [q for q in judged.questions if not q.transfer and q.quantity == "score"]
+    contrasts = [q for q in bench.answers if not q.transfer and q.quantity == "score"]
     by_name = {str(q.name): q for q in contrasts if q.workload == POST}
     for contrast in finding.contrasts:
         question = by_name[str(contrast.name)]
-        assert judged.corrected[question] == contrast.p_corrected
-        assert judged.answers[question].difference == contrast.estimate
-    assert len(judged.questions) == len(set(judged.questions))
+        assert bench.corrected[question] == contrast.p_corrected
+        assert bench.answers[question].difference == contrast.estimate
 
 
 def test_under_equality_a_whole_ledger_seldom_ranks_anything():

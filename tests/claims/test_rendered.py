@@ -64,8 +64,8 @@ def cells(text: str, claim: str) -> list[str]:
 
 def told(judged: Ledger, claim: str) -> list[str]:
     """A claim's verdict and numbers."""
-    (row,) = [row for row in judged.rows if row.id == claim]
-    return [row.verdict, *row.numbers]
+    (row,) = [row for row in judged.rows if row.claim.id == claim]
+    return [row.judgement.verdict, *row.numbers]
 
 
 def test_a_row_in_markdown_is_short_and_leads_to_all_of_it():
@@ -114,7 +114,7 @@ def test_what_has_no_measure_is_counted_apart_and_believed_to_have_none():
     assert [row.belief.word for row in judged.rows] == ["no measure", "open"]
     assert cells(page(judged), "Take eps of 1e-8.")[0] == "no measure"
     # It tells nothing on a workload's page that is not the claim's own.
-    assert {row.id for row in concerning(judged, POST).rows} == {"advice-eps", "advice-lr"}
+    assert {row.claim.id for row in concerning(judged, POST).rows} == {"advice-eps", "advice-lr"}
     assert not concerning(judged, SMALL).rows
 
 
@@ -123,7 +123,7 @@ def test_the_pages_table_has_the_same_cells():
     html = template("parts.html", linked=Links().html).module.ledger_table(judged)
     assert html.count('<th scope="col">') == 4 + len(NUMBERS)
     for row in judged.rows:
-        text = html_row(judged, row.id)
+        text = html_row(judged, row.claim.id)
         numbers = [unescape(part.split("</td>")[0]) for part in text.split('<td class="num">')[1:]]
         assert numbers == list(row.numbers)
         assert text.count("<td") == 3 + len(NUMBERS)

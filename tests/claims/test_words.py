@@ -25,6 +25,7 @@ from optbench.claims.questions import Question, corrected
 from optbench.claims.schema import Contrast
 from optbench.core.arm import Arm
 from optbench.core.prose import Mention, Prose
+from optbench.evaluation.text import plain
 from optbench.evaluation.verdict import Advantage
 
 CONTRASTED = Contrasted(
@@ -74,7 +75,7 @@ def test_a_value_is_written_in_its_own_unit_whichever_way_is_better():
     assert words.unit_of("score", ACCURACY).text(-0.0035) == "-0.35 pp"
     assert words.unit_of("score", ERROR).text(-0.0035) == "-0.0035"
     assert words.unit_of("radam_rho", None).text(1_997_001.0) == "1,997,001"
-    assert words.plain(0.942, ACCURACY) == "94.2"
+    assert plain(0.942, ACCURACY) == "94.2"
 
 
 def transfer_text(claim: str, *workloads, **claims):

@@ -2,7 +2,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.conftest import ROOT, Project
+from tests.conftest import PARTIAL, ROOT, Project
 
 FOLDERS = ("src", "stages", "workloads")
 FILES = (
@@ -21,9 +21,8 @@ def bare(tmp_path: Path) -> Project:
 
 def copy(folder: Path) -> Project:
     for name in FOLDERS:
-        ignored = WRITTEN if name == "workloads" else ()
-        patterns = shutil.ignore_patterns("__pycache__", *ignored)
-        shutil.copytree(ROOT / name, folder / name, ignore=patterns)
+        ignored = WRITTEN if name == "workloads" else (PARTIAL,)
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(*ignored))
     for name in FILES:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, folder / name)

@@ -1,7 +1,9 @@
 """Studies as their stages leave them, where none was carried out."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tests.cli.recorded import record
 from tests.evaluation.examples import outcome
@@ -23,24 +25,29 @@ Scores = Sequence[tuple[Study, int, Sequence[float | None]]]
 
 
 def carried_out(
-    scores: Scores, score: Score, root: Path, *, test: float = 0.75, span: Span = SPAN
-) -> None:
-    """Leaves studies below a root, with the lock file that records them."""
+    scores: Scores, score: Score, root: Path, *, test: float = 0.75, span: Span = SPAN,
+    **changes: Any,
+) -> None:  # fmt: skip
+    """Leaves studies below a root, with the lock file that records them; `changes` to outcomes."""
     folders = {}
     for study, number, validation in scores:
         folder = Path(f"results/digits-cnn/suite/{study.arm.key}-{span}")
-        leave(root / folder / str(number), study, number, validation, score, test=test)
+        place = root / folder / str(number)
+        leave(place, study, number, validation, score, test=test, **changes)
         folders[folder] = None
     record(LOCK, *folders, root=root)
 
 
 def leave(
     folder: Path, study: Study, number: int, validation: Sequence[float | None], score: Score, *,
-    test: float,
+    test: float, **changes: Any,
 ) -> None:  # fmt: skip
     """The folder of a study."""
     runs = trials(study, number)
-    outcomes = [trained(run, value, test) for run, value in zip(runs, validation, strict=True)]
+    outcomes = [
+        replace(trained(run, value, test), **changes)
+        for run, value in zip(runs, validation, strict=True)
+    ]
     table = [trial_of(o, study, number, index) for index, o in enumerate(outcomes, start=1)]
     winner = outcomes[choice(table, score).trial - 1]
     records.write(winner, folder, {FILE: rows.to_csv(Trial, table)})

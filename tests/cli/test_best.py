@@ -1,10 +1,12 @@
 """`optbench best`: the best trials into a room's `best`, the diff shown, an alarm at an end."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
+from tests.cli.conftest import copy
 from tests.cli.studied import LOCK, SPAN, carried_out
 from tests.cli.test_new_workload import text, tree
 from tests.conftest import Project, digits_room
@@ -16,6 +18,7 @@ from optbench.core.space import on_edge
 from optbench.core.study import Study, read_study
 from optbench.evaluation.evaluate import Result
 from optbench.studies.points import trials
+from optbench.studies.trials import Trial
 
 ROOM = "workloads/digits-cnn/params.yaml"
 SCORE = digits_room()[0].score
@@ -24,9 +27,10 @@ KEYS, NUMBERS, TRIALS = ("sgd-cosine", "adam-cosine", "adam-cosine-untuned"), SP
 BEST = 1  # the study with the best of all trials
 
 
-@pytest.fixture
-def planned(bare: Project) -> Project:
+@pytest.fixture(scope="module")
+def planned_once(tmp_path_factory) -> Path:
     """A project with two tuned arms and an untuned one, of two studies each, in one room."""
+    bare = copy(tmp_path_factory.mktemp("planned") / "bare")
     suite = {"repeated": [], "fresh": []}
     bare.set("suite", {"arms": [*KEYS], "studies": [str(SPAN)], **suite}, "digits-cnn")
     vit = bare.read_params("digits-vit")["suite"]
@@ -34,12 +38,19 @@ def planned(bare: Project) -> Project:
     bare.set("search.trials", TRIALS, "digits-cnn")
     bare.set("schedule", "cosine")
     validate(bare)
-    return bare
+    validate(bare, "digits-cnn")
+    return bare.folder
 
 
-def validate(project: Project) -> None:
-    for arguments in ([], ["digits-cnn"]):
-        project.run("env", "PYTHONPATH=src", "python", "stages/validate.py", *arguments)
+@pytest.fixture
+def planned(planned_once: Path, tmp_path: Path) -> Project:
+    """A copy of that project."""
+    shutil.copytree(planned_once, tmp_path / "bare")
+    return Project(tmp_path / "bare")
+
+
+def validate(project: Project, *workload: str) -> None:
+    project.run("env", "PYTHONPATH=src", "python", "stages/validate.py", *workload)
 
 
 def studies(project: Project) -> list[Study]:
@@ -91,7 +102,7 @@ def test_the_best_by_validation_of_all_trials_goes_into_the_room_and_the_diff_is
     assert f"{ROOM}: no change" in planned.run("optbench", "best").stdout  # every room
     assert tree(planned) == again
     plan = {name: content for name, content in again.items() if "/plan/" in name}
-    validate(planned)
+    validate(planned, "digits-cnn")
     changed = {
         name for name, content in tree(planned).items() if plan.get(name, content) != content
     }
@@ -117,17 +128,21 @@ def test_studies_that_choose_an_end_of_a_range_raise_an_alarm_where_chance_expla
     assert planned.read_params("digits-cnn")["best"] == values  # all the same
 
 
+def results(arm: Arm, *tables: list[Trial]) -> list[Result]:
+    """Studies of these trials."""
+    return [
+        Result(arm=arm, number=number, folder=Path(), trials=table, outcome=outcome())
+        for number, table in enumerate(tables)
+    ]
+
+
 def test_a_score_of_0_raises_an_alarm_too_and_untuned_arms_none():
     room = digits_room()[0]
     arm, high = Arm("sgd", "cosine"), room.search.space["sgd"]["lr"][1]
 
     def alarms(arm: Arm, lr: float) -> list[str]:
         tables = [[trial(1, validation=0.0, lr=lr, study=number)] for number in NUMBERS]
-        results = [
-            Result(arm=arm, number=number, folder=Path(), trials=table, outcome=outcome())
-            for number, table in enumerate(tables)
-        ]
-        return best.alarms(room, results)
+        return best.alarms(room, best.by_arm(results(arm, *tables)))
 
     assert len(alarms(arm, high)) == 1
     assert alarms(arm, 0.1) == []  # the controls
@@ -137,8 +152,9 @@ def test_a_score_of_0_raises_an_alarm_too_and_untuned_arms_none():
 def test_an_arm_all_of_whose_trials_diverged_has_no_best():
     room = digits_room()[0]
     arms = Arm("sgd", "cosine"), Arm("adam", "cosine")
-    pools = {arms[0]: [trial(1, test=None), trial(2, test=None)], arms[1]: [trial(1), trial(2)]}
-    written = best.entries(room, pools)
+    lost, whole = [trial(1, test=None), trial(2, test=None)], [trial(1), trial(2)]
+    tuned = best.by_arm([*results(arms[0], lost), *results(arms[1], whole)])
+    written = best.entries(room, tuned)
     assert {*written} == {"adam-cosine"}
     assert yaml.safe_load(written["adam-cosine"]) == {"lr": 0.01, "weight_decay": 0.001}
     assert written["adam-cosine"].endswith("  # best of 2 trials")
@@ -164,10 +180,10 @@ def test_a_changed_table_or_another_search_is_refused_and_nothing_is_written(pla
     assert message in refused(planned)
     table.write_text(good)
     planned.set("search.trials", TRIALS + 1, "digits-cnn")
-    validate(planned)
+    validate(planned, "digits-cnn")
     assert "holds other trials of adam / cosine than are planned" in refused(planned)
     planned.set("search.trials", TRIALS, "digits-cnn")
-    validate(planned)
+    validate(planned, "digits-cnn")
     planned.run("optbench", "best", "digits-cnn")  # the control
 
 

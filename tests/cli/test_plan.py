@@ -211,6 +211,19 @@ def test_a_difference_is_found_by_the_spread_of_the_studies_that_there_are(plann
     assert "no two studies say how they spread" in plan.prospect(alone, 5, 8)[1]
 
 
+def test_the_spread_is_within_each_arm_and_environment_as_the_report_has_it(planned):
+    span = Span(0, 3)
+    room = of_two_arms("sgd-cosine", span=span)
+    (study,) = studies(room)
+    scores = {"cpu": (0.9, 0.92), "cuda": (0.7, 0.74)}
+    for first, (device, pair) in zip((0, 2), scores.items(), strict=True):
+        for number, test in enumerate(pair, start=first):
+            carried_out([(study, number, [0.5] * study.trials)], room.score, planned, test=test,
+                        span=span, fingerprint={"device": device})  # fmt: skip
+    sd = statistics.fmean(map(statistics.variance, scores.values())) ** 0.5
+    assert f"(sd over studies {100 * sd:.3f} pp," in plan.prospect(room, 5, 8)[1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -6,64 +6,19 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import ROOT
-from tests.evaluation.examples import ACCURACY, ERROR, metrics, trial
+from tests.evaluation.examples import ACCURACY, trial
 
 from optbench.claims.load import load_claims
 from optbench.core import rows
-from optbench.core.arm import Arm
 from optbench.core.errors import UsageError
 from optbench.cost.cost import Cost, read_cost
 from optbench.cost.measured import measured_cost, wrong_cost
-from optbench.evaluation.measurements import (
-    read_metrics,
-    read_summaries,
-    wrong_metrics,
-    wrong_summary,
-)
-from optbench.evaluation.metrics import Metrics
-from optbench.evaluation.summary import Summary, summarise
 from optbench.studies.table import read_trials
 from optbench.studies.trials import Trial
 
 SEED, FLIPS, CUTS = 0, 150, 30
 OUT = "`dvc repro` makes it again"
-RUN = metrics(Arm("sgd", "cosine"), 0, 0.95)
-TWO = [RUN, metrics(Arm("sgd", "cosine"), 1, 0.96)]
-SUMMARY = summarise(TWO, score=ACCURACY)[0]
 COST = read_cost(ROOT / "costs/digits-cnn/sgd.json")
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("test_score", 1.907), ("test_score", -0.1), ("test_score", float("nan")),
-        ("test_score", None), ("test_score_low", 1.1), ("test_loss", float("inf")),
-        ("validation_score", 2.0), ("seed", -1), ("study", -1), ("tuning", "lucky"),
-        ("epochs_to_target", 0.0),
-        ("diverged_at_step", 3), ("extras", "[]"), ("extras", '{"a": "b"}'), ("extras", "{"),
-        ("extras", '{"a": NaN}'),
-    ],
-)  # fmt: skip
-def test_metrics_that_cannot_be_are_named(field, value):
-    assert wrong_metrics(RUN, ACCURACY) == []  # the control
-    wrong = wrong_metrics(dataclasses.replace(RUN, **{field: value}), ACCURACY)
-    assert wrong[:1] == [field] or (field == "diverged_at_step" and wrong == ["test_score"])
-    if value == 1.907:
-        assert wrong_metrics(dataclasses.replace(RUN, **{field: value}), ERROR) == []  # no bound
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("score_mean", 1.907), ("score_mean", None), ("score_sd", -0.1), ("score_low", -1.0),
-        ("score_high", 1.5), ("n", -1), ("diverged", -1), ("reached_target", 9),
-        ("interval", "u over seeds"), ("loss_mean", float("nan")), ("reached_target", -2),
-        ("epochs_to_target_median", 0.0), ("tuning", None), ("next_low", -1.0),
-    ],
-)  # fmt: skip
-def test_summaries_that_cannot_be_are_named(field, value):
-    assert wrong_summary(SUMMARY, ACCURACY) == []  # the control
-    assert field in wrong_summary(dataclasses.replace(SUMMARY, **{field: value}), ACCURACY)
 
 
 @pytest.mark.parametrize(
@@ -80,25 +35,6 @@ def test_summaries_that_cannot_be_are_named(field, value):
 def test_costs_that_cannot_be_are_named(field, value):
     assert wrong_cost(COST) == []  # the control
     assert wrong_cost(dataclasses.replace(COST, **{field: value})) == [field]
-
-
-SUITE = [(RUN.arm, 0), (RUN.arm, 1)]
-
-
-def test_tables_of_other_studies_are_refused(tmp_path):
-    path = tmp_path / "studies.csv"
-    for changed in (TWO[1:], TWO[::-1], [*TWO, TWO[0]]):
-        path.write_text(rows.to_csv(Metrics, changed))
-        with pytest.raises(UsageError, match=r"studies\.csv holds other studies than the suite"):
-            read_metrics(path, SUITE, ACCURACY, way_out=OUT)
-    summaries = summarise(TWO, score=ACCURACY)
-    path = tmp_path / "summary.csv"
-    for other in (summaries[1:], [dataclasses.replace(summaries[0], n=11), *summaries[1:]]):
-        path.write_text(rows.to_csv(Summary, other))
-        with pytest.raises(UsageError, match=r"summary\.csv holds other arms than the studies"):
-            read_summaries(path, TWO, ACCURACY, way_out=OUT)
-    path.write_text(rows.to_csv(Summary, summaries))
-    assert read_summaries(path, TWO, ACCURACY, way_out=OUT) == summaries  # the control
 
 
 def damages(content: bytes, rng: random.Random) -> list[bytes]:
@@ -119,12 +55,6 @@ def small(path: Path, lines: int = 10**6) -> bytes:
 
 
 READERS = {
-    "reports/digits-cnn/studies.csv": (
-        rows.to_csv(Metrics, TWO).encode(),
-        lambda path: read_metrics(path, SUITE, ACCURACY, way_out=OUT)),
-    "reports/digits-cnn/summary.csv": (
-        rows.to_csv(Summary, summarise(TWO, score=ACCURACY)).encode(),
-        lambda path: read_summaries(path, TWO, ACCURACY, way_out=OUT)),
     "results/digits-cnn/repeats/sgd-cosine.csv": (
         rows.to_csv(Trial, [trial(1), trial(2, None, None)]).encode(),
         lambda path: read_trials(path, ACCURACY, way_out=OUT)),

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.conftest import ROOT, digits_run
+from tests.warm import Forked, warm
 
 from optbench.core.run import plan_of
 from optbench.download.obtain import obtain
@@ -48,13 +49,21 @@ class Site:
         failpoint: tuple[str, int] | None = None,
         limit: Callable[[], None] | None = None,
         **environment: str,
-    ) -> subprocess.Popen[str]:
-        """The stage, with an environment of its own; `limit` is called in the new process."""
+    ) -> subprocess.Popen[str] | Forked:
+        """The stage, with an environment of its own; `limit` is called in the new process.
+
+        It is a fork of what has imported torch, but with a limit, on several devices or a GPU.
+        """
         inherited = {key: v for key, v in os.environ.items() if not key.startswith("DVC")}
+        env = {**inherited, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", **environment}
+        python, *script = self.command(optimizer, failpoint)
+        has_devices = self.settings.get("devices", 1) > 1 or "device" in self.settings
+        if limit is None and not has_devices:
+            return warm().start(*script, cwd=self.folder, env=env)
         return subprocess.Popen(
-            self.command(optimizer, failpoint),
+            [python, *script],
             cwd=self.folder,
-            env={**inherited, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", **environment},
+            env=env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

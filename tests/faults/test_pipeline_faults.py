@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.conftest import ENVIRONMENT, Project
 from tests.faults.sites import FAILPOINT, is_killed, is_running, wait_until, without_root_powers
+from tests.warm import warm
 
 from optbench.supervision.keeper import VARIABLE
 
@@ -80,9 +81,9 @@ def test_force_trains_again_from_the_start(project: Project):
 def test_killed_while_rendering_the_report_is_whole_afterwards(project: Project):
     for file in (project.folder / "reports/digits-cnn").glob("results.*"):
         file.unlink()
-    command = [sys.executable, FAILPOINT, "rendering", "2", "stages/report.py", "digits-cnn"]
+    command = (FAILPOINT, "rendering", "2", "stages/report.py", "digits-cnn")
     environment = {**ENVIRONMENT, "PYTHONPATH": f"src:{Path(FAILPOINT).parents[2]}"}
-    killed = subprocess.run(command, cwd=project.folder, env=environment, check=False)
+    killed = warm().run(*command, cwd=project.folder, env=environment)
     assert is_killed(killed.returncode)
     assert project.run("git", "status", "--porcelain", "reports").stdout != ""
     assert set(project.repro()) <= {"report", "score@digits-cnn"}

@@ -55,6 +55,11 @@ def without(file, path: tuple) -> dict:
     return document
 
 
+def dump(document: dict) -> bytes:
+    """In C: it takes as long as all else."""
+    return yaml.dump(document, Dumper=yaml.CSafeDumper).encode()
+
+
 def judged(file, content: bytes) -> Params | Room | None:
     """What the file holds, or None where it is refused; any other error fails the test."""
     try:
@@ -70,14 +75,14 @@ def judged(file, content: bytes) -> Params | Room | None:
 @given(data=st.data(), value=VALUES)
 def test_any_value_in_any_place(file, data, value):
     path = data.draw(st.sampled_from(PATHS[file]))
-    judged(file, yaml.safe_dump(put(file, path, value)).encode())
+    judged(file, dump(put(file, path, value)))
 
 
 @FILES
 @IN_A_FOLDER
 @given(data=st.data())
 def test_anything_missing(file, data):
-    judged(file, yaml.safe_dump(without(file, data.draw(st.sampled_from(PATHS[file])))).encode())
+    judged(file, dump(without(file, data.draw(st.sampled_from(PATHS[file])))))
 
 
 @FILES
@@ -112,15 +117,12 @@ def numbers(file) -> list[tuple]:
 )
 def test_no_number_takes_what_is_no_sensible_number(file, data, value):
     path = data.draw(st.sampled_from(numbers(file)))
-    assert judged(file, yaml.safe_dump(put(file, path, value)).encode()) is None
+    assert judged(file, dump(put(file, path, value))) is None
 
 
 @FILES
-@IN_A_FOLDER
-@given(data=st.data())
-def test_control_the_file_itself_is_valid(file, data):
-    data.draw(st.sampled_from(PATHS[file]))
-    assert judged(file, yaml.safe_dump(GOOD[file]).encode()) is not None
+def test_control_the_file_itself_is_valid(file):
+    assert judged(file, dump(GOOD[file])) is not None
 
 
 @FILES
@@ -131,10 +133,10 @@ def test_control_the_file_itself_is_valid(file, data):
         ("seed: 2025-13-45\n", "is not YAML: month must be in 1..12"),
         (f"seed: {'9' * 5000}\n", "is not YAML: Exceeds the limit"),
         ("[" * 5000, "is nested too deeply"),
-        ("a: &a [*a]\n", "an alias stands inside of what it names"),
+        ("a: &a [*a]\n", "line 1: *a is an alias: write the value out"),
         ("a: &a [1,1,1,1,1,1,1,1,1,1]\n" + "".join(
             f"{new}: &{new} [{','.join([f'*{old}'] * 10)}]\n"
-            for old, new in zip("abcdefgh", "bcdefghi", strict=True)), "over 100,000: write fewer"),
+            for old, new in zip("abcdefgh", "bcdefghi", strict=True)), "line 2: *a is an alias"),
     ],
 )  # fmt: skip
 def test_what_is_valid_yaml_and_no_sane_file(file, text, message):

@@ -115,8 +115,8 @@ def test_control_what_is_just_inside_is_taken(place, value):
         ("a: [", "is not YAML"),
         ("seed: !!python/object:os.system {}", "is not YAML"),
         ("workload: digits-cnn\n", "optimizer is missing"),
-        ("2025-01-15: a\n", "2025-01-15: got datetime.date(2025, 1, 15) as a key"),
-        ("override: {1: a}\n", "override.1: got 1 as a key: a key must be text, so quote it"),
+        ("2025-01-15: a\n", "line 1: got 2025-01-15 as a key: a key must be text"),
+        ("override:\n  1: a\n", "line 2: got 1 as a key: a key must be text, so quote it"),
     ],
 )
 def test_a_bad_file_is_named(text, message):

@@ -122,10 +122,10 @@ BAD_VALUES = [
     ("suite/arms", "sgd-cosine", "must be a valid array"),
     ("suite/arms", [["sgd-cosine"]], "suite.arms.0: got ['sgd-cosine']"),
     ("suite/arms", ["sgd-cosine", "sgd-cosine"], "suite.arms: 'sgd-cosine' stands twice"),
-    ("suite/arms", ["sgd"], "suite.arms: 'sgd' names no arm, as in 'adamw-cosine', 'adamw-cosine-"),
-    ("suite/arms", ["sgd cosine"], "suite.arms: 'sgd cosine' names no arm, as in 'adamw-cosine'"),
-    ("suite/arms", ["sgd-cosine-0"], "suite.arms: 'sgd-cosine-0' names no arm, as in"),
-    ("suite/arms", ["sgd-cosine-tuned"], "suite.arms: 'sgd-cosine-tuned' names no arm, as in"),
+    ("suite/arms", ["sgd"], "suite.arms.0: got 'sgd': 'sgd' names no arm, as in 'adamw-cosine'"),
+    ("suite/arms", ["sgd cosine"], "suite.arms.0: got 'sgd cosine': 'sgd cosine' names no arm"),
+    ("suite/arms", ["sgd-cosine-0"], "arms.0: got 'sgd-cosine-0': 'sgd-cosine-0' names no arm"),
+    ("suite/arms", ["sgd-cosine-tuned"], "arms.0: got 'sgd-cosine-tuned': 'sgd-cosine-tuned' n"),
     ("suite/arms", ["sdg-cosine"], "suite.arms: unknown optimizer 'sdg': did you mean 'sgd'?"),
     ("suite/arms", ["sgd-cosin"], "suite.arms: unknown schedule 'cosin': did you mean 'cosine'?"),
     (
@@ -177,7 +177,7 @@ BAD_VALUES = [
         101,
         "control.repeated: got 101: must be at most 100, the number of contr",
     ),
-    ("control/arm", "sgd", "control.arm: 'sgd' names no arm, as in 'adamw-cosine'"),
+    ("control/arm", "sgd", "control.arm: got 'sgd': 'sgd' names no arm, as in 'adamw-cosine'"),
     ("control/arm", "sgd-cosin", "control.arm: unknown schedule 'cosin': did you mean 'cosine'?"),
     (
         "control/arm",
@@ -246,7 +246,7 @@ def test_a_missing_key_is_named(key):
     if key == "control":
         assert load(ROOM, document).control is None
     elif key == "sweeps":
-        assert load(ROOM, document).sweeps == {}
+        assert load(ROOM, document).sweeps == load(ROOM, document | {"sweeps": None}).sweeps == {}
     elif key == "search":
         assert "has no space to be tuned in" in refusal(ROOM, document)
         document = unsearched(GOOD[ROOM])

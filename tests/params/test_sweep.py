@@ -19,7 +19,7 @@ BETAS = "sweeps/betas"
     ("place", "value", "message"),
     [
         (f"{BETAS}/arms", ["adam-cosin"], "sweeps.betas.arms: unknown schedule 'cosin'"),
-        (f"{BETAS}/arms", ["adam"], "sweeps.betas.arms: 'adam' names no arm"),
+        (f"{BETAS}/arms", ["adam"], "sweeps.betas.arms.0: got 'adam': 'adam' names no arm"),
         (f"{BETAS}/arms", ["adam-cosine-untuned"], "are the room's: write adam-cosine"),
         (f"{BETAS}/arms", ["adam-cosine"] * 2, "stands twice"),
         (f"{BETAS}/argument", "beta", "unknown argument 'beta': did you mean 'betas'?"),
@@ -31,6 +31,9 @@ BETAS = "sweeps/betas"
         (f"{BETAS}/valuse", [1], "sweeps.betas.valuse: unknown key 'valuse'"),
         ("sweeps/batch_size/values", [16, 5000], "must be at most 1442"),
         ("sweeps/batch_size/values", [16, 0.5], "got 0.5: must be whole numbers, at least 2"),
+        ("sweeps/high_lr/values", [1.0, float("nan")], "got nan: must be numbers above 0"),
+        ("sweeps/high_lr/values", [1.0, float("inf")], "got inf: must be numbers above 0"),
+        ("sweeps/high_lr/values", [1.0, True], "got True: must be numbers above 0"),
         (
             "sweeps/few_data/values",
             ["digits", "digit"],

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from tests.report.examples import carry_out, make_project
 
 from optbench.evaluation.summary import summarise
 from optbench.params.load import load_params, load_room
+from optbench.report import gallery
 from optbench.report.contents import Contents, read_all, read_claims, read_contents
 from optbench.report.render import render_report
+from optbench.report.style import render
 from optbench.studies.trials import Trial
 
 
@@ -56,6 +59,12 @@ def reported(contents, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("reported")
     render_report(contents, folder / contents.name)
     return folder
+
+
+@pytest.fixture
+def svg_alone(monkeypatch) -> None:
+    """Figures are written as SVG alone, which pages show: in half of the time."""
+    monkeypatch.setattr(gallery, "render", partial(render, kinds=["svg"]))
 
 
 @pytest.fixture(scope="session")

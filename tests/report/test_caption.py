@@ -11,6 +11,7 @@ from tests.report.test_gate import INSIDE, banded
 from optbench.core.arm import PUBLISHED, UNTUNED, Arm
 from optbench.evaluation.control import Control, Share
 from optbench.evaluation.summary import ONE_NETWORK
+from optbench.evaluation.text import value_of
 from optbench.report import tables
 from optbench.report.caption import (
     caption,
@@ -29,7 +30,6 @@ from optbench.report.caption import (
 from optbench.report.contents import Contents
 from optbench.report.ledger import ledger_of
 from optbench.report.readme import generated
-from optbench.report.text import value_of
 
 ADAM = Arm("adam", "cosine")
 

@@ -22,11 +22,11 @@ from tabulate import LATEX_ESCAPE_RULES
 from tests.report.conftest import renamed
 from tests.report.examples import ROOT
 
-from optbench.claims.publications import PUBLISHED, Publications, load_publications
+from optbench.claims.publications import PUBLICATIONS, Publications, load_publications
 from optbench.claims.schema import Claims
 from optbench.report import escape, tables
 from optbench.report.contents import Contents
-from optbench.report.ledger import concerning, ledger_of
+from optbench.report.ledger import Row, concerning, ledger_of
 from optbench.report.links import Links
 from optbench.report.page import TEMPLATES
 from optbench.report.paper import paper_source
@@ -99,7 +99,7 @@ def written(hostile, tmp_path_factory) -> Path:
 
 def publications_of(claims: Claims) -> Publications:
     """What was published, with hostile text wherever a person may put text."""
-    good, texts = load_publications(claims, ROOT / PUBLISHED), cycle(HOSTILE)
+    good, texts = load_publications(claims, ROOT / PUBLICATIONS), cycle(HOSTILE)
     sources = {
         key: dataclasses.replace(source, name=next(texts), place=next(texts))
         for key, source in good.sources.items()
@@ -207,16 +207,21 @@ def test_readme_is_harmless_and_keeps_its_marks(hostile):
     assert plain(WORKLOAD) in text
 
 
+def of_claim(row: Row, **changes: str) -> Row:
+    """A row, but for its claim's words."""
+    return dataclasses.replace(row, claim=dataclasses.replace(row.claim, **changes))
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_readmes_verdicts_show_a_claims_text_and_place_as_they_are(hostile, text):
     judged = ledger_of(hostile.claims, [hostile])
-    rows = [dataclasses.replace(row, text=text, place="a") for row in judged.rows]
+    rows = [of_claim(row, text=text, place="a") for row in judged.rows]
     decided = [row for row in rows if row.belief.word not in ("open", "no measure")]
     html = shown(verdicts(dataclasses.replace(judged, rows=rows), Links([hostile])))
     told = assert_harmless(html, IN_MARKDOWN)
     assert told.count(f"{plain(text).strip()} ") >= len(decided) > 1
     assert plain(WORKLOAD) in told
-    few = [dataclasses.replace(row, place=text.replace(",", "")) for row in rows[:6]]
+    few = [of_claim(row, place=text.replace(",", "")) for row in rows[:6]]
     html = shown(verdicts(dataclasses.replace(judged, rows=few), Links([hostile])))
     assert ": 6 claims" in assert_harmless(html, IN_MARKDOWN)
 
@@ -230,7 +235,7 @@ def test_pages_of_html_are_harmless(written, hostile, file):
     html = html.replace(f"<script>\n{sorting}</script>", "")
     text = assert_harmless(html, IN_HTML)
     ledger = ledger_of(hostile.claims, [hostile])
-    shown_of_workload = [row.text for row in concerning(ledger, WORKLOAD).rows]
+    shown_of_workload = [row.claim.text for row in concerning(ledger, WORKLOAD).rows]
     assert len({*shown_of_workload} & {*HOSTILE}) > 5
     expected = HOSTILE if file == "index.html" else shown_of_workload
     for part in (*expected, WORKLOAD, SCORE):

@@ -122,6 +122,7 @@ def test_axes_end_just_beyond_a_bound():
     assert limits(ERROR, [0.5])[0] < 0.5 < limits(ERROR, [0.5])[1]
 
 
+@pytest.mark.usefixtures("svg_alone")
 def test_nothing_names_another_score(contents, reported, error, tmp_path):
     """But for the claims, in which the post's words stand."""
     render_report(error, tmp_path)

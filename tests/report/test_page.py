@@ -14,14 +14,18 @@ import pytest
 from PIL import Image
 from tests.report.examples import ROOT, with_result
 
-from optbench.claims.publications import PUBLISHED, load_publications
+from optbench.claims.publications import PUBLICATIONS, load_publications
 from optbench.claims.published import published_on
 from optbench.core.arm import UNTUNED, Arm
+from optbench.report.advice import Allowance, advise
 from optbench.report.contents import Contents
+from optbench.report.figures import final_score
 from optbench.report.gallery import figures_of
+from optbench.report.ledger import ledger_of
 from optbench.report.links import anchor
-from optbench.report.page import TEMPLATES, arguments
+from optbench.report.page import TEMPLATES, arguments, report_page
 from optbench.report.render import render_index, render_report
+from optbench.report.style import KINDS, render, style
 from optbench.report.svg import inline
 
 VOID = {"meta", "link", "br", "img", "path", "use", "input", "hr", "rect", "line", "circle"}
@@ -60,7 +64,7 @@ def folder(every, run, reported, project, tmp_path_factory) -> Path:
         (folder.parent / name).symlink_to(project / name)
     shutil.copytree(reported, folder)
     claims = run[0].claims
-    render_index([*every.values()], claims, folder, load_publications(claims, ROOT / PUBLISHED))
+    render_index([*every.values()], claims, folder, load_publications(claims, ROOT / PUBLICATIONS))
     return folder
 
 
@@ -232,7 +236,7 @@ def trained_otherwise(contents: Contents, numbers: Collection[int], **changes: o
     return dataclasses.replace(contents, results=results)
 
 
-def test_hyper_parameters_and_packages_are_those_of_the_results(contents, tmp_path):
+def test_hyper_parameters_and_packages_are_those_of_the_results(contents):
     """As if params.yaml had changed since: the page shows what was trained."""
     run = contents.of_arm(ADAM_STEP)[0].outcome.run
     changed = dataclasses.replace(
@@ -242,8 +246,8 @@ def test_hyper_parameters_and_packages_are_those_of_the_results(contents, tmp_pa
     )
     packages = {"torch": "9.9", "muon": "1.2.3"}
     otherwise = trained_otherwise(contents, contents.numbers, run=changed, packages=packages)
-    render_report(otherwise, tmp_path)
-    text = (tmp_path / "report.html").read_text()
+    ledger, advice = ledger_of(otherwise.claims, [otherwise]), advise(otherwise, Allowance())
+    text = report_page(otherwise, figures=[], ledger=ledger, advice=advice)
     group = text.split('<section id="studies-adam-step">')[1].split("</section>")[0]
     for words in ("eps 0.789", "gamma 0.456", "torch 9.9, muon 1.2.3"):
         assert words in group
@@ -266,11 +270,20 @@ def test_a_fixed_point_searched_nothing(contents):
     assert "searched" not in text
 
 
+def test_a_figure_drawn_twice_is_the_same_bytes_in_each_kind(contents):
+    with style():
+        figures = [final_score(contents) for _ in range(2)]
+    first, second = (render(figure, stamp="of these results") for figure in figures)
+    assert first == second
+    assert {*first} == {*KINDS}
+
+
+@pytest.mark.slow
 def test_rendering_twice_gives_the_same_bytes(every, run, folder, tmp_path):
     for contents in run:
         render_report(contents, tmp_path / contents.name)
     claims = run[0].claims
-    publications = load_publications(claims, ROOT / PUBLISHED)
+    publications = load_publications(claims, ROOT / PUBLICATIONS)
     render_index([*every.values()], claims, tmp_path, publications)
     names = [path.relative_to(folder) for path in folder.rglob("*.*")]
     figures = {contents.name: len(figures_of(contents)) for contents in run}

@@ -27,7 +27,7 @@ def test_the_paper_is_set_twice_with_the_same_bytes(contents, reported, tmp_path
     assert places == sorted(places)
     believed, trained = source[places[0] : places[1]], source[places[1] : places[2]]
     for row in judged.rows:
-        assert f'"{row.belief.word}",' in believed[believed.index(escape.typst(row.text)) :]
+        assert f'"{row.belief.word}",' in believed[believed.index(escape.typst(row.claim.text)) :]
     for row in by_budget(contents).rows:
         assert ", ".join(f'"{cell}"' for cell in row.cells) in trained
     for table in (

@@ -10,13 +10,13 @@ from matplotlib.figure import Figure as Plot
 from tests.claims.examples import AHEAD, CLAIMS, ROOT, SMALL, evidence
 
 from optbench.claims.judge import judge
-from optbench.claims.publications import PUBLISHED, load_publications
+from optbench.claims.publications import PUBLICATIONS, load_publications
 from optbench.claims.published import FOR_IN_PART, published_on
 from optbench.report.published_forest import published_evidence
 from optbench.report.render import render_index
 
-PUBLICATIONS = load_publications(CLAIMS, ROOT / PUBLISHED)
-ON = published_on(CLAIMS, PUBLICATIONS)
+GOOD = load_publications(CLAIMS, ROOT / PUBLICATIONS)
+ON = published_on(CLAIMS, GOOD)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def index(contents, reported, tmp_path_factory) -> Path:
     """The folder of an index with published evidence."""
     folder = tmp_path_factory.mktemp("reports")
     shutil.copytree(reported, folder, dirs_exist_ok=True)
-    publications = load_publications(contents.claims, ROOT / PUBLISHED)
+    publications = load_publications(contents.claims, ROOT / PUBLICATIONS)
     render_index([contents], contents.claims, folder, publications)
     return folder
 
@@ -71,7 +71,7 @@ def test_the_ledger_has_it_beside_verdict_and_transfer(index):
 
 
 def test_the_evidence_is_an_input_of_the_index_alone(index):
-    line = f"{PUBLICATIONS.sha256}  {PUBLICATIONS.file}"
+    line = f"{GOOD.sha256}  {GOOD.file}"
     assert line in (index / "inputs.sha256").read_text().splitlines()
     assert line not in (index / SMALL / "inputs.sha256").read_text().splitlines()
 

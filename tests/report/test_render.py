@@ -14,12 +14,13 @@ import pytest
 from tests.report.conftest import renamed
 
 from optbench.claims.publications import load_publications
-from optbench.core import records
+from optbench.core import records, rows
 from optbench.core.arm import UNTUNED, Arm
 from optbench.core.errors import UsageError
 from optbench.core.records import Outcome
 from optbench.evaluation.evaluate import Result
-from optbench.evaluation.summary import ONE_NETWORK
+from optbench.evaluation.metrics import Metrics
+from optbench.evaluation.summary import ONE_NETWORK, Summary
 from optbench.report import contents as report_contents
 from optbench.report import escape, inputs, style, tables
 from optbench.report.contents import Contents, read_contents
@@ -50,6 +51,7 @@ def test_the_committed_reports_are_not_stale(committed, tmp_path):
     assert len(drawn["digits-cnn"]) == len(figures_of(committed["digits-cnn"]))
 
 
+@pytest.mark.usefixtures("svg_alone")
 def test_the_committed_index_is_not_stale(committed, tmp_path):
     for name, workload in committed.items():
         if workload.metrics:
@@ -100,6 +102,27 @@ def test_another_target_is_another_digest(contents):
     other = {**contents.inputs, scores: "0" * 64}
     changed = dataclasses.replace(contents, inputs=other)
     assert inputs.digest([changed]) != inputs.digest([contents])
+
+
+def test_scores_are_counted_from_the_predictions_as_the_tables_have_them(committed):
+    run = [contents for contents in committed.values() if contents.metrics]
+    assert run
+    for contents in run:
+        studies = rows.to_csv(Metrics, contents.metrics)
+        summary = rows.to_csv(Summary, contents.summaries)
+        for file, text in (("studies.csv", studies), ("summary.csv", summary)):
+            assert Path("reports", contents.name, file).read_text() == text
+
+
+def test_a_table_of_scores_that_is_not_there_is_named(contents, in_project):
+    path = Path("reports/digits-cnn/summary.csv")
+    kept = path.read_bytes()
+    path.unlink()
+    try:
+        with pytest.raises(UsageError, match=r"summary\.csv is not there: `dvc repro workloads/"):
+            read_contents(contents.room, contents.claims)
+    finally:
+        path.write_bytes(kept)
 
 
 def test_a_cost_that_was_never_measured_is_named_with_what_measures_it(
@@ -265,15 +288,15 @@ def test_the_forests_p_is_the_ledgers(contents):
     ledger = ledger_of(contents.claims, [contents])
     corrected = {
         str(contrast.name): contrast.p_corrected
-        for entry in ledger.entries
-        for transfer in entry.judgement.transfer
+        for row in ledger.rows
+        for transfer in row.judgement.transfer
         for contrast in transfer.contrasts
-        if entry.quantity == "score"
+        if vars(row.claim)["quantity"] == "score"
     }
     named = named_contrasts(contents, ledger.verdicts)
     assert named
-    for (first, second), tested in named.items():
-        assert tested.p == corrected[f"{first} over {second}"]
+    for (first, second), p in named.items():
+        assert p == corrected[f"{first} over {second}"]
 
 
 def test_the_forest_shows_a_claims_own_contrast_before_transfer_on_the_same_arms(contents):
@@ -281,21 +304,21 @@ def test_the_forest_shows_a_claims_own_contrast_before_transfer_on_the_same_arms
     unbanded = dataclasses.replace(contents.claims, baselines={})
     claimed = renamed(contents, "cifar10-resnet18", claims=unbanded)
     ledger = ledger_of(unbanded, [claimed])
-    entries = {entry.id: entry.judgement for entry in ledger.entries}
-    (contrast,) = entries["finding-cosine"].contrasts
+    judgements = {row.claim.id: row.judgement for row in ledger.rows}
+    (contrast,) = judgements["finding-cosine"].contrasts
     arms = Arm("adamw", "cosine"), Arm("adamw", "step")
-    assert named_contrasts(claimed, ledger.verdicts)[arms].p == contrast.p_corrected
+    assert named_contrasts(claimed, ledger.verdicts)[arms] == contrast.p_corrected
     own, transferred = (
         {str(contrast.name): contrast.p_corrected for contrast in contrasts}
         for contrasts in (
-            entries["cifar10-order"].contrasts,
-            entries["imagenet-order"].transfer[0].contrasts,
+            judgements["cifar10-order"].contrasts,
+            judgements["imagenet-order"].transfer[0].contrasts,
         )
     )
     assert own.keys() == transferred.keys()
     assert own != transferred  # the control: they are of families of other sizes
-    for (first, second), tested in named_contrasts(claimed, ledger.verdicts).items():
-        assert tested.p == own.get(f"{first} over {second}", tested.p)
+    for (first, second), p in named_contrasts(claimed, ledger.verdicts).items():
+        assert p == own.get(f"{first} over {second}", p)
 
 
 def with_arms(contents: Contents, arms: Sequence[Arm]) -> Contents:
@@ -320,6 +343,7 @@ def test_without_the_baseline_there_is_no_difference_from_it(contents):
     assert labels(forest(contents)[1])  # the control
 
 
+@pytest.mark.usefixtures("svg_alone")
 def test_a_suite_of_few_arms_has_its_place_everywhere(contents, tmp_path):
     arms = [Arm("sgd", "cosine"), Arm("adam", "step")]
     few = with_arms(contents, arms)
@@ -333,6 +357,7 @@ def test_a_suite_of_few_arms_has_its_place_everywhere(contents, tmp_path):
     assert len(tables.results(few).rows) == 2
 
 
+@pytest.mark.usefixtures("svg_alone")
 def test_a_suite_of_fixed_points_has_no_tuning_to_show(contents, tmp_path):
     fixed = with_arms(contents, [arm for arm in contents.arms if arm.tuning == UNTUNED])
     assert fixed.compared == fixed.arms

@@ -73,9 +73,8 @@ def test_params_of_endless_aliases_are_refused_before_dvc_expands_them(tmp_path,
     code, output = here(pipeline)
     assert code == 1
     assert time.monotonic() - begin < 10  # DVC would take hours
-    assert "params.yaml: line 7: holds 5" in output
-    assert "without aliases of aliases" in output
-    params.write_text(f"{good}first: &first [1, 2]\nsecond: *first\n")  # the control
+    assert f"params.yaml: line {good.count(chr(10)) + 2}: *a0 is an alias: write the" in output
+    params.write_text(f"{good}first: [1, 2]\nsecond: [1, 2]\n")  # the control
     assert here(pipeline)[0] == 0
 
 

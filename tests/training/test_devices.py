@@ -5,8 +5,6 @@ import math
 import os
 import shutil
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import cache, partial
 from itertools import product
@@ -17,6 +15,7 @@ from filelock import FileLock
 from safetensors.torch import load_file
 from tests.conftest import ROOT
 from tests.training.dealt import NETWORKS
+from tests.warm import warm
 
 from optbench.params import signatures
 
@@ -38,15 +37,18 @@ def together(module: str, folder: Path, count: int) -> None:
         "MASTER_ADDR": "localhost", "MASTER_PORT": str(free_port()), "OMP_NUM_THREADS": "1",
         "PYTHONPATH": f"{ROOT}/src{os.pathsep}{ROOT}",
     }  # fmt: skip
+    script = str(ROOT / f"{module.replace('.', '/')}.py")
     processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", module, str(folder)],
+        warm().start(
+            script,
+            str(folder),
             env={**shared, "RANK": str(number), "LOCAL_RANK": str(number)},
             cwd=ROOT,
         )
         for number in range(count)
     ]
-    assert [process.wait(timeout=300) for process in processes] == [0] * count
+    outputs = [process.communicate(timeout=300)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * count, outputs
 
 
 @cache

@@ -19,7 +19,8 @@ class Bench:
     claims: Claims
     evidence: Mapping[str, Evidence]  # by workload
     withheld: Mapping[str, Prose | None]  # of those that were run: why nothing is ranked
-    answers: Mapping[Question, Advantage | None]  # None: no studies, or nothing is ranked
+    # Of each contrast that claims name, run or not; None: no studies, or nothing is ranked.
+    answers: Mapping[Question, Advantage | None]
     corrected: Mapping[Question, float]  # Holm's p, of answers that have one
 
     def run(self, workload: str) -> Evidence | None:

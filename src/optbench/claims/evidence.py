@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from optbench.claims.schema import EPOCHS, Baseline
-from optbench.claims.words import plain
 from optbench.core.arm import Arm
 from optbench.core.prose import Mention, Prose
 from optbench.core.run import Settings
@@ -14,6 +13,7 @@ from optbench.core.score import Score
 from optbench.cost.cost import Cost
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.sweeps import Swept
+from optbench.evaluation.text import plain, with_unit
 from optbench.evaluation.time_to_target import budget_epochs, epochs_to_target
 from optbench.evaluation.verdict import FEWEST_STUDIES, Spread, pooled_spread
 
@@ -80,12 +80,18 @@ class Evidence:
 
         Of one `tuning` alone: studies that search vary more than runs of a fixed point.
         """
-        groups: dict[object, list[float]] = {}
-        for run in self.chosen(tuning):
-            if run.test_score is not None:
-                environment = tuple(sorted(self.environment(run).items()))
-                groups.setdefault((run.arm, environment), []).append(run.test_score)
-        return pooled_spread(groups.values())
+        return spread_within(
+            (run.arm, self.environment(run), run.test_score) for run in self.chosen(tuning)
+        )
+
+
+def spread_within(runs: Iterable[tuple[Arm, Fingerprint, float | None]]) -> Spread | None:
+    """The sd of scores within each arm and environment, pooled; a run that diverged has none."""
+    groups: dict[object, list[float]] = {}
+    for arm, fingerprint, score in runs:
+        if score is not None:
+            groups.setdefault((arm, tuple(sorted(fingerprint.items()))), []).append(score)
+    return pooled_spread(groups.values())
 
 
 def notes(evidence: Evidence, studies: Sequence[Metrics]) -> list[Prose]:
@@ -137,7 +143,7 @@ def withheld(
     arm = Arm.of(baseline.arm)
     head = Prose.of("the baseline ", Mention(workload, arm))
     low, high = plain(baseline.low, score), plain(baseline.high, score)
-    band = f"its sourced band of {low} to {high} {score.unit}".rstrip()
+    band = with_unit(f"its sourced band of {low} to {high}", score.unit)
     scores = [run.test_score for run in metrics if run.arm == arm and run.test_score is not None]
     if not scores:
         return Prose.of(head, f" has no {score.name} to hold against {band}")

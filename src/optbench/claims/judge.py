@@ -14,7 +14,6 @@ from optbench.claims.bench import Bench, bench_of
 from optbench.claims.evidence import Evidence, notes, pooled_environments
 from optbench.claims.judgement import Judgement, not_run
 from optbench.claims.orderings import equivalence, ordering, transfers
-from optbench.claims.questions import Question
 from optbench.claims.schema import (
     AdviceClaim,
     Claim,
@@ -30,31 +29,20 @@ from optbench.claims.sweeps import sweep_transfers
 from optbench.core.arm import Arm
 from optbench.core.prose import Prose
 from optbench.evaluation import verdict
-from optbench.evaluation.verdict import Advantage
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdicts:
     """All claims judged, and what that rests on."""
 
+    bench: Bench
     judgements: Sequence[Judgement]  # in the order of the claims
-    answers: Mapping[Question, Advantage | None]  # None: no studies, or nothing is ranked
-    corrected: Mapping[Question, float]  # Holm's p, of answers that have one
-
-    @property
-    def questions(self) -> list[Question]:
-        """The contrasts that claims name, run or not, each once."""
-        return list(self.answers)
 
 
 def judge(claims: Claims, evidence: Mapping[str, Evidence]) -> Verdicts:
     """The claims judged on the evidence of some workloads."""
     bench = bench_of(claims, evidence)
-    return Verdicts(
-        judgements=[_judged(bench, claim) for claim in claims.claims],
-        answers=bench.answers,
-        corrected=bench.corrected,
-    )
+    return Verdicts(bench=bench, judgements=[_judged(bench, claim) for claim in claims.claims])
 
 
 def _judged(bench: Bench, claim: Claim) -> Judgement:

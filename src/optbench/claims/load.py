@@ -6,8 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from optbench.claims.schema import (
     SCORE,
     SHAPES,
@@ -27,7 +25,7 @@ from optbench.claims.schema import (
 from optbench.core.arm import PUBLISHED, TUNED, UNTUNED, Arm
 from optbench.core.score import Score
 from optbench.params.check import Checker
-from optbench.params.document import Unambiguous, read_yaml
+from optbench.params.document import read_yaml
 from optbench.params.messages import DocumentError, unknown
 
 CLAIMS = Path("claims.yaml")  # of the main post
@@ -46,7 +44,7 @@ def load_claims(path: Path = CLAIMS, *, scores: Mapping[str, Score]) -> Claims:
         ClaimsError: the file is not usable; the message holds every problem that is there.
     """
     checker, refusal = Checker(), partial(ClaimsError, file=path)
-    document = checker.parse(Document, (), read_yaml(path, loader=NoAliases, refusal=refusal))
+    document = checker.parse(Document, (), read_yaml(path, refusal=refusal))
     if document is None:
         raise refusal(checker.problems)
     baselines = checker.parse_each(Baseline, "baselines", document.baselines)
@@ -133,7 +131,10 @@ class _Rules:
                 self.value(path, claim)
             case OrderingClaim():
                 self.contrasts(path, claim)
-                self.elsewhere(path, claim)
+                if workload in claim.transfer:
+                    self.checker.add(
+                        f"{path}.transfer: {workload} is the claim's own workload: remove it"
+                    )
             case EquivalenceClaim():
                 self.contrast(f"{path}.contrast", claim.contrast)
                 _check_margin(
@@ -209,13 +210,6 @@ class _Rules:
                     "first arm is ahead, one of the two"
                 )
 
-    def elsewhere(self, path: str, claim: OrderingClaim) -> None:
-        """The claim's own workload is no transfer evidence."""
-        if claim.workload in claim.transfer:
-            self.checker.add(
-                f"{path}.transfer: {claim.workload} is the claim's own workload: remove it"
-            )
-
 
 def check_possible(checker: Checker, path: str, value: float, score: Score) -> None:
     """A score is possible."""
@@ -238,23 +232,3 @@ def _check_arm(checker: Checker, path: str, arm: Arm) -> None:
     """Optimizer and schedule exist."""
     checker.name("optimizers", arm.optimizer, path)
     checker.name("schedules", arm.schedule, path)
-
-
-class NoAliases(Unambiguous):
-    """A loader that refuses aliases, so that a short text cannot hold much, and odd keys."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        """As SafeLoader's."""
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise yaml.composer.ComposerError(None, None, "an alias: write the value out", mark)
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """As SafeLoader's."""
-        mapping = super().construct_mapping(node, deep)
-        for key in mapping:
-            if not isinstance(key, str):
-                problem = f"got {key!r} as a key: a key must be text, so quote it"
-                raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
-        return mapping

@@ -40,7 +40,7 @@ def ratio(evidence: Mapping[str, Evidence], claim: RatioClaim) -> Judgement:
             f"On {cost.fingerprint['device']} a step's time beside SGD's is "
             f"{words.ratio_text(cost)}, against {claim.claimed:g} +/- {claim.margin:g} claimed."
         ),
-        estimate=result.ratio,
+        estimate=result.value,
         low=result.low,
         high=result.high,
         n=(cost.pairs,),

@@ -71,7 +71,7 @@ def equivalence(bench: Bench, claim: EquivalenceClaim) -> Judgement:
         claim=claim.id,
         verdict=result.verdict,
         reason=words.equivalence_reason(claim, result, unit),
-        estimate=result.difference,
+        estimate=result.value,
         low=result.low,
         high=result.high,
         n=(len(first), len(second)),

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, MinLen
 
-from optbench.claims.load import NoAliases, check_possible
+from optbench.claims.load import check_possible
 from optbench.claims.schema import (
     EPOCHS,
     SCORE,
@@ -27,7 +27,7 @@ from optbench.params.check import Checker
 from optbench.params.document import read_yaml
 from optbench.params.messages import DocumentError
 
-PUBLISHED = Path("evidence/published.yaml")
+PUBLICATIONS = Path("evidence/published.yaml")
 BY_TEST = "by test"
 
 
@@ -101,7 +101,7 @@ class Publications:
     sha256: str  # of the file
 
 
-def load_publications(claims: Claims, path: Path = PUBLISHED) -> Publications:
+def load_publications(claims: Claims, path: Path = PUBLICATIONS) -> Publications:
     """Reads and validates what others measured, whose figures are of these claims.
 
     Raises:
@@ -109,7 +109,7 @@ def load_publications(claims: Claims, path: Path = PUBLISHED) -> Publications:
     """
     checker = Checker()
     refusal = partial(PublicationsError, file=path)
-    document = checker.parse(Document, (), read_yaml(path, loader=NoAliases, refusal=refusal))
+    document = checker.parse(Document, (), read_yaml(path, refusal=refusal))
     if document is None:
         raise refusal(checker.problems)
     sources = checker.parse_each(Source, "sources", document.sources)
@@ -118,7 +118,7 @@ def load_publications(claims: Claims, path: Path = PUBLISHED) -> Publications:
     for key, figure in figures.items():
         path_of = f"figures.{key}"
         if checker.choice("source", figure.source, f"{path_of}.source", document.sources):
-            _check_baseline(checker, path_of, figure, sources.get(figure.source))
+            _check_own_method(checker, path_of, figure, sources.get(figure.source))
         checker.name("optimizers", figure.optimizer, f"{path_of}.optimizer")
         if figure.schedule is not None:
             checker.name("schedules", figure.schedule, f"{path_of}.schedule")
@@ -134,8 +134,8 @@ def load_publications(claims: Claims, path: Path = PUBLISHED) -> Publications:
     return Publications(file=path, sources=sources, figures=[*figures.values()], sha256=sha256)
 
 
-def _check_baseline(checker: Checker, path: str, figure: Figure, source: Source | None) -> None:
-    """A figure is of a baseline of its source."""
+def _check_own_method(checker: Checker, path: str, figure: Figure, source: Source | None) -> None:
+    """A figure is of a method that its source does not propose."""
     name = figure.name or figure.optimizer
     if source is not None and name in source.proposes:
         checker.add(f"{path}: {name} is its source's own method, which it advertises: remove it")

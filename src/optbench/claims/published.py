@@ -7,9 +7,7 @@ are in docs/statistics.md.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
-
-from scipy import stats
+from dataclasses import dataclass, fields, replace
 
 from optbench.claims.publications import BY_TEST, Figure, Publications, Source, is_of_value
 from optbench.claims.schema import (
@@ -23,6 +21,7 @@ from optbench.claims.schema import (
     ValueClaim,
 )
 from optbench.core.score import Score
+from optbench.evaluation.verdict import LEVEL, quantile, welch
 
 FOR, AGAINST, MIXED, NONE, UNDECIDED = "for", "against", "mixed", "none", "undecided"
 FOR_IN_PART = "for in part"  # and nothing is known of the rest
@@ -108,35 +107,80 @@ def published_on(claims: Claims, publications: Publications) -> dict[str, Publis
     on = {}
     for claim in claims.claims:
         figures = [figure for figure in publications.figures if claim.id in figure.claims]
-        links = _links(claim, figures, claims, publications.sources)
-        result = _of_links(links)
-        if result == FOR and not _is_whole(claim, links):
+        found = _found(claim, figures, claims, publications.sources)
+        links = [link for statement, findings in found for link in _links(statement, findings)]
+        result = _overall(links)
+        is_whole = all(own.is_shown(findings) for own, findings in found if own.schedules)
+        if result == FOR and not is_whole:
             result = FOR_IN_PART
         on[claim.id] = Published(result=result, links=links)
     return on
 
 
-def _is_whole(claim: Claim, links: Sequence[Link]) -> bool:
-    """Whether there are figures of each contrast that a claim names.
+@dataclass(frozen=True)
+class _Statement:
+    """What a claim sets against what: two values of a figure's field, and what else may differ."""
 
-    Where it sets two optimizers against each other under several schedules, under each of them.
-    """
+    name: str
+    field: str = ""  # of a claimed value, which is set against none: none
+    values: tuple[object, ...] = ()
+    free: frozenset[str] = frozenset()
+    contrast: Contrast | None = None
+    schedules: frozenset[str] = frozenset()  # under which the claim names it; none: it follows
+
+    def sets(self, first: Figure, second: Figure) -> bool:
+        """Whether two figures are this contrast, of one source and one setting."""
+        fixed = SETTING - {self.field, *self.free}
+        if first.quantity == EPOCHS:  # each gets to the target in its own way
+            fixed -= {"schedule", "epochs"}
+        alike = all(getattr(first, name) == getattr(second, name) for name in fixed)
+        return alike and (getattr(first, self.field), getattr(second, self.field)) == self.values
+
+    def is_shown(self, findings: Sequence[Finding]) -> bool:
+        """Whether there are figures of it; where it is named under several schedules, of each."""
+        shown = {figure.schedule for finding in findings for figure in finding.figures}
+        return bool(shown) and (len(self.schedules) == 1 or self.schedules <= shown)
+
+
+def _found(
+    claim: Claim, figures: Sequence[Figure], claims: Claims, sources: Mapping[str, Source]
+) -> list[tuple[_Statement, list[Finding]]]:
+    """What a claim says, statement by statement, with what figures say of each."""
+    if isinstance(claim, ValueClaim | RatioClaim):
+        beside = [_beside(claim, figure, sources[figure.source]) for figure in figures]
+        return [(_Statement("the claimed value"), beside)]
     if not isinstance(claim, OrderingClaim | AdviceClaim):
-        return True
-    shown: dict[str, set[str | None]] = {}
-    for link in links:
-        figures = (figure for finding in link.findings for figure in finding.figures)
-        shown.setdefault(link.name, set()).update(figure.schedule for figure in figures)
-    claimed: dict[str, set[str]] = {}
-    for contrast in claim.contrasts:
-        claimed.setdefault(_statement(contrast).name, set()).add(contrast.arms[0].schedule)
-    return all(
-        name in shown and (len(schedules) == 1 or schedules <= shown[name])
-        for name, schedules in claimed.items()
-    )
+        return []
+    score, found = claims.scores[claim.workload], []
+    for statement in _statements(claim):
+        findings = [
+            _contrast(first, second, sources[first.source], score)
+            for first in figures
+            for second in figures
+            if statement.sets(first, second)
+        ]
+        found.append((statement, findings))
+    return found
 
 
-def _of_links(links: Sequence[Link]) -> str:
+def _links(statement: _Statement, findings: Sequence[Finding]) -> list[Link]:
+    """A link for each quantity that findings are of."""
+    by_quantity: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_quantity.setdefault(finding.figures[0].quantity, []).append(finding)
+    return [
+        Link(
+            name=statement.name,
+            quantity=quantity,
+            result=combined(of),
+            contrast=statement.contrast,
+            findings=of,
+        )
+        for quantity, of in by_quantity.items()
+    ]
+
+
+def _overall(links: Sequence[Link]) -> str:
     """What links come to: against where one thing that the claim says is, in every quantity."""
     by_name: dict[str, set[str]] = {}
     for link in links:
@@ -149,64 +193,19 @@ def _of_links(links: Sequence[Link]) -> str:
     return results.pop() if len(results) == 1 else MIXED
 
 
-def _links(
-    claim: Claim, figures: Sequence[Figure], claims: Claims, sources: Mapping[str, Source]
-) -> list[Link]:
-    """What a claim says and figures speak of, a link each."""
-    if isinstance(claim, ValueClaim | RatioClaim):
-        beside = [_beside(claim, figure, sources[figure.source]) for figure in figures]
-        return _of_quantities("the claimed value", None, beside)
-    if not isinstance(claim, OrderingClaim | AdviceClaim):
-        return []
-    score, links = claims.scores[claim.workload], []
-    for statement in _statements(claim):
-        findings = [
-            _contrast(first, second, sources[first.source], score)
-            for first in figures
-            for second in figures
-            if statement.sets(first, second)
-        ]
-        links += _of_quantities(statement.name, statement.contrast, findings)
-    return links
-
-
-def _of_quantities(name: str, contrast: Contrast | None, findings: Sequence[Finding]) -> list[Link]:
-    """A link for each quantity that findings are of."""
-    by_quantity: dict[str, list[Finding]] = {}
-    for finding in findings:
-        by_quantity.setdefault(finding.figures[0].quantity, []).append(finding)
-    return [
-        Link(name=name, quantity=quantity, result=combined(of), contrast=contrast, findings=of)
-        for quantity, of in by_quantity.items()
-    ]
-
-
-@dataclass(frozen=True)
-class _Statement:
-    """What a claim sets against what: two values of a figure's field, and what else may differ."""
-
-    field: str
-    values: tuple[object, object]
-    free: frozenset[str]
-    name: str
-    contrast: Contrast | None = None
-
-    def sets(self, first: Figure, second: Figure) -> bool:
-        """Whether two figures are this contrast, of one source and one setting."""
-        fixed = SETTING - {self.field, *self.free}
-        if first.quantity == EPOCHS:  # each gets to the target in its own way
-            fixed -= {"schedule", "epochs"}
-        alike = all(getattr(first, name) == getattr(second, name) for name in fixed)
-        return alike and (getattr(first, self.field), getattr(second, self.field)) == self.values
-
-
 def _statements(claim: OrderingClaim | AdviceClaim) -> list[_Statement]:
     """Those of a claim, each once; two optimizers are compared under any schedule."""
     if is_of_value(claim):
         free, name = frozenset({"decay", "tuned"}), "the advised value over another"
-        return [_Statement("follows", (True, False), free, name)]
-    statements = map(_statement, implied(claim.contrasts))
-    return [*{statement.name: statement for statement in statements}.values()]
+        return [_Statement(name, "follows", (True, False), free)]
+    statements: dict[str, _Statement] = {}
+    for contrast in implied(claim.contrasts):
+        statement = _statement(contrast)
+        schedules = statements.get(statement.name, statement).schedules
+        if contrast in claim.contrasts:
+            schedules |= {contrast.arms[0].schedule}
+        statements[statement.name] = replace(statement, schedules=schedules)
+    return [*statements.values()]
 
 
 def _statement(contrast: Contrast) -> _Statement:
@@ -216,7 +215,7 @@ def _statement(contrast: Contrast) -> _Statement:
     if first.optimizer != second.optimizer:
         field, free = "optimizer", frozenset({"decay"})
     values = getattr(first, field), getattr(second, field)
-    return _Statement(field, values, free, " over ".join(values), contrast)
+    return _Statement(" over ".join(values), field, values, free, contrast)
 
 
 def implied(contrasts: Sequence[Contrast]) -> list[Contrast]:
@@ -255,12 +254,7 @@ def _contrast(first: Figure, second: Figure, source: Source, score: Score) -> Fi
 
 
 def _half_interval(first: Figure, second: Figure) -> float | None:
-    """Half of the 95 % interval of a difference of means (Welch 1947); None: it has no test."""
-    parts = []
-    for figure in (first, second):
-        if figure.seeds is None or figure.seeds < 2 or not figure.sd:
-            return None
-        parts.append((figure.sd**2 / figure.seeds, figure.seeds - 1))
-    square = sum(part for part, _ in parts)
-    df = square**2 / sum(part**2 / free for part, free in parts)
-    return float(stats.t.ppf(0.975, df)) * math.sqrt(square)
+    """Half of the 95 % interval of a difference of means; None: it has no test."""
+    means = [(f.sd**2 / f.seeds, f.seeds - 1) for f in (first, second) if f.sd and f.seeds]
+    spread = welch(*means) if len(means) == 2 else None
+    return None if spread is None else spread[0] * quantile(1 - LEVEL / 2, spread[1])

@@ -12,21 +12,13 @@ from pydantic import AfterValidator
 
 from optbench.core.arm import Arm
 from optbench.core.score import Score
+from optbench.params.schema import ArmKey
 
 SCORE, EPOCHS = "score", "epochs_to_target"  # quantities that arms are compared by
 
 Text = Annotated[str, MinLen(1)]
 Margin = Annotated[float, Gt(0)]
 Compared = Literal["score", "epochs_to_target"]
-
-
-def arm_key(key: str) -> str:
-    """Passes the key of an arm."""
-    Arm.of(key)
-    return key
-
-
-ArmKey = Annotated[str, AfterValidator(arm_key)]
 
 
 def https(url: str) -> str:

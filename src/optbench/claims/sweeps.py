@@ -34,8 +34,11 @@ def sweep_transfers(evidence: Mapping[str, Evidence], claim: AdviceClaim) -> lis
     corrected = iter(verdict.holm([c.p for _, c in read if c.p is not None]))
     by_workload: dict[str, list[Contrasted]] = {}
     for workload, contrasted in read:
-        tested = contrasted if contrasted.p is None else _decided(contrasted, next(corrected))
-        by_workload.setdefault(workload, []).append(tested)
+        if contrasted.p is not None:
+            p = next(corrected)
+            finding = verdict.judge_ordering(contrasted.estimate or 0.0, p=p)
+            contrasted = replace(contrasted, p_corrected=p, finding=finding)
+        by_workload.setdefault(workload, []).append(contrasted)
     return [
         Transfer(
             workload=workload,
@@ -109,12 +112,6 @@ def _ahead(
     where = ", ".join(map(shown, reading.at))
     name = Prose.of(Prose.join(" over ", arms), f" at {swept.sweep.argument} {where}")
     return replace(_contrasted(name, measured, verdict.UNDECIDED), p=measured.p)
-
-
-def _decided(contrast: Contrasted, p: float) -> Contrasted:
-    """A contrast of arms with its corrected p, and what follows."""
-    finding = verdict.judge_ordering(contrast.estimate or 0.0, p=p)
-    return replace(contrast, p_corrected=p, finding=finding)
 
 
 def _contrasted(name: Prose, measured: Paired, finding: str) -> Contrasted:

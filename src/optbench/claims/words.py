@@ -11,13 +11,14 @@ from optbench.core.arm import Arm
 from optbench.core.prose import Mention, Prose
 from optbench.core.score import Score
 from optbench.cost.cost import Cost
+from optbench.evaluation.text import amount, percent, plain, with_unit
 from optbench.evaluation.verdict import (
     INCONCLUSIVE,
     REFUTED,
     REPRODUCED,
     SUPPORTED,
     UNDECIDED,
-    Equivalence,
+    Estimate,
     Spread,
     ValueResult,
 )
@@ -34,12 +35,12 @@ def unrun(workload: str, arms: Sequence[Arm]) -> Prose:
 def value_reason(claim: ValueClaim, result: ValueResult, score: Score) -> str:
     """What decided on a claimed value, or why nothing did."""
     mean = f"The mean of {result.n} runs is {score.with_unit(claim.claimed + result.difference)}"
-    claimed = f"{plain(claim.claimed, score)} {score.unit}".rstrip()
+    claimed = with_unit(plain(claim.claimed, score), score.unit)
     head = f"{mean}, {score.difference(result.difference)} from the {claimed} claimed"
     if result.low is None or result.high is None or result.p is None:
         return f"{head}, and no arm has two runs: without a spread nothing can be said."
     head += f" (90 % interval {score.difference(result.low)} to {score.difference(result.high)})"
-    within = f"{plain(claim.margin, score)} {score.difference_unit}".rstrip()
+    within = with_unit(plain(claim.margin, score), score.difference_unit)
     if result.verdict == REPRODUCED:
         return f"{head}, which lies within {within}."
     if result.verdict != INCONCLUSIVE:
@@ -53,12 +54,10 @@ def value_reason(claim: ValueClaim, result: ValueResult, score: Score) -> str:
 
 def spread_note(spread: Spread, scores: Sequence[float], score: Score) -> str:
     """The spread that judged an arm beside that of the arm: where the latter is larger, beware."""
-
-    def text(sd: float) -> str:
-        return f"{score.value(sd, score.digits + 1)} {score.difference_unit}".rstrip()
-
-    arm = text(statistics.stdev(scores)) if len(scores) > 1 else "unknown"
-    return f"sd {text(spread.sd)}, pooled over arms, df {spread.df}; this arm's own: {arm}."
+    digits = score.digits + 1
+    arm = amount(score, statistics.stdev(scores), digits) if len(scores) > 1 else "unknown"
+    pooled = amount(score, spread.sd, digits)
+    return f"sd {pooled}, pooled over arms, df {spread.df}; this arm's own: {arm}."
 
 
 def ordering_reason(worst: Contrasted, unit: "Unit", *, of: int) -> Prose:
@@ -69,17 +68,17 @@ def ordering_reason(worst: Contrasted, unit: "Unit", *, of: int) -> Prose:
     return Prose.of(name, f": {advantage(worst, unit)}.")
 
 
-def equivalence_reason(claim: EquivalenceClaim, result: Equivalence, unit: "Unit") -> Prose:
+def equivalence_reason(claim: EquivalenceClaim, result: Estimate, unit: "Unit") -> Prose:
     """What decided on two arms that are claimed to be as good, or why nothing did."""
     name = Prose.join(" beside ", [Mention(claim.workload, arm) for arm in claim.contrast.arms])
-    if result.difference is None or result.low is None or result.high is None:
+    if result.value is None or result.low is None or result.high is None:
         return Prose.of(name, ": too few studies, or they show no spread.")
     within = {
         SUPPORTED: "lies within", REFUTED: "lies beyond", UNDECIDED: "does not lie within",
     }[result.verdict]  # fmt: skip
     return Prose.of(
         name,
-        f": {unit.text(result.difference)}, whose interval {unit.interval(result.low, result.high)}"
+        f": {unit.text(result.value)}, whose interval {unit.interval(result.low, result.high)}"
         f" (90 %) {within} {unit.number(claim.margin).lstrip('+')} either way.",
     )
 
@@ -129,7 +128,7 @@ def advantage(contrasted: Contrasted, unit: "Unit") -> str:
     """The estimate of a contrast and, in brackets, what it rests on."""
     if contrasted.estimate is None:
         return "no estimate"
-    basis = [no_spread(contrasted.n)]
+    basis = ["one study, no spread known" if min(contrasted.n) == 1 else "studies show no spread"]
     if contrasted.low is not None and contrasted.high is not None:
         basis = [f"95 % {unit.interval(contrasted.low, contrasted.high)}"]
     basis.append(f"n = {both(contrasted.n)}")
@@ -138,12 +137,7 @@ def advantage(contrasted: Contrasted, unit: "Unit") -> str:
     text = f"{unit.text(contrasted.estimate)} ({', '.join(basis)})"
     if contrasted.ahead is None:
         return text
-    return f"ahead in {100 * contrasted.ahead:.0f} % of all pairs of studies, {text}"
-
-
-def no_spread(n: Sequence[int]) -> str:
-    """Why two arms have no interval."""
-    return "one study, no spread known" if min(n) == 1 else "studies show no spread"
+    return f"ahead in {percent(contrasted.ahead)} of all pairs of studies, {text}"
 
 
 def both(n: Sequence[int]) -> str:
@@ -161,7 +155,7 @@ class Unit:
 
     def text(self, value: float) -> str:
         """With the unit."""
-        return f"{self.number(value)} {self.name}".rstrip()
+        return with_unit(self.number(value), self.name)
 
     def interval(self, low: float, high: float) -> str:
         """From low to high, without the unit."""
@@ -204,11 +198,6 @@ def advantage_unit(quantity: str, score: Score) -> Unit:
     if quantity == SCORE and not score.higher_is_better:
         return replace(unit, name=f"{unit.name} lower".strip())
     return unit
-
-
-def plain(value: float, score: Score) -> str:
-    """A score, or a difference, as it is printed somewhere: without a unit and final zeros."""
-    return f"{score.factor * value:g}"
 
 
 def ratio_text(cost: Cost) -> str:

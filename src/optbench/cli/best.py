@@ -21,7 +21,7 @@ from optbench.params.load import Room, load_params, load_room, rooms
 from optbench.params.messages import PARAMS
 from optbench.params.plan import studies
 from optbench.report.contents import shown
-from optbench.studies.trials import Trial, choice
+from optbench.studies.trials import choice
 
 
 def run(arguments: Sequence[str], standing: Path) -> int:
@@ -53,46 +53,42 @@ def take_best(room: Room) -> None:
         ],
     )
     path = WORKLOADS / room.name / PARAMS
-    results = read_results(studies(room), room.suite.studies, room.score)
-    pools = pooled_trials(results)
+    tuned = by_arm(read_results(studies(room), room.suite.studies, room.score))
     before = path.read_text(encoding="utf-8")
-    after = with_block(before, "best", entries(room, pools))
+    after = with_block(before, "best", entries(room, tuned))
     publish(path, after)
     lines = before.splitlines(keepends=True), after.splitlines(keepends=True)
     print("".join(difflib.unified_diff(*lines, f"a/{path}", f"b/{path}")) or f"{path}: no change")
-    for alarm in alarms(room, results):
+    for alarm in alarms(room, tuned):
         print(alarm)
 
 
-def pooled_trials(results: Iterable[Result]) -> dict[Arm, list[Trial]]:
-    """All trials of each tuned arm."""
-    pools: dict[Arm, list[Trial]] = {}
+def by_arm(results: Iterable[Result]) -> dict[Arm, list[Result]]:
+    """The studies of each tuned arm."""
+    tuned: dict[Arm, list[Result]] = {}
     for result in results:
         if result.arm.tuning == TUNED:
-            pools.setdefault(result.arm, []).extend(result.trials)
-    return pools
+            tuned.setdefault(result.arm, []).append(result)
+    return tuned
 
 
-def entries(room: Room, pools: Mapping[Arm, Sequence[Trial]]) -> dict[str, str]:
+def entries(room: Room, tuned: Mapping[Arm, Sequence[Result]]) -> dict[str, str]:
     """The best trial's values of each arm, as YAML, marked with how many trials there were."""
-    chosen = {arm: choice(pool, room.score) for arm, pool in pools.items()}
-    return {
-        arm.key: f"{in_line(dict(trial.hyper))}  # best of {len(pools[arm])} trials"
-        for arm, trial in chosen.items()
-        if trial.validation_score is not None
-    }
+    values = {}
+    for arm, results in tuned.items():
+        trials = [trial for result in results for trial in result.trials]
+        best = choice(trials, room.score)
+        if best.validation_score is not None:
+            values[arm.key] = f"{in_line(dict(best.hyper))}  # best of {len(trials)} trials"
+    return values
 
 
-def alarms(room: Room, results: Iterable[Result]) -> list[str]:
+def alarms(room: Room, tuned: Mapping[Arm, Sequence[Result]]) -> list[str]:
     """A sentence for each range at whose ends more studies chose a point than chance explains."""
-    winners: dict[Arm, list[Trial]] = {}
-    for result in results:
-        if result.arm.tuning == TUNED:
-            winners.setdefault(result.arm, []).append(choice(result.trials, room.score))
     return [
         f"ALARM: {room.name} / {arm}: too many studies chose a {name} within {100 * EDGE:.0f} % of "
         f"an end of its range: move search.space.{arm.optimizer} in "
         f"{WORKLOADS / room.name / PARAMS}, of the same size, and carry out its studies again, once"
-        for arm, chosen in winners.items()
-        for name in edges_of(chosen, room.space(arm))
+        for arm, results in tuned.items()
+        for name in edges_of([choice(r.trials, room.score) for r in results], room.space(arm))
     ]

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 
 from dvc.logger import set_loggers_level
@@ -13,13 +12,13 @@ from optbench.core.errors import UsageError
 from optbench.core.run import WORKLOADS, Run, plan_of
 from optbench.core.sweep import planned_sweep
 from optbench.cost.estimate import estimate_s, peak_memory_bytes
+from optbench.evaluation.text import counted
 from optbench.params.load import Room, load_params, load_room, rooms
 from optbench.params.plan import single_run, studies
-from optbench.report.text import counted
 from optbench.scaling.forecast import Forecast
 from optbench.scaling.locks import written_whole
 from optbench.scaling.names import kind_of
-from optbench.scaling.pipeline import Changes, Pipeline, explained
+from optbench.scaling.pipeline import Changes, Pipeline, each, explained
 from optbench.studies.points import SEEDS
 
 # Stages of these kinds take minutes or more, and nothing says how long.
@@ -93,16 +92,15 @@ def pending_work(room: Room, changes: Mapping[str, Changes]) -> dict[str, Work]:
 
 def must_run(changes: Changes) -> bool:
     """Whether changes make a stage run: all but data that a download will bring back."""
-    for change in changes:
-        if isinstance(change, str):
-            if change == "changed command":
-                return True
-            continue
-        items = {path: state for paths in change.values() for path, state in paths.items()}
-        if any(not (path.startswith("data/raw/") and state == "deleted")
-               for path, state in items.items()):  # fmt: skip
-            return True
-    return False
+    return any(
+        not is_to_come(path, state) if path else what == "changed command"
+        for what, path, state in each(changes)
+    )
+
+
+def is_to_come(path: str, state: object) -> bool:
+    """Whether it is data that a download will bring back."""
+    return path.startswith("data/raw/") and state == "deleted"
 
 
 def seconds_of(pending: Mapping[str, Work]) -> dict[str, float] | None:
@@ -164,7 +162,8 @@ def forecast(changes: Mapping[str, Changes]) -> Forecast:
     """
     params = load_params()
     sentences: list[str] = []
-    seconds: dict[str, float] | None = {}
+    seconds: dict[str, float] = {}
+    is_known = not any(kind_of(name) in UNTIMED and must_run(of) for name, of in changes.items())
     for name in rooms():
         if not any(stage.startswith(f"{WORKLOADS}/{name}/") for stage in changes):
             continue
@@ -172,13 +171,10 @@ def forecast(changes: Mapping[str, Changes]) -> Forecast:
         pending = pending_work(room, changes)
         if pending:
             sentences.append(in_words(room, pending))
-        known = None
-        with suppress(UsageError):  # which the sentence says
-            known = seconds_of(pending)
-        if known is None or seconds is None:
-            seconds = None
-        else:
-            seconds |= {address(name, stage): time for stage, time in known.items()}
-    if any(kind_of(stage) in UNTIMED and must_run(changes[stage]) for stage in changes):
-        seconds = None
-    return Forecast(sentences=sentences, seconds=seconds)
+        try:
+            found = seconds_of(pending)
+        except UsageError:  # which the sentence says
+            found = None
+        is_known = is_known and found is not None
+        seconds |= {address(name, stage): time for stage, time in (found or {}).items()}
+    return Forecast(sentences=sentences, seconds=seconds if is_known else None)

@@ -6,18 +6,19 @@ Or what studies would take, and how small a difference they would find.
 from collections.abc import Sequence
 from pathlib import Path
 
+from optbench.claims.evidence import spread_within
 from optbench.cli.commands import Parser
 from optbench.cli.outlook import in_words, pending_work, planned_pipeline
-from optbench.core.arm import TUNED, Arm
+from optbench.core.arm import TUNED
 from optbench.core.duration import duration
 from optbench.core.errors import UsageError
 from optbench.cost.estimate import estimate_s
 from optbench.evaluation.evaluate import ResultError, read_results
 from optbench.evaluation.power import detectable_difference
-from optbench.evaluation.verdict import FEWEST_STUDIES, pooled_spread
+from optbench.evaluation.text import amount, counted
+from optbench.evaluation.verdict import FEWEST_STUDIES
 from optbench.params.load import Room, load_params, load_room, require_plain
 from optbench.params.plan import studies
-from optbench.report.text import amount, counted
 from optbench.scaling.locks import require_whole
 
 
@@ -51,7 +52,7 @@ def run(arguments: Sequence[str], standing: Path) -> int:
 def prospect(room: Room, count: int, trials: int) -> list[str]:
     """What so many studies of so many trials of each tuned arm take, and what they would find.
 
-    The spread is that of the studies that there are.
+    The spread is the report's: that of the studies that there are, within each environment.
     """
     arms = [study for study in studies(room) if study.arm.tuning == TUNED]
     head = (
@@ -73,11 +74,8 @@ def prospect(room: Room, count: int, trials: int) -> list[str]:
         first, *_ = str(error).splitlines()
         sentences.append(f"what they would find is not known: {first}")
         return sentences
-    scores: dict[Arm, list[float]] = {}
-    for result in results:
-        if result.outcome.test_score is not None:
-            scores.setdefault(result.arm, []).append(result.outcome.test_score)
-    spread = pooled_spread(scores.values())
+    outcomes = [(result.arm, result.outcome) for result in results]
+    spread = spread_within((arm, o.fingerprint, o.test_score) for arm, o in outcomes)
     if spread is None:
         sentences.append("what they would find is not known: no two studies say how they spread")
         return sentences

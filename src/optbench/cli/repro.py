@@ -57,14 +57,9 @@ def from_here(target: str, standing: Path) -> str:
         return target
     path, colon, stage = target.rpartition(":")
     if colon:
-        return f"{_relative(standing / path)}:{stage}"
+        return f"{os.path.relpath(standing / path)}:{stage}"
     if "/" in target or (standing / target).exists():
-        return _relative(standing / target)
+        return os.path.relpath(standing / target)
     if (standing / "dvc.yaml").is_file():
-        return f"{_relative(standing / 'dvc.yaml')}:{target}"
+        return f"{os.path.relpath(standing / 'dvc.yaml')}:{target}"
     return target
-
-
-def _relative(path: Path) -> str:
-    """A path from the working folder, which may lead out of it."""
-    return os.path.relpath(path)

@@ -2,16 +2,21 @@
 
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
-from typing import Any
 
 from optbench.cli.commands import Parser
-from optbench.cli.outlook import in_words, must_run, pending_work, planned_pipeline
+from optbench.cli.outlook import (
+    in_words,
+    is_to_come,
+    must_run,
+    pending_work,
+    planned_pipeline,
+)
 from optbench.core.run import plan_of, read_json
-from optbench.evaluation.evaluate import RESULTS
+from optbench.evaluation.evaluate import ABSENT, RESULTS, differing
 from optbench.params.load import load_params, load_room, require_plain
 from optbench.scaling.locks import require_whole
 from optbench.scaling.names import kind_of
-from optbench.scaling.pipeline import Changes
+from optbench.scaling.pipeline import Changes, each
 
 # DVC's words for the state of a file.
 STATES = {
@@ -91,18 +96,16 @@ def followers(changed: Sequence[str], needs: Mapping[str, Set[str]]) -> list[str
 def why(workload: str, stage: str, changes: Changes) -> list[str]:
     """The reasons why a stage is not up to date; of a plan, what in it is not the result's."""
     reasons: list[str] = []
-    for change in changes:
-        if isinstance(change, str):
-            reasons.append(WORDS.get(change, change))
-            continue
-        for what, path, state in [(w, p, s) for w, ps in change.items() for p, s in ps.items()]:
-            if what == "changed deps" and not must_run([{what: {path: state}}]):
-                continue  # data, whose own stage is named
-            if isinstance(state, Mapping):
-                reasons.append(f"{path} has another {', '.join(state)}")
-            else:
-                differing = differences(Path(path), result_of(workload, stage))
-                reasons += differing or [f"{path} {STATES.get(state, state)}"]
+    for what, path, state in each(changes):
+        if not path:
+            reasons.append(WORDS.get(what, what))
+        elif what == "changed deps" and is_to_come(path, state):
+            continue  # data, whose own stage is named
+        elif isinstance(state, Mapping):
+            reasons.append(f"{path} has another {', '.join(state)}")
+        else:
+            otherwise = differences(Path(path), result_of(workload, stage))
+            reasons += otherwise or [f"{path} {STATES.get(state, state)}"]
     return reasons
 
 
@@ -129,28 +132,14 @@ def differences(plan: Path, result: Path | None) -> list[str]:
     """
     if result is None or plan_of(plan.parts[1] if len(plan.parts) > 1 else "") not in plan.parents:
         return []
-    planned, trained = read_json(plan), leaves(read_json(result))
+    planned = read_json(plan)
     is_study = "space" in planned
-    skipped = {"seed"} if is_study else set()
-    planned_values = leaves(planned["run"] if is_study else planned)
+    found = differing(read_json(result), planned["run"] if is_study else planned)
     return [
-        f"the code of {key.removeprefix('code.')} has changed"
-        if key.startswith("code.")
-        else f"{key} is {value}, was {trained[key]}"
-        for key, value in planned_values.items()
-        if key in trained.keys() - skipped and trained[key] != value
+        f"{name} has changed" if name.startswith("the code of ") else f"{name} is {new}, was {old}"
+        for name, (old, new) in found.items()
+        if ABSENT not in (old, new) and not (is_study and name == "seed")
     ]
-
-
-def leaves(value: Any, path: str = "") -> dict[str, Any]:
-    """Each value that is no mapping, by its dotted path."""
-    if not isinstance(value, Mapping):
-        return {path: value}
-    return {
-        key: leaf
-        for name, item in value.items()
-        for key, leaf in leaves(item, f"{path}.{name}" if path else name).items()
-    }
 
 
 def named(stages: Sequence[str]) -> str:

@@ -20,7 +20,7 @@ from optbench.core.records import Outcome
 from optbench.evaluation.evaluate import RESULTS
 from optbench.params.load import Room, load_params, load_room
 from optbench.studies.table import read_trials
-from optbench.studies.trials import FILE, Trial
+from optbench.studies.trials import FILE
 
 if TYPE_CHECKING:
     from optbench.cli.event_files import Scalar
@@ -81,9 +81,8 @@ def write_events(room: Room, folder: Path) -> tuple[int, int]:
         way_out = "`dvc repro` carries the study out again"
         for trial in read_trials(study / FILE, room.score, way_out=way_out):
             scores = {k: v for k in SCORES if (v := getattr(trial, k)) is not None}
-            writer.write_trial(
-                folder / "trials" / f"{name}-{trial.trial}", hyper_of(arm, trial), scores
-            )
+            made_of = {**asdict(arm), "study": trial.study, "seed": trial.seed, **trial.hyper}
+            writer.write_trial(folder / "trials" / f"{name}-{trial.trial}", made_of, scores)
             trials += 1
     return histories, trials
 
@@ -105,8 +104,3 @@ def scalars_of(outcome: Outcome) -> Iterator["Scalar"]:
         step = columns.pop("step")
         yield from ((step, name, value) for name, value in columns.items() if value is not None)
     yield from ((item.step, item.name, item.value) for item in outcome.diagnostics)
-
-
-def hyper_of(arm: Arm, trial: Trial) -> dict[str, str | float]:
-    """What a trial was made of: its arm, its study, its seed, and the values that were searched."""
-    return {**asdict(arm), "study": trial.study, "seed": trial.seed, **trial.hyper}

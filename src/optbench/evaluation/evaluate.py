@@ -1,7 +1,7 @@
 """Reads and scores what a plan names; what else lies in the folder of results is not looked at."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from optbench.core.score import Score
 from optbench.core.span import Span
 from optbench.core.study import Study
 from optbench.evaluation.metrics import Metrics, metrics_of
+from optbench.evaluation.summary import Summary, summarise
 from optbench.studies.points import trials
 from optbench.studies.table import read_trials, require_trials
 from optbench.studies.trials import FILE, Trial, choice, trial_of
@@ -95,6 +96,14 @@ def score_result(result: Result, *, target: float) -> Metrics:
     return metrics_of(result.outcome, target=target, arm=result.arm, study=result.number)
 
 
+def score_results(
+    results: Iterable[Result], *, target: float, score: Score
+) -> tuple[list[Metrics], list[Summary]]:
+    """The metrics of studies, and their summaries by arm; `target` is one of the held-out score."""
+    metrics = [score_result(result, target=target) for result in results]
+    return metrics, summarise(metrics, score=score)
+
+
 def score_single(planned: Run, *, target: float) -> Metrics:
     """The metrics of the single run, in `results/<workload>/run/`.
 
@@ -118,18 +127,25 @@ def require_planned(trained: Run, planned: Run, *, folder: Path) -> None:
     Raises:
         UsageError: names each key that differs, with the value of the result and of the plan.
     """
-    results, plans = dict(_leaves(trained.as_dict())), dict(_leaves(planned.as_dict()))
-    differing = [
-        f"{_named(key)} is {_shown(key, results)} in the result and {_shown(key, plans)} in the "
-        "plan"
-        for key in dict.fromkeys([*results, *plans])
-        if results.get(key, ABSENT) != plans.get(key, ABSENT)
+    sentences = [
+        f"{name} is {value} in the result and {expected} in the plan"
+        for name, (value, expected) in differing(trained.as_dict(), planned.as_dict()).items()
     ]
-    if differing:
+    if sentences:
         raise UsageError(
-            f"{folder} is not of the planned run: {'; '.join(differing)}: `dvc repro` trains it "
+            f"{folder} is not of the planned run: {'; '.join(sentences)}: `dvc repro` trains it "
             "again"
         )
+
+
+def differing(trained: Mapping[str, Any], planned: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """What is not alike in two runs: by its name, the value of the result and of the plan."""
+    results, plans = dict(_leaves(trained)), dict(_leaves(planned))
+    return {
+        _named(key): (_shown(key, results), _shown(key, plans))
+        for key in dict.fromkeys([*results, *plans])
+        if results.get(key, ABSENT) != plans.get(key, ABSENT)
+    }
 
 
 def require_recounted(outcome: Outcome, *, folder: Path) -> None:

@@ -133,9 +133,10 @@ def price(swept: Swept, arm: str, advised: Any, score: Score, *, margin: float) 
     """
     test, validation = (swept.readings(arm, score, validation=kind) for kind in (False, True))
     place, values = swept.index(advised), swept.sweep.values
-    others = [index for index in range(len(values)) if index != place]
-    differences = [paired(test[place] - test[other], LEVEL / len(others)) for other in others]
-    chosen = np.array(others)[best_of_others(validation[others])]
+    others = [*values[:place], *values[place + 1 :]]
+    ours, theirs = test[place], np.delete(test, place, axis=0)
+    beside = np.delete(validation, place, axis=0)
+    differences = [paired(ours - other, LEVEL / len(others)) for other in theirs]
     floor = min(each.floor for each in differences)
     finding = UNDECIDED
     if floor >= -margin:
@@ -145,8 +146,8 @@ def price(swept: Swept, arm: str, advised: Any, score: Score, *, margin: float) 
     means = test.mean(axis=1)
     numbers = [value for value in values if isinstance(value, int | float)]
     return Price(
-        best=values[others[best(validation[others])]],
-        measured=paired(test[place] - test[chosen, np.arange(test.shape[1])]),
+        best=others[best(beside)],
+        measured=paired(ours - theirs[best_of_others(beside), np.arange(len(ours))]),
         floor=floor,
         finding=finding,
         span=float(means.max() - means.min()),

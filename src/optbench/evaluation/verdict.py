@@ -77,7 +77,7 @@ def judge_value(
         return ValueResult(verdict=INCONCLUSIVE, n=n, difference=difference)
     error = standard_error(spread.sd, n, k0)
     verdict = decide(difference, error=error, df=spread.df, margin=margin)
-    half = _quantile(1 - LEVEL, spread.df) * error
+    half = quantile(1 - LEVEL, spread.df) * error
     reproduced = verdict == REPRODUCED
     p = (
         tail(margin - abs(difference), error, spread.df)
@@ -105,9 +105,9 @@ def standard_error(sd: float, n: float, k0: float) -> float:
 
 def decide(difference: float, *, error: float, df: float, margin: float) -> str:
     """The verdict on a difference from a claimed value; `df` may be infinite."""
-    if abs(difference) + _quantile(1 - LEVEL, df) * error <= margin:
+    if abs(difference) + quantile(1 - LEVEL, df) * error <= margin:
         return REPRODUCED
-    if abs(difference) > _quantile(1 - LEVEL / 2, df) * error:
+    if abs(difference) > quantile(1 - LEVEL / 2, df) * error:
         return HIGHER if difference > 0 else LOWER
     return INCONCLUSIVE
 
@@ -156,9 +156,9 @@ def advantage(
         return None
     difference = statistics.fmean(first) - statistics.fmean(second)
     low = high = p = None
-    if (spread := welch(first, second)) is not None:
+    if (spread := welch(_variance_of_mean(first), _variance_of_mean(second))) is not None:
         error, df = spread
-        half = _quantile(1 - LEVEL / 2, df) * error
+        half = quantile(1 - LEVEL / 2, df) * error
         low, high = difference - half, difference + half
         if min(len(first), len(second)) >= FEWEST_STUDIES:
             p = min(1.0, 2 * tail(abs(difference - margin), error, df))
@@ -185,54 +185,55 @@ def share_ahead(first: Sequence[float], second: Sequence[float]) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Equivalence:
-    """Whether first and second differ by less than a margin."""
+class Estimate:
+    """A difference of means or a median ratio, and the verdict that its intervals give."""
 
     verdict: str
-    difference: float | None = None  # first less second
-    low: float | None = None  # 90 %, which the two tests read
+    value: float | None = None
+    low: float | None = None  # 90 %
     high: float | None = None
 
 
 def judge_equivalence(
     first: Sequence[float], second: Sequence[float], *, margin: float
-) -> Equivalence:
+) -> Estimate:
     """Whether two means differ by less than a margin, by two one-sided tests at 5 % each.
 
     Supported: the 90 % interval of the difference lies within the margin (Schuirmann 1987).
     Refuted: the 95 % one lies outside of it. Undecided else, and below five studies a side.
     """
-    spread = welch(first, second)
-    if spread is None or min(len(first), len(second)) < FEWEST_STUDIES:
-        return Equivalence(verdict=UNDECIDED)
+    are_few = min(len(first), len(second)) < FEWEST_STUDIES
+    spread = None if are_few else welch(_variance_of_mean(first), _variance_of_mean(second))
+    if spread is None:
+        return Estimate(verdict=UNDECIDED)
     error, df = spread
     difference = statistics.fmean(first) - statistics.fmean(second)
-    half, wide = (_quantile(1 - level, df) * error for level in (LEVEL, LEVEL / 2))
+    half, wide = (quantile(1 - level, df) * error for level in (LEVEL, LEVEL / 2))
     word = UNDECIDED
     if abs(difference) + half <= margin:
         word = SUPPORTED
     elif abs(difference) - wide > margin:
         word = REFUTED
-    return Equivalence(
-        verdict=word, difference=difference, low=difference - half, high=difference + half
-    )
+    return Estimate(verdict=word, value=difference, low=difference - half, high=difference + half)
 
 
-def welch(first: Sequence[float], second: Sequence[float]) -> tuple[float, float] | None:
-    """The standard error of a difference of means, and its degrees of freedom (Welch 1947).
+def welch(*means: tuple[float, int]) -> tuple[float, float] | None:
+    """The standard error of a difference of two means, and its degrees of freedom (Welch 1947).
 
-    None where one has a single value, or neither varies. SciPy's test gives the same, but warns of
-    lost precision where one of the two does not vary.
+    `means`: the variance of each, and the degrees of freedom of that. None where one has none, or
+    neither varies. SciPy's test gives the same, but warns of lost precision where one of the two
+    does not vary.
     """
-    if min(len(first), len(second)) < 2:
+    square = sum(variance for variance, _ in means)
+    if not square or not all(df for _, df in means):
         return None
-    squares = [statistics.variance(values) / len(values) for values in (first, second)]
-    if not (square := sum(squares)):
-        return None
-    shares = [part / square for part in squares]
-    sizes = len(first), len(second)
-    df = 1 / sum(share**2 / (n - 1) for share, n in zip(shares, sizes, strict=True))
-    return math.sqrt(square), df
+    return math.sqrt(square), 1 / sum((variance / square) ** 2 / df for variance, df in means)
+
+
+def _variance_of_mean(values: Sequence[float]) -> tuple[float, int]:
+    """The variance of a mean, and its degrees of freedom."""
+    df = len(values) - 1
+    return (statistics.variance(values) / len(values) if df else 0.0), df
 
 
 def judge_ordering(difference: float, *, margin: float = 0.0, p: float | None) -> str:
@@ -261,19 +262,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-@dataclass(frozen=True, kw_only=True)
-class RatioResult:
-    """A measured median ratio against a claimed one."""
-
-    verdict: str
-    ratio: float
-    low: float  # 90 % interval of the median
-    high: float
-
-
 def judge_ratio(
     ratio: float, *, q1: float, q3: float, pairs: int, claimed: float, margin: float
-) -> RatioResult:
+) -> Estimate:
     """Whether a median over pairs, with its quartiles, is the claimed ratio within a margin.
 
     The median's standard error is 1.25 (q3 - q1) / (1.35 sqrt(pairs)) (McGill, Tukey and Larsen
@@ -281,13 +272,13 @@ def judge_ratio(
     lies outside of it.
     """
     error = 1.25 * (q3 - q1) / (1.35 * math.sqrt(pairs))
-    inner, outer = (_quantile(q, math.inf) * error for q in (1 - LEVEL, 1 - LEVEL / 2))
+    inner, outer = (quantile(q, math.inf) * error for q in (1 - LEVEL, 1 - LEVEL / 2))
     verdict = INCONCLUSIVE
     if abs(ratio - claimed) + inner <= margin:
         verdict = REPRODUCED
     elif abs(ratio - claimed) - outer > margin:
         verdict = HIGHER if ratio > claimed else LOWER
-    return RatioResult(verdict=verdict, ratio=ratio, low=ratio - inner, high=ratio + inner)
+    return Estimate(verdict=verdict, value=ratio, low=ratio - inner, high=ratio + inner)
 
 
 def judge_measured(measured: float, *, claimed: float, margin: float) -> str:
@@ -304,6 +295,6 @@ def tail(distance: float, error: float, df: float) -> float:
     return float(stats.t.sf(distance / error, df))
 
 
-def _quantile(probability: float, df: float) -> float:
+def quantile(probability: float, df: float) -> float:
     """Student's t quantile; the normal one where `df` is infinite."""
     return float(stats.t.ppf(probability, df))

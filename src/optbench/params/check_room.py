@@ -222,13 +222,9 @@ def check_suite(
             f"suite.repeated: winners train on one device, and settings.devices is {devices}: name "
             "none"
         )
-    arms = []
-    for key in suite.arms:
-        try:
-            arms.append(Arm.of(key))
-        except ValueError as error:
-            checker.add(f"suite.arms: {error}")
-    return [arm for arm in arms if check_arm(checker, "suite.arms", arm, rows, schedules)]
+    return [
+        arm for arm in suite.every_arm if check_arm(checker, "suite.arms", arm, rows, schedules)
+    ]
 
 
 def check_points(
@@ -279,11 +275,7 @@ def check_control(
 
     Gives the arm if it can run.
     """
-    try:
-        arm = Arm.of(control.arm)
-    except ValueError as error:
-        checker.add(f"control.arm: {error}")
-        return []
+    arm = Arm.of(control.arm)
     if arm.tuning != TUNED:
         tuned = replace(arm, tuning=TUNED).key
         checker.add(

@@ -1,5 +1,6 @@
 """What must be true of a room's sweeps, so that each value that they name can be trained."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -37,15 +38,10 @@ def check_sweep(
     if sweep.settings.batch_size is not None:
         rules.check_batch_size(checker, f"{path}.settings.batch_size", settings)
     arms = []
-    for key in sweep.arms:
-        try:
-            arm = Arm.of(key)
-        except ValueError as error:
-            checker.add(f"{path}.arms: {error}")
-            continue
+    for arm in map(Arm.of, sweep.arms):
         if arm.tuning != TUNED:
             checker.add(
-                f"{path}.arms: got '{key}': its values are the room's: write "
+                f"{path}.arms: got '{arm.key}': its values are the room's: write "
                 f"{replace(arm, tuning=TUNED).key}"
             )
         elif rules.check_arm(checker, f"{path}.arms", arm, rows, schedules):
@@ -67,7 +63,8 @@ def _check_values(
             args = {**row, sweep.argument: value}
             rules.check_optimizer(checker, arm.optimizer, where, args, settings)
         elif sweep.argument == RELATIVE:
-            if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not number or not 0 < value < math.inf:
                 checker.add(f"{path}.values: got {value!r}: must be numbers above 0")
         elif sweep.argument == "dataset":
             if checker.name("datasets", value, ".".join(where)):

@@ -122,7 +122,7 @@ def file_of(place: str) -> Path | None:
 def imports(path: Path) -> tuple[str, ...]:
     """The dotted names that a file imports."""
     imported: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in _statements(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             imported += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -176,19 +176,19 @@ def code_lines(text: str) -> Iterator[str]:
 
     By positions in the text, since trees and tokens differ between versions of Python.
     """
-    lines = [list(line) for line in text.split("\n")]
+    lines = text.split("\n")
     tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
     docstrings = list(_docstrings(text))
-    for first, start, last, end in (*docstrings, *_comments(tokens)):
+    # From the last on: what is cut moves nothing before it.
+    for first, start, last, end in sorted((*docstrings, *_comments(tokens)), reverse=True):
         for number in range(first, last + 1):
-            characters = lines[number - 1]
+            line = lines[number - 1]
             low = start if number == first else 0
-            high = end if number == last else len(characters)
-            characters[low:high] = [""] * (high - low)
+            high = end if number == last else len(line)
+            lines[number - 1] = line[:low] + line[high:]
     verbatim = _within_strings(tokens)
     verbatim -= {number for first, _, last, _ in docstrings for number in range(first, last)}
-    for number, characters in enumerate(lines, start=1):
-        line = "".join(characters)
+    for number, line in enumerate(lines, start=1):
         if number in verbatim or (line := line.rstrip()):
             yield line
 
@@ -197,7 +197,8 @@ def _docstrings(text: str) -> Iterator[tuple[int, int, int, int]]:
     """First line and column, last line and column of each docstring."""
     holders = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
     encoded = [line.encode() for line in text.split("\n")]
-    for node in ast.walk(ast.parse(text)):
+    tree = ast.parse(text)
+    for node in (tree, *_statements(tree)):
         if isinstance(node, holders) and ast.get_docstring(node, clean=False) is not None:
             place = node.body[0]
             last = place.end_lineno or place.lineno
@@ -205,6 +206,14 @@ def _docstrings(text: str) -> Iterator[tuple[int, int, int, int]]:
             start = len(encoded[place.lineno - 1][: place.col_offset].decode())
             end = len(encoded[last - 1][: place.end_col_offset].decode())
             yield place.lineno, start, last, end
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Every statement within a node, without the expressions, which are most of a tree."""
+    for field in ("body", "handlers", "orelse", "finalbody", "cases"):
+        for inner in getattr(node, field, ()):
+            yield inner
+            yield from _statements(inner)
 
 
 def _comments(tokens: Iterable[tokenize.TokenInfo]) -> Iterator[tuple[int, int, int, int]]:

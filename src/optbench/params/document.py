@@ -2,8 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
-from itertools import chain
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,70 +14,54 @@ from optbench.params.messages import DocumentError
 
 DVC_READS = VersionedResolver()  # YAML 1.2; PyYAML reads 1.1
 OCTAL = re.compile(r"[-+]?0[0-9_]+")  # in YAML 1.1 alone
-SIZE_MAX = 100_000
+TEXT = "tag:yaml.org,2002:str"
 
 
-class SizeError(yaml.YAMLError):
-    """A file holds more than anybody writes."""
+class RefusedError(yaml.YAMLError):
+    """What is YAML, and not allowed here."""
+
+    def __init__(self, mark: yaml.Mark, problem: str) -> None:
+        """`mark`: where it stands."""
+        super().__init__(f"line {mark.line + 1}: {problem}")
 
 
 class Unambiguous(yaml.SafeLoader):
     """YAML's safe loader, which refuses what DVC would read as something else.
 
-    And a key that stands twice, in place of taking the last; and aliases of aliases, a few lines of
-    which stand for more values than memory holds. These are counted, never expanded.
+    And a key that is no text, or stands twice, in place of taking the last; and aliases: of a few
+    lines, each of which names the one before several times, no memory holds the values.
     """
-
-    def __init__(self, stream: Any) -> None:
-        """As SafeLoader's."""
-        super().__init__(stream)
-        self._sizes: dict[yaml.Node, int] = {}  # keys and values, aliases expanded
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         """As SafeLoader's."""
-        alias = self.check_event(yaml.AliasEvent)
-        line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
-        node: Any = super().compose_node(parent, index)
-        if not alias:
-            self._sizes[node] = 1 + sum(self._sizes[inner] for inner in _inside(node))
-        elif node not in self._sizes:
-            raise SizeError(f"line {line}: an alias stands inside of what it names: write it out")
-        if self._sizes[node] > SIZE_MAX:
-            raise SizeError(
-                f"line {line}: holds {self._sizes[node]:,} keys and values once its aliases are "
-                f"expanded, over {SIZE_MAX:,}: write fewer, without aliases of aliases"
-            )
-        return node
+        if self.check_event(yaml.AliasEvent):
+            alias = self.peek_event()  # type: ignore[no-untyped-call]
+            problem = f"*{alias.anchor} is an alias: write the value out"
+            raise RefusedError(alias.start_mark, problem)
+        return super().compose_node(parent, index)
 
     def compose_scalar_node(self, anchor: Any) -> Any:
         """As SafeLoader's."""
         node: yaml.ScalarNode = super().compose_scalar_node(anchor)
         if node.style is None and is_ambiguous(node):
-            raise yaml.constructor.ConstructorError(
-                None,
-                None,
-                f"line {node.start_mark.line + 1}: got {node.value}: YAML 1.1 and YAML 1.2 take it "
-                "for different values: write true or false, a number in plain decimals (10, 0.001, "
-                "1.0e+3), or text in quotes",
+            raise RefusedError(
+                node.start_mark,
+                f"got {node.value}: YAML 1.1 and YAML 1.2 take it for different values: write true "
+                "or false, a number in plain decimals (10, 0.001, 1.0e+3), or text in quotes",
             )
         return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """As SafeLoader's."""
-        keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
-        for key_node, _ in node.value:
-            if isinstance(key_node, yaml.ScalarNode) and keys[key_node.value] > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"'{key_node.value}' stands twice: keep one", key_node.start_mark
-                )
+        keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        counts = Counter(key.value for key in keys)
+        for key in keys:
+            if key.tag != TEXT:
+                problem = f"got {key.value} as a key: a key must be text, so quote it"
+                raise RefusedError(key.start_mark, problem)
+            if counts[key.value] > 1:
+                raise RefusedError(key.start_mark, f"'{key.value}' stands twice: keep one")
         return super().construct_mapping(node, deep)
-
-
-def _inside(node: yaml.Node) -> Iterable[yaml.Node]:
-    """What a mapping or list holds, keys among it."""
-    if isinstance(node, yaml.MappingNode):
-        return chain.from_iterable(node.value)
-    return node.value if isinstance(node, yaml.SequenceNode) else ()
 
 
 def is_ambiguous(node: yaml.ScalarNode) -> bool:
@@ -87,19 +70,17 @@ def is_ambiguous(node: yaml.ScalarNode) -> bool:
     return str(node.tag) != tag or (tag.endswith(":int") and bool(OCTAL.fullmatch(node.value)))
 
 
-def read_yaml(
-    path: Path, *, loader: type[yaml.SafeLoader], refusal: Callable[[list[str]], DocumentError]
-) -> Any:
+def read_yaml(path: Path, *, refusal: Callable[[list[str]], DocumentError]) -> Any:
     """The file's values.
 
     Raises:
         DocumentError: it cannot be read, or is not YAML; which `refusal` makes.
     """
     try:
-        return loader(path.read_text(encoding="utf-8")).get_single_data()
+        return Unambiguous(path.read_text(encoding="utf-8")).get_single_data()
     except (OSError, UnicodeDecodeError) as error:
         raise refusal([f"cannot be read: {error}"]) from error
-    except SizeError as error:
+    except RefusedError as error:
         raise refusal([str(error)]) from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: of a date or number out of range
         raise refusal([f"is not YAML: {' '.join(str(error).split())}"]) from error

@@ -1,7 +1,7 @@
 """Reads and validates params.yaml, the project's and those of the rooms."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,19 +16,10 @@ from optbench.params import check_room as rules
 from optbench.params import signatures
 from optbench.params.check import Checker
 from optbench.params.check_sweep import check_sweep
-from optbench.params.document import Unambiguous, read_yaml
+from optbench.params.document import read_yaml
 from optbench.params.listed import strangers, unlisted_dataset, unlisted_workload
 from optbench.params.messages import PARAMS, ParamsError, unknown
-from optbench.params.schema import (
-    Control,
-    Document,
-    Override,
-    RoomDocument,
-    Search,
-    Suite,
-    Sweep,
-    keys,
-)
+from optbench.params.schema import Override, RoomDocument, Sweep, keys
 
 Args = Mapping[str, Any]
 
@@ -42,21 +33,13 @@ class Params:
     schedule: str
     seed: int
     override: Override
-    schedules: Mapping[str, Args]
+    schedules: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Room:
-    """A workload: its params.yaml, with all arguments of its optimizers."""
+class Room(RoomDocument):
+    """A workload: its params.yaml, with all arguments of its optimizers, and what it measures."""
 
-    name: str
-    settings: Settings
-    target: float  # of the held-out score
-    suite: Suite
-    optimizers: Mapping[str, Args]
-    best: Mapping[str, Args]  # by the key of an arm: the best of its trials, see `cli.best`
-    search: Search | None
-    control: Control | None
     sweeps: Mapping[str, Sweep]
     score: Score
 
@@ -104,33 +87,36 @@ def load_params(path: Path = PARAMS) -> Params:
     Raises:
         ParamsError: the file is not usable; the message holds every problem that was found.
     """
-    checker = Checker()
-    document = checker.parse(Document, (), _read(path))
-    if document is None:
+    checker, raw = Checker(), _read(path)
+    params = checker.parse(Params, (), raw)
+    if isinstance(raw.get("override"), Mapping):
+        # Every key must exist, else `dvc exp run -S override.lr=...` cannot set it.
+        checker.problems += [
+            f"override.{name} is missing: add it without a value"
+            for name in keys(Override)
+            if name not in raw["override"]
+        ]
+    if params is None:
         raise ParamsError(checker.problems, path)
-    checker.choice("workload", document.workload, "workload", rooms())
-    checker.name("optimizers", document.optimizer, "optimizer")
-    if checker.name("schedules", document.schedule, "schedule"):
-        checker.choice("schedule", document.schedule, "schedule", document.schedules)
-    checker.seed("seed", document.seed)
+    checker.choice("workload", params.workload, "workload", rooms())
+    checker.name("optimizers", params.optimizer, "optimizer")
+    if checker.name("schedules", params.schedule, "schedule"):
+        checker.choice("schedule", params.schedule, "schedule", params.schedules)
+    checker.seed("seed", params.seed)
     checker.problems += strangers(rooms())
-    override = _override(checker, document.override)
+    if params.override.device is not None:
+        checker.device(params.override.device, "override.device")
+    if params.override.epochs is not None and params.override.steps is not None:
+        checker.add("override: names both epochs and steps: name one of the two")
     schedules = {
         name: args
-        for name, values in document.schedules.items()
+        for name, values in params.schedules.items()
         if checker.name("schedules", name, f"schedules.{name}")
         and (args := checker.arguments("schedules", name, ("schedules", name), values)) is not None
     }
-    if override is None or checker.problems:
+    if checker.problems:
         raise ParamsError(checker.problems, path)
-    return Params(
-        workload=document.workload,
-        optimizer=document.optimizer,
-        schedule=document.schedule,
-        seed=document.seed,
-        override=override,
-        schedules=schedules,
-    )
+    return replace(params, schedules=schedules)
 
 
 def load_room(name: str, params: Params) -> Room:
@@ -157,21 +143,10 @@ def _room(checker: Checker, raw: Args, params: Params, name: str) -> Room | None
         return None
     if document.name != name:
         checker.add(f"name: got '{document.name}': must be the folder's, '{name}'")
-    settings = checker.parse(Settings, ("settings",), document.settings)
-    suite = checker.parse(Suite, ("suite",), document.suite)
-    search = None
-    if document.search is not None:
-        search = checker.parse(Search, ("search",), document.search)
-    control = None
-    if document.control is not None:
-        control = checker.parse(Control, ("control",), document.control)
-    sweeps = checker.parse_each(Sweep, "sweeps", document.sweeps or {})
-    if settings is None or suite is None:
-        return None
-    settings = rules.check_settings(checker, settings)
+    settings = rules.check_settings(checker, document.settings)
     if problem := unlisted_dataset(settings.dataset):
         checker.add(f"settings.dataset: {problem}")
-    if suite.studies:
+    if document.suite.studies:
         checker.problems += [f"suite.studies: {problem}" for problem in unlisted_workload(name)]
     rows = {
         optimizer: args
@@ -183,30 +158,22 @@ def _room(checker: Checker, raw: Args, params: Params, name: str) -> Room | None
     best = _best(checker, document, rows, settings)
     if checker.problems:
         return None
-    score: Score = load_score(settings.task).SCORE
-    rules.check_target(checker, document.target, score)
-    arms = rules.check_suite(checker, suite, rows, params.schedules, devices=settings.devices)
-    rules.check_points(checker, arms, search, settings)
-    if search is not None:
-        rules.check_search(checker, search, settings, rows)
-    if control is not None:
-        arms += rules.check_control(checker, control, rows, params.schedules, search)
-    for sweep, values in sweeps.items():
-        arms += check_sweep(checker, sweep, values, rows, params.schedules, settings)
-    schedules = [arm.schedule for arm in arms]
-    rules.check_warmup(checker, settings, schedules, params.schedules, whose="this workload's")
-    return Room(
-        name=name,
-        settings=settings,
-        target=document.target,
-        suite=suite,
-        optimizers=rows,
-        best=best,
-        search=search,
-        control=control,
-        sweeps=sweeps,
-        score=score,
-    )
+    typed = replace(document, settings=settings, optimizers=rows, best=best)
+    sweeps, score = document.sweeps or {}, load_score(settings.task).SCORE
+    room = Room(**{**vars(typed), "sweeps": sweeps, "score": score})
+    rules.check_target(checker, room.target, room.score)
+    schedules = params.schedules
+    arms = rules.check_suite(checker, room.suite, rows, schedules, devices=settings.devices)
+    rules.check_points(checker, arms, room.search, settings)
+    if room.search is not None:
+        rules.check_search(checker, room.search, settings, rows)
+    if room.control is not None:
+        arms += rules.check_control(checker, room.control, rows, schedules, room.search)
+    for sweep, values in room.sweeps.items():
+        arms += check_sweep(checker, sweep, values, rows, schedules, settings)
+    planned = [arm.schedule for arm in arms]
+    rules.check_warmup(checker, settings, planned, schedules, whose="this workload's")
+    return room
 
 
 def _best(
@@ -228,21 +195,6 @@ def _best(
     return best
 
 
-def _override(checker: Checker, values: Args) -> Override | None:
-    """Every key must exist, else `dvc exp run -S override.lr=...` cannot set it."""
-    checker.problems += [
-        f"override.{name} is missing: add it without a value"
-        for name in keys(Override)
-        if name not in values
-    ]
-    override = checker.parse(Override, ("override",), values)
-    if override and override.device is not None:
-        checker.device(override.device, "override.device")
-    if override and override.epochs is not None and override.steps is not None:
-        checker.add("override: names both epochs and steps: name one of the two")
-    return override
-
-
 def require_plain() -> None:
     """Refuses params that are no plain YAML, of the project and of each room, before DVC reads any.
 
@@ -259,19 +211,7 @@ def require_plain() -> None:
 def _read(path: Path) -> dict[str, Any]:
     """The file's values."""
     refusal = partial(ParamsError, file=path)
-    raw = read_yaml(path, loader=Unambiguous, refusal=refusal)
+    raw = read_yaml(path, refusal=refusal)
     if not isinstance(raw, dict):
         raise refusal([f"must be a mapping of keys, got {type(raw).__name__}"])
-    if problems := list(_odd_keys(raw, ())):
-        raise refusal(problems)
     return raw
-
-
-def _odd_keys(value: object, path: tuple[str, ...]) -> Iterator[str]:
-    """A sentence for each key that is no text, such as a number or a date."""
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            if not isinstance(key, str):
-                where = ".".join((*path, str(key)))
-                yield f"{where}: got {key!r} as a key: a key must be text, so quote it"
-            yield from _odd_keys(item, (*path, str(key)))

@@ -43,7 +43,9 @@ def unknown(path: str, what: str, name: object, known: Iterable[object]) -> str:
 
 def sentence(path: tuple[str | int, ...], error: ErrorDetails, known: Iterable[object]) -> str:
     """One of pydantic's errors; `known` are the keys allowed beside the offending one."""
-    where = ".".join(str(part) for part in (*path, *_location(error)))
+    # Without the names of a union's members, which pydantic adds.
+    parts = [part for part in error["loc"] if not str(part).startswith(("function-", "tagged"))]
+    where = ".".join(map(str, (*path, *parts)))
     value = error["input"]
     match error["type"]:
         case "extra_forbidden" | "unexpected_keyword_argument":
@@ -53,11 +55,6 @@ def sentence(path: tuple[str | int, ...], error: ErrorDetails, known: Iterable[o
         case _:
             allowed = error["msg"].removeprefix("Value error, ").replace("Input should", "must")
             return f"{where}: got {_show(value)}: {allowed}{_hint(error['type'], value)}"
-
-
-def _location(error: ErrorDetails) -> tuple[str | int, ...]:
-    """The path of an error, without the names of a union's members that pydantic adds."""
-    return tuple(part for part in error["loc"] if not str(part).startswith(("function-", "tagged")))
 
 
 def _hint(kind: str, value: object) -> str:

@@ -1,4 +1,4 @@
-"""The shapes of params.yaml, of the project and of a room, and how a value is parsed into one."""
+"""The shapes in params.yaml, of the project and of a room, and how a value is parsed into one."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,11 +7,11 @@ from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_type_hints
 
 from annotated_types import Ge, Gt, Lt, MinLen
-from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from optbench.core.arm import Arm
-from optbench.core.run import Budget, Run
+from optbench.core.run import Budget, Run, Settings
 from optbench.core.space import Space
 from optbench.core.span import Span
 
@@ -24,11 +24,20 @@ def _span(value: object) -> Span:
     return Span.of(str(value))
 
 
+def _arm_key(key: str) -> str:
+    """Passes the key of an arm."""
+    Arm.of(key)
+    return key
+
+
+ArmKey = Annotated[str, AfterValidator(_arm_key)]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Suite:
     """The studies of a workload: so many of each arm; arms are named by their keys."""
 
-    arms: Annotated[tuple[str, ...], MinLen(1)]
+    arms: Annotated[tuple[ArmKey, ...], MinLen(1)]
     studies: tuple[Annotated[Span, BeforeValidator(_span)], ...]  # their numbers, a stage each
     repeated: tuple[str, ...]  # arms whose first study's winner is trained with more seeds
     fresh: tuple[str, ...]  # arms of which one more study confirms what those of the suite predict
@@ -62,7 +71,7 @@ class Search:
 class Control:
     """Studies of one arm, to be held against each other as if they were of two."""
 
-    arm: str
+    arm: ArmKey
     studies: Annotated[int, Ge(20)]
     repeated: Annotated[int, Ge(0)]  # studies whose winner is trained with more seeds, five each
 
@@ -79,7 +88,7 @@ class SweepSettings:
 class Sweep:
     """Arms at several values of one argument; at each, a few rates are tried and one is chosen."""
 
-    arms: Annotated[tuple[str, ...], MinLen(1)]
+    arms: Annotated[tuple[ArmKey, ...], MinLen(1)]
     argument: str  # of the optimizers; or batch_size, dataset, or lr_factor, of each arm's rate
     values: Annotated[tuple[Any, ...], MinLen(2)]
     studies: Annotated[int, Ge(2)]
@@ -121,30 +130,18 @@ class Override:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Document:
-    """The top level of the project's params.yaml."""
-
-    workload: str
-    optimizer: str
-    schedule: str
-    seed: int
-    override: Mapping[str, Any]
-    schedules: Mapping[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
 class RoomDocument:
-    """The top level of a room's params.yaml."""
+    """A room's params.yaml as it stands."""
 
     name: str
-    settings: Mapping[str, Any]
-    target: float
-    suite: Mapping[str, Any]
+    settings: Settings
+    target: float  # of the held-out score
+    suite: Suite
     optimizers: Mapping[str, Mapping[str, Any]]
-    best: Mapping[str, Mapping[str, Any]]
-    search: Mapping[str, Any] | None = None
-    control: Mapping[str, Any] | None = None
-    sweeps: Mapping[str, Any] | None = None
+    best: Mapping[str, Mapping[str, Any]]  # by the key of an arm, see `cli.best`
+    search: Search | None = None
+    control: Control | None = None
+    sweeps: Mapping[str, Sweep] | None = None
 
 
 def parse(shape: type[T], value: Any) -> tuple[T | None, list[ErrorDetails]]:

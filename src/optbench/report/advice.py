@@ -17,10 +17,10 @@ from optbench.evaluation.choice import (
 )
 from optbench.evaluation.expected import most_trials
 from optbench.evaluation.metrics import Metrics
+from optbench.evaluation.text import amount, counted, value_of, with_unit
 from optbench.evaluation.verdict import FEWEST_STUDIES
 from optbench.report.contents import Contents
 from optbench.report.tables import Row, Table, arm_row
-from optbench.report.text import amount, counted, value_of, with_unit
 
 SEARCHES, SHOWN = (4, 16, 32), 3  # trials, and options for each
 UNEQUAL = 1.5  # times the sd that is taken for all, from which an option's is printed

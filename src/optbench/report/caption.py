@@ -8,16 +8,15 @@ from dataclasses import replace
 from optbench.claims.evidence import Fingerprint, pooled_environments
 from optbench.claims.questions import asked
 from optbench.claims.schema import ValueClaim
-from optbench.claims.words import plain
 from optbench.core.arm import PUBLISHED, TUNED, UNTUNED, Arm
 from optbench.core.prose import Prose
 from optbench.core.registry import load_score
 from optbench.core.space import decades
 from optbench.evaluation.power import detectable_difference, probability_reproduced
 from optbench.evaluation.summary import ONE_NETWORK, OVER_STUDIES
+from optbench.evaluation.text import amount, counted, percent, plain, with_unit
 from optbench.evaluation.verdict import LEVEL, Spread
 from optbench.report.contents import Contents
-from optbench.report.text import amount, counted, percent, with_unit
 
 SHOWN_DIGITS = 12  # of a sha256
 

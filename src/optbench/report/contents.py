@@ -1,6 +1,7 @@
 """All that a report is made of, read from the files that the stages before it wrote."""
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,7 +12,6 @@ from optbench.claims.evidence import Evidence, Fingerprint, distinct, withheld
 from optbench.claims.load import CLAIMS, load_claims
 from optbench.claims.schema import Baseline, Claims
 from optbench.claims.sweeps import require_sweeps
-from optbench.claims.words import plain
 from optbench.core.arm import TUNED, Arm
 from optbench.core.errors import UsageError
 from optbench.core.prose import Mention, Prose
@@ -22,16 +22,15 @@ from optbench.core.study import FRESH, Study
 from optbench.cost.cost import Cost, cost_path
 from optbench.cost.measured import measured_cost
 from optbench.evaluation.control import Control, control_of
-from optbench.evaluation.evaluate import RESULTS, Result, read_result, read_results
-from optbench.evaluation.measurements import read_metrics, read_summaries
+from optbench.evaluation.evaluate import RESULTS, Result, read_result, read_results, score_results
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import Summary, best_first
 from optbench.evaluation.sweeps import Swept, read_sweeps, sweep_files
+from optbench.evaluation.text import plain, with_unit
 from optbench.evaluation.time_to_target import budget_epochs
 from optbench.evaluation.tuning import Confirmation, Tuning, confirmation, tuning_of
 from optbench.params.load import Params, Room, load_room, rooms, scores_of_rooms
 from optbench.params.plan import studies
-from optbench.report.text import with_unit
 from optbench.studies.table import read_trials
 from optbench.studies.trials import Trial
 
@@ -112,6 +111,12 @@ class Contents:
     def budget_epochs(self) -> float:
         """How long a run trains, in passes over the training set."""
         return budget_epochs(self.settings.budget, self.steps_per_epoch)
+
+    @property
+    def epoch_digits(self) -> int:
+        """Decimals of an epoch that tell each point of a study's history from the next."""
+        points = len(self.results[0].outcome.history)
+        return max(1, math.ceil(-math.log10(self.budget_epochs / points)))
 
     @property
     def schedule_args(self) -> Mapping[str, Mapping[str, Any]]:
@@ -246,17 +251,21 @@ def read_contents(room: Room, claims: Claims) -> Contents:
     fresh = [
         read_result(by_key[key], FRESH, Path("fresh") / key, room.score) for key in room.suite.fresh
     ]
-    repeats = {Arm.of(key): read_repeats(room, key) for key in room.suite.repeated}
+    way_out = f"`dvc repro {WORKLOADS / room.name}/dvc.yaml` makes it"
+    repeats = {
+        Arm.of(key): read_trials(repeats_of(room.name, key), room.score, way_out=f"{way_out} again")
+        for key in room.suite.repeated
+    }
+    metrics, summaries = score_results(results, target=room.target, score=room.score)
+    scores = [folder / name for name in ("studies.csv", "summary.csv") if results]
     costs = {name: cost_path(room.name, name) for name in room.suite.optimizers}
-    for path in costs.values():
+    for path in (*scores, *costs.values()):
         if not path.exists():
-            way_out = f"`dvc repro {WORKLOADS / room.name}/dvc.yaml` measures it"
             raise UsageError(f"{path} is not there: {way_out}")
-    metrics, summaries = _scores(room, results, folder) if results else ([], [])
     files = [
         *(result.sums for result in (*results, *fresh)),
         *(repeats_of(room.name, arm.key) for arm in repeats),
-        *(folder / name for name in ("studies.csv", "summary.csv") if results),
+        *scores,
         *costs.values(),
         *control_files(room),
         *sweep_files(room.name, room.sweeps),
@@ -292,22 +301,17 @@ def read_all(params: Params, claims: Claims) -> dict[str, Contents]:
         UsageError: a file of one is missing or damaged.
     """
     every = [shown(load_room(name, params)) for name in rooms()]
-    return {room.name: read_contents(room, claims) for room in every if _is_there(room)}
+    return {
+        room.name: read_contents(room, claims)
+        for room in every
+        if room.suite.studies
+        or all(cost_path(room.name, name).is_file() for name in room.suite.optimizers)
+    }
 
 
 def repeats_of(workload: str, arm: str) -> Path:
     """The table of the runs that repeat a winner."""
     return RESULTS / workload / "repeats" / f"{arm}.csv"
-
-
-def read_repeats(room: Room, arm: str) -> list[Trial]:
-    """The runs that repeat the winner of an arm's first study.
-
-    Raises:
-        UsageError: the table is missing or damaged.
-    """
-    way_out = f"`dvc repro {WORKLOADS / room.name}/dvc.yaml` makes it again"
-    return read_trials(repeats_of(room.name, arm), room.score, way_out=way_out)
 
 
 def control_files(room: Room) -> list[Path]:
@@ -330,23 +334,6 @@ def read_control(room: Room) -> Control | None:
     return control_of(trials, repeats, room.score)
 
 
-def _scores(
-    room: Room, results: Sequence[Result], folder: Path
-) -> tuple[list[Metrics], list[Summary]]:
-    """The scores of a workload's studies, and their summaries."""
-    way_out = f"`dvc repro {WORKLOADS / room.name}/dvc.yaml` makes it again"
-    suite = [(result.arm, result.number) for result in results]
-    metrics = read_metrics(folder / "studies.csv", suite, room.score, way_out=way_out)
-    path = folder / "summary.csv"
-    return metrics, read_summaries(path, metrics, room.score, way_out=way_out)
-
-
 def _light(result: Result) -> Result:
     """A result without the predictions of its outcome, which are large."""
     return replace(result, outcome=replace(result.outcome, predictions={}))
-
-
-def _is_there(room: Room) -> bool:
-    """Whether a workload has studies, or all costs."""
-    costs = (cost_path(room.name, name) for name in room.suite.optimizers)
-    return bool(room.suite.studies) or all(path.is_file() for path in costs)

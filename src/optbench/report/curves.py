@@ -1,12 +1,11 @@
 """Figures of a run's course: the held-out score, and what a schedule does to the rate."""
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from optbench.core import registry
 from optbench.core.arm import Arm
@@ -14,7 +13,7 @@ from optbench.core.records import Point
 from optbench.core.score import Score
 from optbench.params.signatures import SHARED_SCHEDULE_ARGS, constant
 from optbench.report.contents import Contents
-from optbench.report.panels import Label, families, grid, label_ends
+from optbench.report.panels import Label, epoch_ticks, families, grid, label_ends
 from optbench.report.style import FAINT, LINES, colour
 from optbench.schedules.curve import Curve
 
@@ -49,7 +48,7 @@ def learning_curves(contents: Contents) -> Figure:
             factor * contents.room.target, color="#555555", linewidth=0.9, dashes=(6, 3), zorder=0
         )
         panel.set_title(f"{schedule}, {family}" if family else schedule)
-        panel.xaxis.set_major_locator(MaxNLocator(6, integer=contents.budget_epochs > 2))
+        panel.xaxis.set_major_locator(epoch_ticks(contents.budget_epochs))
         label_ends(panel, labels)
     figure.supxlabel(f"epoch\n{contents.name}; {_band(contents)}; dashed line: target", size=9)
     figure.supylabel(axis_label(score, "held-out"), size=9)
@@ -139,14 +138,9 @@ def _limits(contents: Contents) -> tuple[float, float]:
         point.heldout_score
         for arm in contents.compared
         for history in contents.histories(arm)
-        for point in _last_two_thirds(history)
+        for point in history[len(history) // 3 :]
     ]
     return limits(contents.score, [*late, contents.room.target])
-
-
-def _last_two_thirds(history: Sequence[Point]) -> Sequence[Point]:
-    """The points after the first third."""
-    return history[len(history) // 3 :]
 
 
 def limits(score: Score, values: Iterable[float]) -> tuple[float, float]:

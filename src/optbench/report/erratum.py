@@ -2,9 +2,9 @@
 
 from optbench.claims.schema import FormulaClaim
 from optbench.evaluation import rectification as formulas
+from optbench.evaluation.text import number
 from optbench.report.contents import Contents
 from optbench.report.tables import Row, Table
-from optbench.report.text import number
 
 TITLE = "Erratum: RAdam's rho_t"
 OPTIMIZER = "radam"  # whose reports have the note

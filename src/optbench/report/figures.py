@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter
 
 from optbench.core.arm import Arm
 from optbench.evaluation.metrics import Metrics
@@ -17,7 +17,7 @@ from optbench.evaluation.time_to_target import performance_profile as profiled
 from optbench.report.caption import network_interval
 from optbench.report.contents import Contents
 from optbench.report.curves import axis_label, limits
-from optbench.report.panels import Label, families, grid, label_ends, label_points
+from optbench.report.panels import Label, epoch_ticks, families, grid, label_ends, label_points
 from optbench.report.style import FAINT, LINES, MARKERS, colour
 
 
@@ -73,7 +73,7 @@ def time_to_target(contents: Contents) -> Figure:
             for epoch, runs in sorted(Counter(epochs).items()):
                 axes.plot(epoch, row, "o", color=shade, alpha=0.25, markersize=3 + 2 * runs**0.5)
     axes.set_xlim(0, 1.02 * budget)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(epoch_ticks(budget))
     target = f"epochs to a held-out {contents.score.name} of {contents.target}"
     axes.set_xlabel(f"{target}\nopen: a study missed it, and counts as {budget:.3g}")
     spread = "mean, 95 % interval; discs: studies" if n > 1 else "n = 1 study"

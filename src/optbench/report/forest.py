@@ -1,7 +1,7 @@
 """The forest plot: differences between arms, those of claims apart from the rest."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,27 +10,21 @@ from optbench.claims.judge import Verdicts
 from optbench.claims.schema import SCORE
 from optbench.core.arm import Arm
 from optbench.core.score import Score
+from optbench.evaluation.text import percent
 from optbench.evaluation.verdict import advantage
 from optbench.params.plan import REFERENCE
 from optbench.report.contents import Contents
 from optbench.report.figures import look
-from optbench.report.text import percent
 
 Pair = tuple[Arm, Arm]
-
-
-@dataclass(frozen=True)
-class Tested:
-    """What a claim's contrast has beside its difference."""
-
-    p: float | None = None  # after Holm's correction; None: there is none
+Tested = Mapping[Pair, float | None]  # p after Holm's correction; None: there is none
 
 
 def score_differences(contents: Contents, verdicts: Verdicts) -> Figure:
     """Forest plot of the ledger's contrasts in score, and of what else differs from SGD's."""
     named = named_contrasts(contents, verdicts)
-    rest = {pair: Tested() for pair in _from_reference(contents)
-            if pair not in named and pair[::-1] not in named}  # fmt: skip
+    others = _from_reference(contents)
+    rest = dict.fromkeys(p for p in others if p not in named and p[::-1] not in named)
     counts = [max(len(named), 1), max(len(rest), 1)]
     figure = Figure(figsize=(6.6, 0.27 * sum(counts) + 2.2), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=counts)
@@ -43,19 +37,20 @@ def score_differences(contents: Contents, verdicts: Verdicts) -> Figure:
     return figure
 
 
-def named_contrasts(contents: Contents, verdicts: Verdicts) -> Mapping[Pair, Tested]:
-    """The ledger's contrasts in score on this workload.
+def named_contrasts(contents: Contents, verdicts: Verdicts) -> Tested:
+    """The ledger's contrasts in score on this workload, with p after Holm's correction.
 
     A claim that is made for the workload goes before transfer evidence on the same two arms.
     """
+    bench = verdicts.bench
     asked = [
         question
-        for question in sorted(verdicts.questions, key=lambda q: q.transfer, reverse=True)
+        for question in sorted(bench.answers, key=lambda q: q.transfer, reverse=True)
         if question.workload == contents.name
         and question.quantity == SCORE
-        and verdicts.answers[question] is not None
+        and bench.answers[question] is not None
     ]
-    return {q.arms: Tested(verdicts.corrected.get(q)) for q in asked}
+    return {q.arms: bench.corrected.get(q) for q in asked}
 
 
 def _from_reference(contents: Contents) -> list[Pair]:
@@ -73,19 +68,19 @@ def _label(score: Score) -> str:
     return f"by how much the first's mean test {score.name} is lower{unit}"
 
 
-def _forest(axes: Axes, contents: Contents, pairs: Mapping[Pair, Tested], *, title: str) -> None:
+def _forest(axes: Axes, contents: Contents, pairs: Tested, *, title: str) -> None:
     """A row a pair, the first on top: how much better the first's mean is; p and n beside it."""
     labels = [difference_of(*pair) for pair in pairs]
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(max(len(labels), 1) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
-    for row, (pair, tested) in enumerate(pairs.items()):
-        _row(axes, contents, row, pair, tested)
+    for row, (pair, p) in enumerate(pairs.items()):
+        _row(axes, contents, row, pair, p)
     axes.axvline(0, color="#555555", linewidth=0.9, dashes=(6, 3), zorder=0)
     axes.set_title(f"{title}{'' if pairs else ' (none)'}", loc="left", size=9)
 
 
-def _row(axes: Axes, contents: Contents, row: int, pair: Pair, tested: Tested) -> None:
+def _row(axes: Axes, contents: Contents, row: int, pair: Pair, p: float | None) -> None:
     """A difference with its interval, and in how many pairs of studies the first is ahead."""
     evidence, factor = contents.evidence, contents.score.factor
     first, second = (evidence.gains(arm, SCORE) for arm in pair)
@@ -93,8 +88,8 @@ def _row(axes: Axes, contents: Contents, row: int, pair: Pair, tested: Tested) -
     parts = [f"n = {len(first)}, {len(second)}"]
     if gap is not None:
         parts.append(f"ahead {percent(gap.ahead)}")
-    if tested.p is not None:
-        parts.append(f"p = {tested.p:.2g}")
+    if p is not None:
+        parts.append(f"p = {p:.2g}")
     where = (1.01, row), ("axes fraction", "data")
     axes.annotate("; ".join(parts), where[0], xycoords=where[1], va="center", size=7)
     if gap is None:

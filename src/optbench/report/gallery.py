@@ -1,8 +1,10 @@
 """Which figures a report has, what each shows in words, and their files."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -23,7 +25,7 @@ from optbench.report.forest import score_differences
 from optbench.report.ledger import Ledger
 from optbench.report.published_forest import published_evidence
 from optbench.report.sensitivity import expected_scores, trial_scores
-from optbench.report.style import render, stamp, style
+from optbench.report.style import KINDS, render, style
 from optbench.report.svg import inline
 from optbench.report.sweeps import swept_scores
 
@@ -81,39 +83,54 @@ def alt_text(contents: Contents, draw: Draw) -> str:
 
 def publish_figures(contents: Contents, ledger: Ledger, folder: Path) -> list[Drawn]:
     """Writes a report's figures; `ledger`: judged on these contents."""
-    gallery = []
-    for draw in figures_of(contents):
-        more = [ledger.verdicts] if draw is score_differences else []
-        with style():
-            figure = draw(contents, *more)
-        svg = publish_figure(figure, folder, draw.__name__, inputs.stamp([contents]))
-        gallery.append(drawn(draw, svg, name=draw.__name__, alt=alt_text(contents, draw)))
-    return gallery
+    stamp = inputs.stamp([contents])
+    return [
+        drawing(
+            draw, contents, *([ledger.verdicts] if draw is score_differences else []),
+            name=draw.__name__, alt=alt_text(contents, draw), stamp=stamp, folder=folder,
+        )
+        for draw in figures_of(contents)
+    ]  # fmt: skip
 
 
 def publish_profile(workloads: Sequence[Contents], folder: Path, stamp: str) -> Drawn:
     """Writes the performance profile of the workloads that were run; `stamp`: of the index."""
-    name = performance_profile.__name__
-    with style():
-        figure = performance_profile([contents for contents in workloads if contents.metrics])
-    svg = publish_figure(figure, folder, name, stamp)
-    return drawn(performance_profile, svg, name=name, alt=PROFILE_ALT_TEXT)
+    return drawing(
+        performance_profile, [contents for contents in workloads if contents.metrics],
+        name=performance_profile.__name__, alt=PROFILE_ALT_TEXT, stamp=stamp, folder=folder,
+    )  # fmt: skip
 
 
 def publish_evidence(
     ledger: Ledger, claims: Claims, folder: Path, stamp: str
 ) -> Mapping[str, Drawn]:
     """Writes the forest plot of each claim that has published figures; by the claim's id."""
-    gallery = {}
-    for claim, entry in zip(claims.claims, ledger.entries, strict=True):
-        if entry.published is None or not entry.published.links:
-            continue
-        with style():
-            figure = published_evidence(entry.published, entry.judgement, claim, claims)
-        name, alt = f"published-{claim.id}", EVIDENCE_ALT_TEXT.format(claim=claim.text.rstrip("."))
-        svg = publish_figure(figure, folder, name, stamp)
-        gallery[claim.id] = drawn(published_evidence, svg, name=name, alt=alt)
-    return gallery
+    return {
+        row.claim.id: drawing(
+            published_evidence, row.on, row.judgement, row.claim, claims,
+            name=f"published-{row.claim.id}",
+            alt=EVIDENCE_ALT_TEXT.format(claim=row.claim.text.rstrip(".")),
+            stamp=stamp, folder=folder,
+        )
+        for row in ledger.rows
+        if row.on is not None and row.on.links
+    }  # fmt: skip
+
+
+def drawing(
+    draw: Draw, *shown: Any, name: str, alt: str, stamp: str, folder: Path | None = None
+) -> Drawn:
+    """Draws what is shown; below a folder, also writes figures/<name>.{svg,png,pdf}.
+
+    `stamp`: the digest of what it shows, in words.
+    """
+    with style():
+        figure = draw(*shown)
+    files = render(figure, stamp=stamp, kinds=["svg"] if folder is None else KINDS)
+    if folder is not None:
+        for kind, content in files.items():
+            publish(folder / "figures" / f"{name}.{kind}", content)
+    return drawn(draw, files["svg"], name=name, alt=alt)
 
 
 def published(contents: Contents, draw: Draw, folder: Path) -> Drawn:
@@ -125,8 +142,8 @@ def published(contents: Contents, draw: Draw, folder: Path) -> Drawn:
     path, name = folder / "figures" / f"{draw.__name__}.svg", f"{contents.name}-{draw.__name__}"
     try:
         svg = path.read_bytes()
-        listed = (folder / inputs.FILE).read_text(encoding="utf-8")
-        if stamp(listed, inputs.FILE) not in svg.decode():
+        listed = hashlib.sha256((folder / inputs.FILE).read_bytes()).hexdigest()
+        if f"sha256 {listed} of {inputs.FILE}" not in svg.decode():
             raise ValueError("it is of other inputs than the report")
         if not svg.rstrip().endswith(b"</svg>"):
             raise ValueError("it is cut off")
@@ -134,14 +151,6 @@ def published(contents: Contents, draw: Draw, folder: Path) -> Drawn:
         way_out = f"run `dvc repro {WORKLOADS / contents.name}/dvc.yaml`"
         raise UsageError(f"{path} cannot be shown ({error}): {way_out}") from error
     return drawn(draw, svg, name=name, alt=alt_text(contents, draw))
-
-
-def publish_figure(figure: Figure, folder: Path, name: str, stamp: str) -> bytes:
-    """Writes figures/<name>.{svg,png,pdf} with the digest of what they show; returns the SVG."""
-    files = render(figure, stamp=stamp)
-    for kind, content in files.items():
-        publish(folder / "figures" / f"{name}.{kind}", content)
-    return files["svg"]
 
 
 def drawn(draw: Draw, svg: bytes, *, name: str, alt: str) -> Drawn:

@@ -1,9 +1,9 @@
 """What a report says first: what was run, and what came of it."""
 
 from optbench.core.prose import Prose
+from optbench.evaluation.text import counted, interval
 from optbench.report.caption import coverage
 from optbench.report.contents import Contents
-from optbench.report.text import counted, interval
 
 
 def extent(contents: Contents) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 from optbench.claims.publications import Publications
 from optbench.core.errors import UsageError
 from optbench.core.run import WORKLOADS
-from optbench.report import style
 from optbench.report.contents import Contents
 
 FILE = "inputs.sha256"
@@ -21,14 +20,14 @@ def listing(workloads: Iterable[Contents], publications: Publications | None = N
     return "".join(f"{sha256}  {path}\n" for path, sha256 in files.items())
 
 
-def digest(workloads: Iterable[Contents]) -> str:
+def digest(workloads: Iterable[Contents], publications: Publications | None = None) -> str:
     """The sha256 of the listing, which every artefact carries."""
-    return hashlib.sha256(listing(workloads).encode()).hexdigest()
+    return hashlib.sha256(listing(workloads, publications).encode()).hexdigest()
 
 
 def stamp(workloads: Iterable[Contents], publications: Publications | None = None) -> str:
     """The digest in words."""
-    return style.stamp(listing(workloads, publications), FILE)
+    return f"Inputs: sha256 {digest(workloads, publications)} of {FILE}"
 
 
 def require_reported(contents: Contents, folder: Path) -> None:

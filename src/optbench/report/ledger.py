@@ -25,13 +25,13 @@ from optbench.claims.schema import (
 from optbench.core.prose import Prose
 from optbench.core.score import Score
 from optbench.evaluation import verdict
+from optbench.evaluation.text import NOTHING, counted
 from optbench.report import escape
 from optbench.report.caption import gate
 from optbench.report.contents import Contents
 from optbench.report.inputs import digest
 from optbench.report.links import Links, markdown_link
 from optbench.report.published import PublishedText, published_text
-from optbench.report.text import NOTHING, counted
 
 NUMBERS = ("estimate", "interval", "n", "test", "p")
 PUBLISHED = "published evidence"
@@ -48,20 +48,17 @@ LOOKS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One claim."""
+    """One claim, what is held of it, and that in words."""
 
-    id: str
-    text: str
-    verdict: str
-    look: str
-    reason: Prose  # of the verdict, in a sentence
-    why: Prose  # and what was pooled, missing, diverged
+    claim: Claim
+    judgement: Judgement
+    on: Published | None  # what was published on it; None: it was not looked at
+    belief: Belief
+    look: str  # of the verdict
+    why: Prose  # the verdict's reason, and what was pooled, missing, diverged
     transfer: Sequence[words.TransferText]
     numbers: Sequence[str]  # a cell for each of `NUMBERS`
-    place: str
-    source: str | None  # None: the post
-    belief: Belief
-    published: PublishedText | None = None  # None: it was not looked at
+    published: PublishedText | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +115,6 @@ class Ledger:
     verdicts: Verdicts
     rows: Sequence[Row]
     summary: str
-    entries: tuple[Entry, ...]
     inputs: Mapping[str, str]  # sha256, by workload
     limits: Sequence[str | Prose]  # of what was run
     headers: Sequence[str] = NUMBERS  # of the numbers of a row
@@ -152,21 +148,13 @@ def of_verdicts(
     published: Mapping[str, Published] | None = None,
 ) -> Ledger:
     """The claims with a judgement of each, in their order; `published`: by claim."""
-    pairs, on = list(zip(claims.claims, verdicts.judgements, strict=True)), published or {}
+    on, pairs = published or {}, zip(claims.claims, verdicts.judgements, strict=True)
+    rows = [row(claim, judgement, claims, on.get(claim.id)) for claim, judgement in pairs]
     return Ledger(
         post=claims.post,
         verdicts=verdicts,
-        rows=[row(claim, judgement, claims, on.get(claim.id)) for claim, judgement in pairs],
-        summary=summary(pairs),
-        entries=tuple(
-            Entry(
-                **vars(claim),
-                judgement=judgement,
-                belief=belief_in(judgement, on.get(claim.id)),
-                published=on.get(claim.id),
-            )
-            for claim, judgement in pairs
-        ),
+        rows=rows,
+        summary=summary(rows),
         inputs=inputs,
         limits=limits,
     )
@@ -174,24 +162,23 @@ def of_verdicts(
 
 def concerning(ledger: Ledger, workload: str) -> Ledger:
     """The ledger, without claims of other workloads of which this one tells nothing."""
-    entries = [
-        entry
-        for entry in ledger.entries
-        if entry.workload in (workload, None)
-        or workload in [transfer.workload for transfer in entry.judgement.transfer]
+    rows = [
+        row
+        for row in ledger.rows
+        if getattr(row.claim, "workload", None) in (workload, None)
+        or workload in [transfer.workload for transfer in row.judgement.transfer]
     ]
-    ids = {entry.id for entry in entries}
-    return replace(
-        ledger,
-        rows=[row for row in ledger.rows if row.id in ids],
-        summary=summary([(entry, entry.judgement) for entry in entries], teller=workload),
-    )
+    return replace(ledger, rows=rows, summary=summary(rows, teller=workload))
 
 
 def as_json(ledger: Ledger) -> str:
     """The ledger for programs; `schema` describes it."""
+    entries = [
+        Entry(**vars(row.claim), judgement=row.judgement, belief=row.belief, published=row.on)
+        for row in ledger.rows
+    ]
     limits = [Prose.of(limit) for limit in ledger.limits]
-    file = File(post=ledger.post, inputs=ledger.inputs, limits=limits, claims=ledger.entries)
+    file = File(post=ledger.post, inputs=ledger.inputs, limits=limits, claims=tuple(entries))
     return FILE.dump_json(file, indent=2).decode() + "\n"
 
 
@@ -204,13 +191,13 @@ def in_markdown(ledger: Ledger, links: Links, page: str) -> str:
     """The ledger as a page of Markdown, in short; a row leads to all of it on the `page`."""
     rows = [
         (
-            markdown_link(row.text, f"{page}#claim-{escape.url(row.id)}"),
-            escape.markdown(row.verdict),
-            links.markdown(row.reason),
+            markdown_link(row.claim.text, f"{page}#claim-{escape.url(row.claim.id)}"),
+            escape.markdown(row.judgement.verdict),
+            links.markdown(row.judgement.reason),
             transfer_in_markdown(row, links),
             *([published_in_markdown(row, page)] if ledger.has_published else []),
             escape.markdown(row.belief.word),
-            escape.markdown(", ".join(filter(None, (row.source, row.place)))),
+            escape.markdown(", ".join(filter(None, (row.claim.source, row.claim.place)))),
         )
         for row in ledger.rows
     ]
@@ -228,7 +215,7 @@ def in_markdown(ledger: Ledger, links: Links, page: str) -> str:
 def transfer_in_markdown(row: Row, links: Links) -> str:
     """What smaller workloads say of a claim, in a word each, with the way to their reports."""
     listed = [
-        markdown_link(f"{text.workload} {text.finding}", links.claim(text.workload, row.id))
+        markdown_link(f"{text.workload} {text.finding}", links.claim(text.workload, row.claim.id))
         for text in row.transfer
     ]
     return ", ".join(listed) or NOTHING
@@ -238,7 +225,7 @@ def published_in_markdown(row: Row, page: str) -> str:
     """What others published on a claim, in a word, with the way to their figures on the page."""
     if row.published is None or not row.published.sentences:
         return NOTHING
-    return markdown_link(row.published.result, f"{page}#published-{escape.url(row.id)}")
+    return markdown_link(row.published.result, f"{page}#published-{escape.url(row.claim.id)}")
 
 
 def row(
@@ -248,20 +235,17 @@ def row(
     quantity, workload = vars(claim)["quantity"], getattr(claim, "workload", None)
     score = None if workload is None else claims.scores[workload]
     return Row(
-        id=claim.id,
-        text=claim.text,
-        verdict=judgement.verdict,
+        claim=claim,
+        judgement=judgement,
+        on=published,
+        belief=belief_in(judgement, published),
         look=LOOKS[judgement.verdict],
-        reason=judgement.reason,
         why=Prose.join(" ", [judgement.reason, *judgement.notes]),
         transfer=[
             words.transferred(transfer, quantity=quantity, score=claims.scores[transfer.workload])
             for transfer in judgement.transfer
         ],
         numbers=numbers(claim, judgement, score),
-        place=claim.place,
-        source=claim.source,
-        belief=belief_in(judgement, published),
         published=None if published is None else published_text(published, claim, claims),
     )
 
@@ -288,7 +272,7 @@ def numbers(claim: Claim, judgement: Judgement, score: Score | None) -> Sequence
     return estimate, interval, n, judgement.test or NOTHING, p_value(judgement)
 
 
-def summary(pairs: Sequence[tuple[Claim | Entry, Judgement]], *, teller: str | None = None) -> str:
+def summary(rows: Sequence[Row], *, teller: str | None = None) -> str:
     """How many claims of the post, and how many known answers of others, have which verdict.
 
     `teller`: the workload, where they are those of which it tells alone.
@@ -298,7 +282,7 @@ def summary(pairs: Sequence[tuple[Claim | Entry, Judgement]], *, teller: str | N
         (True, "claim", "of the post"),
         (False, "known answer", "of others"),
     ):
-        of_source = [j.verdict for claim, j in pairs if (claim.source is None) == is_post]
+        of_source = [row.judgement.verdict for row in rows if (row.claim.source is None) == is_post]
         counts = Counter(of_source)
         listed = ", ".join(f"{counts[name]} {name}" for name in LOOKS if counts[name])
         if of_source:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from optbench.params import signatures
 
@@ -56,6 +57,11 @@ def grid(
     for panel in panels[max(0, count - columns) : count]:
         panel.tick_params(labelbottom=True)
     return figure, panels[:count]
+
+
+def epoch_ticks(budget: float) -> MaxNLocator:
+    """Where an axis of epochs has ticks: at whole ones where a run has several."""
+    return MaxNLocator(6, integer=budget > 2)
 
 
 def label_ends(panel: Axes, labels: Iterable[Label]) -> None:

@@ -8,8 +8,8 @@ from optbench.claims.published import AGAINST, FOR, UNDECIDED, UNSTATED, Finding
 from optbench.claims.schema import EPOCHS, SCORE, Claim, Claims, RatioClaim, ValueClaim
 from optbench.core.arm import Arm
 from optbench.core.score import Score
+from optbench.evaluation.text import counted
 from optbench.report.tables import Row, Table
-from optbench.report.text import counted
 
 TUNED = {
     "untuned": "untuned", "unstated": "tuning unstated", "by validation": "tuned by validation",

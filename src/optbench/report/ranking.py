@@ -5,17 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from optbench.core.arm import TUNED, Arm
-from optbench.evaluation.choice import Choice, Option, choose, choose_by_search
+from optbench.evaluation.choice import Option, choose, choose_by_search
 from optbench.evaluation.expected import most_trials
 from optbench.evaluation.power import detectable_difference
+from optbench.evaluation.text import amount, counted, ratio, value_of, with_unit
+from optbench.params.plan import REFERENCE
 from optbench.report import gallery, inputs
 from optbench.report.contents import Contents
 from optbench.report.figures import final_score
 from optbench.report.gallery import Drawn
 from optbench.report.page import template
-from optbench.report.style import render, style
 from optbench.report.tables import Row, Table
-from optbench.report.text import amount, counted, ratio, value_of, with_unit
 
 TRIALS = (4, 8)  # of a search, for which there is a place
 MOST_STUDIES = 1000  # of each arm, that are looked into
@@ -41,7 +41,8 @@ def ranking_of(contents: Contents, arm: Arm) -> Ranking:
     spread = replace(contents.evidence, metrics=metrics).spread(TUNED)
     optimizers = {rival.optimizer for rival in rivals}
     choice = choose(metrics, allowed=optimizers, spread=spread, score=contents.score)
-    options = by_mean(contents, choice) if choice else []
+    unsorted = choice.options if choice else []
+    options = sorted(unsorted, key=lambda option: -contents.score.gain(option.mean))
     place = next((n for n, option in enumerate(options, start=1) if option.arm == arm), None)
     if contents.withheld or choice is None or place is None:
         alone = "no arm has two studies, so no spread is known"
@@ -75,11 +76,6 @@ def rivals_of(contents: Contents, arm: Arm) -> list[Arm]:
         if each.optimizer not in chosen or each.schedule == arm.schedule:
             chosen[each.optimizer] = each
     return [*{**chosen, arm.optimizer: arm}.values()]
-
-
-def by_mean(contents: Contents, choice: Choice) -> list[Option]:
-    """Options, the best mean first."""
-    return sorted(choice.options, key=lambda option: -contents.score.gain(option.mean))
 
 
 def standing(contents: Contents, options: Sequence[Option], place: int) -> str:
@@ -119,8 +115,8 @@ def expense(contents: Contents, arm: Arm) -> str:
     """Its step beside SGD's."""
     cost = contents.costs[arm.optimizer]
     sentence = f"A step takes {ratio(cost)} times SGD's"
-    if "sgd" in contents.costs:
-        peak, sgd = cost.peak_memory_bytes, contents.costs["sgd"].peak_memory_bytes
+    if REFERENCE in contents.costs:
+        peak, sgd = cost.peak_memory_bytes, contents.costs[REFERENCE].peak_memory_bytes
         sentence += f", and {peak / 1e6:.1f} MB at its peak against {sgd / 1e6:.1f} MB"
     return f"{sentence}."
 
@@ -178,8 +174,10 @@ def table_of(contents: Contents, options: Sequence[Option]) -> Table:
 def figure_of(contents: Contents, rivals: Sequence[Arm]) -> Drawn:
     """Their scores."""
     summaries = [summary for summary in contents.summaries if summary.arm in rivals]
-    with style():
-        figure = final_score(replace(contents, summaries=summaries))
-    svg = render(figure, stamp=inputs.stamp([contents]), kinds=["svg"])["svg"]
-    name, alt = f"{contents.name}-{final_score.__name__}", gallery.alt_text(contents, final_score)
-    return gallery.drawn(final_score, svg, name=name, alt=alt)
+    return gallery.drawing(
+        final_score,
+        replace(contents, summaries=summaries),
+        name=f"{contents.name}-{final_score.__name__}",
+        alt=gallery.alt_text(contents, final_score),
+        stamp=inputs.stamp([contents]),
+    )

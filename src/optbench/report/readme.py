@@ -7,6 +7,7 @@ from dataclasses import replace
 from tabulate import tabulate
 
 from optbench.claims.belief import OPEN
+from optbench.evaluation.text import NOTHING
 from optbench.evaluation.verdict import NO_MEASURE
 from optbench.report import escape, tables
 from optbench.report.caption import (
@@ -20,7 +21,6 @@ from optbench.report.caption import (
 from optbench.report.contents import REPORTS, Contents
 from optbench.report.ledger import Ledger, Row, published_in_markdown, transfer_in_markdown
 from optbench.report.links import INDEX, PAGE, Links, markdown_link
-from optbench.report.text import NOTHING
 
 PAGES = f"{REPORTS}/{{}}/{PAGE}"  # of a workload, from README
 ALL = f"{REPORTS}/{INDEX}"
@@ -81,7 +81,11 @@ def _places(rows: Iterable[Row]) -> dict[str, list[Row]]:
     """Claims by their place in the post; those of others are together."""
     places: dict[str, list[Row]] = {}
     for row in rows:
-        place = row.place.partition(",")[0] if row.source is None else "known answers of others"
+        place = (
+            row.claim.place.partition(",")[0]
+            if row.claim.source is None
+            else "known answers of others"
+        )
         places.setdefault(place, []).append(row)
     return places
 
@@ -89,9 +93,9 @@ def _places(rows: Iterable[Row]) -> dict[str, list[Row]]:
 def _claim(row: Row, links: Links) -> Sequence[str]:
     """A row of one claim."""
     return (
-        markdown_link(row.text, f"{ALL}#claim-{escape.url(row.id)}"),
+        markdown_link(row.claim.text, f"{ALL}#claim-{escape.url(row.claim.id)}"),
         escape.markdown(row.belief.word),
-        escape.markdown(row.verdict),
+        escape.markdown(row.judgement.verdict),
         transfer_in_markdown(row, links),
         published_in_markdown(row, ALL),
     )
@@ -108,7 +112,7 @@ def _together(place: str, rows: Sequence[Row], decided: Sequence[Row]) -> Sequen
     return (
         markdown_link(name[0].upper() + name[1:], f"{ALL}#verdicts"),
         _counts(row.belief.word for row in rows),
-        _counts(row.verdict for row in rows),
+        _counts(row.judgement.verdict for row in rows),
         "; ".join(f"{escape.markdown(w)}: {_counts(f)}" for w, f in transfers.items()) or NOTHING,
         _counts(published) or NOTHING,
     )

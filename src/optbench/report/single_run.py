@@ -14,9 +14,9 @@ from optbench.core.score import Score
 from optbench.core.tables import is_count, is_finite
 from optbench.evaluation.evaluate import Result
 from optbench.evaluation.metrics import Metrics
+from optbench.evaluation.text import counted, interval, percent
 from optbench.evaluation.verdict import share_ahead
 from optbench.params.schema import Override
-from optbench.report.text import counted, interval, percent
 from optbench.studies.trials import choice
 
 

@@ -1,6 +1,5 @@
 """One look for all figures, and files that are the same bytes each time."""
 
-import hashlib
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -56,11 +55,6 @@ def colour(name: str, names: Sequence[str]) -> str:
         return COLOURS[name]
     others = [other for other in names if other not in COLOURS]
     return MORE_COLOURS[others.index(name) % len(MORE_COLOURS)]
-
-
-def stamp(content: str, file: str) -> str:
-    """What an artefact was made from, in words: the sha256 of a file's content."""
-    return f"Inputs: sha256 {hashlib.sha256(content.encode()).hexdigest()} of {file}"
 
 
 def without_mathematics(figure: Figure) -> None:

@@ -5,7 +5,6 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -15,12 +14,12 @@ from optbench.core.score import Score
 from optbench.core.sweep import RATE, text_of
 from optbench.evaluation.summary import t_interval
 from optbench.evaluation.sweeps import Swept, bests
+from optbench.evaluation.text import NOTHING, interval, value_of, with_unit
 from optbench.report.contents import Contents
 from optbench.report.curves import axis_label
 from optbench.report.panels import grid
 from optbench.report.style import FAINT, LINES, MARKERS, colour
 from optbench.report.tables import Row, Table, arm_row
-from optbench.report.text import NOTHING, interval, value_of, with_unit
 
 NOWHERE = math.nan, (math.nan, math.nan)
 
@@ -43,29 +42,16 @@ def swept_scores(contents: Contents) -> Figure:
 
 
 def _panel(panel: Axes, contents: Contents, swept: Swept) -> None:
-    """One sweep."""
-    score, order = contents.score, ordered(swept.sweep.values)
-    optimizers = [Arm.of(arm).optimizer for arm in swept.sweep.arms]
-    best, has_order = bests(swept, score), not any(isinstance(v, list) for v in order)
-    for index, arm in enumerate(swept.sweep.arms):
-        name = Arm.of(arm).optimizer
-        places = [x + 0.12 * (index - (len(optimizers) - 1) / 2) for x in range(len(order))]
-        cells = [summarised(contents, swept, arm, value) or NOWHERE for value in order]
-        means, ends = ([score.factor * np.array(part) for part in column]
-                       for column in zip(*cells, strict=True))  # fmt: skip
-        shade, line = colour(name, optimizers), LINES[index % len(LINES)] if has_order else "none"
-        panel.vlines(places, *zip(*ends, strict=True), color=shade, linewidth=1)
-        panel.plot(
-            places, means, color=shade, label=name, linewidth=1.1, markersize=4,
-            linestyle=line, marker=MARKERS[index % len(MARKERS)],
-        )  # fmt: skip
-        if swept.sweep.argument != "dataset":  # whose validation sets differ
-            chosen = [*map(text_of, order)].index(text_of(best[arm]))
-            at = places[chosen], means[chosen]
-            panel.plot(*at, "o", color=shade, markersize=9, fillstyle="none")
+    """One sweep: a line an arm; the values stand in their order, those that claims read in grey."""
+    order = ordered(swept.sweep.values)
+    places = {text_of(value): place for place, value in enumerate(order)}
+    for arm, best in bests(swept, contents.score).items():
+        # Validation sets of different data sets do not compare.
+        ring = None if swept.sweep.argument == "dataset" else places[text_of(best)]
+        _line(panel, contents, swept, arm, ring)
     for text in roles(contents, swept.sweep.name):
-        place = [*map(text_of, order)].index(text)
-        panel.axvspan(place - 0.35, place + 0.35, color=FAINT, alpha=0.5, linewidth=0, zorder=0)
+        grey = places[text] - 0.35, places[text] + 0.35
+        panel.axvspan(*grey, color=FAINT, alpha=0.5, linewidth=0, zorder=0)
     names = [shown(value) for value in order]
     turned: dict[str, Any] = {"rotation": 25, "ha": "right", "rotation_mode": "anchor"}
     panel.set_xticks(
@@ -75,6 +61,27 @@ def _panel(panel: Axes, contents: Contents, swept: Swept) -> None:
     panel.set_xlabel(swept.sweep.argument)
     beside = {"bbox_to_anchor": (1.02, 0.98), "ncols": 2, "columnspacing": 0.9}
     panel.legend(loc="lower right", handlelength=1.6, **beside)
+
+
+def _line(panel: Axes, contents: Contents, swept: Swept, arm: str, ring: int | None) -> None:
+    """An arm's means and intervals, a little beside those of other arms; a ring about one."""
+    order, factor = ordered(swept.sweep.values), contents.score.factor
+    optimizers = [Arm.of(each).optimizer for each in swept.sweep.arms]
+    index = swept.sweep.arms.index(arm)
+    shade, aside = colour(optimizers[index], optimizers), index - (len(optimizers) - 1) / 2
+    places = [place + 0.12 * aside for place in range(len(order))]
+    cells = [summarised(contents, swept, arm, value) or NOWHERE for value in order]
+    means = [factor * mean for mean, _ in cells]
+    lows, highs = ([factor * ends[side] for _, ends in cells] for side in (0, 1))
+    has_order = not any(isinstance(value, list) for value in order)
+    panel.vlines(places, lows, highs, color=shade, linewidth=1)
+    panel.plot(
+        places, means, color=shade, label=optimizers[index], linewidth=1.1, markersize=4,
+        linestyle=LINES[index % len(LINES)] if has_order else "none",
+        marker=MARKERS[index % len(MARKERS)],
+    )  # fmt: skip
+    if ring is not None:
+        panel.plot(places[ring], means[ring], "o", color=shade, markersize=9, fillstyle="none")
 
 
 def summarised(

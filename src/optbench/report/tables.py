@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from tabulate import tabulate
 
-from optbench.core.arm import PUBLISHED, TUNED, UNTUNED, Arm
+from optbench.core.arm import PUBLISHED, UNTUNED, Arm
 from optbench.cost.cost import Cost, cost_path
 from optbench.evaluation.evaluate import Result
 from optbench.evaluation.expected import COUNTS
 from optbench.evaluation.metrics import Metrics
 from optbench.evaluation.summary import ONE_NETWORK, Summary
+from optbench.evaluation.text import NOTHING, interval, number, percent, ratio, value_of, with_unit
 from optbench.evaluation.time_to_target import TimeToTarget, times_to_target
 from optbench.evaluation.tuning import Confirmation, Tuning
 from optbench.report import escape
@@ -20,11 +21,10 @@ from optbench.report.caption import network_interval
 from optbench.report.contents import Contents
 from optbench.report.inputs import digest, stamp
 from optbench.report.links import anchor, markdown_link
-from optbench.report.text import NOTHING, interval, number, percent, ratio, value_of, with_unit
 from optbench.studies.trials import choice
 
 ROOT = "../.."  # the project's, from a workload's page
-PLAIN = {TUNED: "tuned", UNTUNED: "untuned", PUBLISHED: "as published"}
+FIXED = {UNTUNED: "untuned", PUBLISHED: "as published"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ def results(contents: Contents) -> Table:
             "optimizer", "schedule", with_unit(score.name, score.unit),
             with_unit("sd", score.difference_unit), "95 % interval", "95 % of studies", "n",
             f"epochs to {contents.target}", "step time / SGD", "state MB", "peak MB",
-            "hyper-parameters", "tuned dimensions",
+            "hyper-parameters",
         ),
         rows=[
             _result(contents, summary, times[summary.arm])
@@ -88,23 +88,27 @@ def _result(contents: Contents, summary: Summary, time: TimeToTarget) -> Row:
             interval(score, summary.score_low, summary.score_high) + mark,
             interval(score, summary.next_low, summary.next_high),
             f"{summary.n}{diverged}",
-            _epochs_to_target(time),
+            _epochs_to_target(contents, time),
             ratio(cost),
-            _megabytes(cost.optimizer_state_bytes, 3),
-            _megabytes(cost.peak_memory_bytes, 1),
-            PLAIN[summary.tuning],
-            str(len(contents.room.space(summary.arm))),
+            _megabytes(cost.optimizer_state_bytes),
+            _megabytes(cost.peak_memory_bytes),
+            _hyper_parameters(contents, summary.arm),
         ),
         target=f"#{escape.url(anchor(summary.arm))}",
         label=f"{summary.arm}, its studies",
     )
 
 
-def _epochs_to_target(time: TimeToTarget) -> str:
+def _hyper_parameters(contents: Contents, arm: Arm) -> str:
+    """Where an arm's come from: how many of them are tuned, or whose values they are."""
+    return FIXED.get(arm.tuning) or f"{len(contents.room.space(arm))} tuned"
+
+
+def _epochs_to_target(contents: Contents, time: TimeToTarget) -> str:
     """The mean, a miss as the whole budget, and how many studies reached it where not all did."""
     if not time.reached:
         return NOTHING
-    text = number(time.restricted_mean, 1)
+    text = number(time.restricted_mean, contents.epoch_digits)
     return text if time.reached == time.n else f"{text} ({time.reached} of {time.n})"
 
 
@@ -117,17 +121,20 @@ def targets(contents: Contents) -> Table:
         caption=f"Epochs to a held-out {contents.score.name} of {contents.target}; "
         f"a study that misses it counts as the whole budget of {budget:.3g}",
         headers=("optimizer / schedule", "studies that reached it", "mean epochs", "95 % interval"),
-        rows=[_time(time) for time in contents.ranked(times, key=lambda t: t.restricted_mean)],
+        rows=[
+            _time(time, contents.epoch_digits)
+            for time in contents.ranked(times, key=lambda t: t.restricted_mean)
+        ],
     )
 
 
-def _time(time: TimeToTarget) -> Row:
+def _time(time: TimeToTarget, digits: int) -> Row:
     """One row of the times to the target."""
-    ends = [number(end, 1) for end in (time.low, time.high) if end is not None]
+    ends = [number(end, digits) for end in (time.low, time.high) if end is not None]
     return arm_row(
         time.arm,
         f"{time.reached} of {time.n}",
-        number(time.restricted_mean, 1),
+        number(time.restricted_mean, digits),
         " to ".join(ends) or NOTHING,
     )
 
@@ -146,33 +153,34 @@ def costs(contents: Contents) -> Table:
 def _cost(workload: str, optimizer: str, cost: Cost) -> Row:
     """One row of the costs."""
     kinds = ", ".join(f"{kind} {value:.2f}" for kind, value in cost.ratio_by_kind.items())
-    state, peak = cost.optimizer_state_bytes, cost.peak_memory_bytes
+    memory = map(_megabytes, (cost.optimizer_state_bytes, cost.peak_memory_bytes))
     return Row(
-        cells=(optimizer, ratio(cost), kinds, _megabytes(state, 2), _megabytes(peak, 1)),
+        cells=(optimizer, ratio(cost), kinds, *memory),
         target=f"{ROOT}/{escape.url(cost_path(workload, optimizer).as_posix())}",
     )
 
 
 def tuning(contents: Contents) -> Table:
     """How much of each tuned arm's spread is tuning, and what a search of k trials can expect."""
-    score = contents.score
-    unit, difference = score.unit, score.difference_unit
+    score, difference = contents.score, contents.score.difference_unit
+    tunings = contents.tunings.values()
+    counts = [count for count in COUNTS if any(count in each.expected for each in tunings)]
     return Table(
         title="Tuning",
         caption="Spread over studies and, of some arms, over seeds at one winner; what choosing by "
         "validation has lost against each study's best trial; trials within 1 % of the best; "
-        f"expected test {score.name} of the best of k trials",
+        f"expected test {score.label} of the best of k trials",
         headers=(
             "optimizer / schedule", "trials", "diverged", with_unit("sd of studies", difference),
             with_unit("sd of seeds", difference), "tuning's share of the variance",
             with_unit("regret", difference), "near the best",
-            *(with_unit(f"k = {count}", unit) for count in COUNTS),
+            *(f"k = {count}" for count in counts),
         ),
-        rows=[_tuning(contents, each) for each in contents.tunings.values()],
+        rows=[_tuning(contents, each, counts) for each in tunings],
     )  # fmt: skip
 
 
-def _tuning(contents: Contents, tuning: Tuning) -> Row:
+def _tuning(contents: Contents, tuning: Tuning, counts: Sequence[int]) -> Row:
     """One row of the tuning."""
     score = contents.score
     return arm_row(
@@ -184,7 +192,7 @@ def _tuning(contents: Contents, tuning: Tuning) -> Row:
         _share(tuning),
         value_of(score, tuning.regret),
         percent(tuning.near_best),
-        *(value_of(score, tuning.expected.get(count)) for count in COUNTS),
+        *(value_of(score, tuning.expected.get(count)) for count in counts),
     )
 
 
@@ -258,12 +266,13 @@ def _achieved(contents: Contents, metrics: Metrics) -> tuple[str, str]:
     score = value_of(contents.score, metrics.test_score)
     if metrics.diverged_at_step is not None:
         score = f"diverged at step {metrics.diverged_at_step}"
-    return score, number(metrics.epochs_to_target, 1)
+    return score, number(metrics.epochs_to_target, contents.epoch_digits)
 
 
-def _megabytes(count: int, digits: int) -> str:
-    """Bytes as megabytes."""
-    return number(count / 1e6, digits)
+def _megabytes(count: int) -> str:
+    """Bytes as megabytes, of at least three digits."""
+    megabytes = count / 1e6
+    return f"{megabytes:,.0f}" if megabytes >= 100 else f"{megabytes:.3g}"
 
 
 def markdown(table: Table, *, page: str) -> str:

@@ -29,8 +29,3 @@ class Forecast:
 
 # Told once plans are up to date, from what has changed by then, by stage.
 Forecaster = Callable[[Mapping[str, Changes]], Forecast]
-
-
-def nothing_known(changes: Mapping[str, Changes]) -> Forecast:
-    """The forecast of a pipeline that nothing is known of."""
-    return Forecast()

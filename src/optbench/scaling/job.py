@@ -31,86 +31,71 @@ class Job:
     cores: int  # for all its threads
 
 
-class Children:
-    """The processes of the jobs that a worker is carrying out."""
-
-    def __init__(self) -> None:
-        """None yet."""
-        self._lock = threading.RLock()  # a signal may come while it is held
-        self._running: dict[subprocess.Popen[bytes], str] = {}
-        self._ended: set[str] = set()
-
-    def execute(self, job: Job) -> int:
-        """Runs a job to its end; gives its exit code, 128 + n where signal n ended it."""
-        with Path(job.log).open("ab") as log, self._lock:
-            if job.sender in self._ended:
-                return 128 + signal.SIGTERM
-            process = subprocess.Popen(
-                job.command,
-                cwd=job.folder,
-                env=_environment(job),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for the head node alone
-            )
-            self._running[process] = job.sender
-        try:
-            code = process.wait()
-        except BaseException:  # the worker itself is asked to end
-            _signal(process, signal.SIGTERM)
-            raise
-        finally:
-            with self._lock:
-                del self._running[process]
-        return 128 - code if code < 0 else code
-
-    def end(self, sender: str) -> None:
-        """Asks a sender's processes to end, now and in future; kills what is left after a while.
-
-        Who waits in `execute` learns when they have gone.
-        """
-        with self._lock:
-            self._ended.add(sender)
-            running = [process for process, of in self._running.items() if of == sender]
-        for process in running:
-            _signal(process, signal.SIGTERM)
-            timer = threading.Timer(GRACE_S, _signal, (process, signal.SIGKILL))
-            timer.daemon = True
-            timer.start()
-
-    def wait(self, sender: str) -> None:
-        """Waits for a sender's processes, also from a signal's handler above `execute`."""
-        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        with self._lock:
-            running = [process for process, of in self._running.items() if of == sender]
-        for process in running:
-            with suppress(ChildProcessError):  # `execute` has seen its end
-                while os.waitid(os.P_PID, process.pid, options) is None:
-                    time.sleep(0.1)
-
-
-CHILDREN = Children()
+# The processes of the jobs that this worker carries out, with their senders; senders that ended.
+_LOCK = threading.RLock()  # a signal may come while it is held
+_RUNNING: dict[subprocess.Popen[bytes], str] = {}
+_ENDED: set[str] = set()
 
 
 def execute(job: Job) -> int:
-    """What is sent to a worker's process."""
-    return CHILDREN.execute(job)
+    """Runs a job to its end; gives its exit code, 128 + n where signal n ended it."""
+    with Path(job.log).open("ab") as log, _LOCK:
+        if job.sender in _ENDED:
+            return 128 + signal.SIGTERM
+        process = subprocess.Popen(
+            job.command,
+            cwd=job.folder,
+            env=_environment(job),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is for the head node alone
+        )
+        _RUNNING[process] = job.sender
+    try:
+        code = process.wait()
+    except BaseException:  # the worker itself is asked to end
+        _signal(process, signal.SIGTERM)
+        raise
+    finally:
+        with _LOCK:
+            del _RUNNING[process]
+    return 128 - code if code < 0 else code
 
 
 def end(sender: str) -> None:
-    """What is sent to a worker's process when a sender ends before its jobs."""
-    CHILDREN.end(sender)
+    """Asks a sender's processes to end, now and in future; kills what is left after a while.
+
+    Who waits in `execute` learns when they have gone.
+    """
+    with _LOCK:
+        _ENDED.add(sender)
+        running = _running_of(sender)
+    for process in running:
+        _signal(process, signal.SIGTERM)
+        timer = threading.Timer(GRACE_S, _signal, (process, signal.SIGKILL))
+        timer.daemon = True
+        timer.start()
 
 
 def wait(sender: str) -> None:
-    """Waits, in a worker's process, until a sender's jobs have ended."""
-    CHILDREN.wait(sender)
+    """Waits for a sender's processes, also from a signal's handler above `execute`."""
+    options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    for process in _running_of(sender):
+        with suppress(ChildProcessError):  # `execute` has seen its end
+            while os.waitid(os.P_PID, process.pid, options) is None:
+                time.sleep(0.1)
 
 
 def sees(folder: str) -> bool:
     """Whether a worker has a folder of the head node."""
     return Path(folder).is_dir()
+
+
+def _running_of(sender: str) -> list[subprocess.Popen[bytes]]:
+    """The processes of a sender."""
+    with _LOCK:
+        return [process for process, of in _RUNNING.items() if of == sender]
 
 
 def _environment(job: Job) -> dict[str, str]:

@@ -88,12 +88,10 @@ class Pipeline:
 
         def run(executable: str, command: str, **process: Any) -> None:
             environment = process["env"]
-            self._turn.release()
-            try:
-                arguments = shell_command(executable, command)
+            # DVC's own words to the shell, with switches that keep its set-up files out.
+            arguments = tuple(stage_run._make_cmd(executable, command))
+            with self._handed_over():
                 code = send(environment["DVC_STAGE"], arguments, process["cwd"], environment)
-            finally:
-                self._turn.acquire()
             if code:
                 raise StageCmdFailedError(command, code)
 
@@ -108,6 +106,15 @@ class Pipeline:
                         self._entries.write()
         finally:
             stage_run._run = original
+
+    @contextmanager
+    def _handed_over(self) -> Iterator[None]:
+        """Within, while a command runs, another thread has its turn with DVC."""
+        self._turn.release()
+        try:
+            yield
+        finally:
+            self._turn.acquire()
 
     def reproduce(self, name: str) -> bool:
         """Brings one stage up to date, what it needs being so; says whether it had changed.
@@ -163,9 +170,15 @@ class Entries:
                 changed[0].dvcfile.dump_stages(changed, update_pipeline=False)
 
 
-def shell_command(executable: str, command: str) -> tuple[str, ...]:
-    """How DVC has a shell carry out a command, with switches that keep its set-up files out."""
-    return tuple(stage_run._make_cmd(executable, command))
+def each(changes: Changes) -> Iterator[tuple[str, str, Any]]:
+    """What has changed, path and state, one by one; where DVC says a word alone, no path."""
+    for change in changes:
+        if isinstance(change, str):
+            yield change, "", None
+        else:
+            for what, states in change.items():
+                for path, state in states.items():
+                    yield what, path, state
 
 
 @contextmanager

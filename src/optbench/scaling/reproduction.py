@@ -18,7 +18,7 @@ from rich.console import Console
 from optbench.core.duration import duration
 from optbench.core.errors import Busy, UsageError
 from optbench.scaling.engine import Engine, load
-from optbench.scaling.forecast import Forecast, Forecaster, nothing_known
+from optbench.scaling.forecast import Forecast, Forecaster
 from optbench.scaling.job import Job
 from optbench.scaling.names import PLAN, kind_of, log_of, progress_of, runs_alone
 from optbench.scaling.pipeline import Pipeline, reason
@@ -53,7 +53,7 @@ def reproduce(
     jobs: int,
     engine: str,
     oversubscribe: bool = False,
-    forecaster: Forecaster = nothing_known,
+    forecaster: Forecaster | None = None,
 ) -> Reproduced:
     """Brings what the targets need up to date; as for `dvc repro`, none mean dvc.yaml.
 
@@ -62,7 +62,7 @@ def reproduce(
         jobs: how many at once.
         engine: where they are carried out.
         oversubscribe: even if cores or GPUs do not suffice.
-        forecaster: says what will run, and how long.
+        forecaster: says what will run, and how long; None: nothing is known of it.
 
     Raises:
         UsageError: before anything runs, where something is wrong with what is asked for.
@@ -115,7 +115,7 @@ class Reproduction:
         jobs: int,
         name: str,
         machine: Machine | None,
-        forecaster: Forecaster,
+        forecaster: Forecaster | None,
     ) -> None:
         """Has nothing run yet.
 
@@ -222,6 +222,8 @@ class Reproduction:
 
     def _look_ahead(self) -> None:
         """Says what will run, now that it is known: all else needs plans."""
+        if self.forecaster is None:
+            return
         changes = self.pipeline.changes(self.schedule.in_state(State.WAITING))
         self.forecast = self.forecaster(changes)
         for sentence in self.forecast.sentences:
@@ -241,7 +243,7 @@ class Reproduction:
             command=command,
             folder=folder,
             environment={
-                **_passed_on(environment),
+                **{name: of for name, of in environment.items() if name.startswith(PASSED_ON)},
                 **self._gpus(stage),
                 progress.VARIABLE: str(points),
             },
@@ -319,8 +321,3 @@ class Reproduction:
             self.view.say(f"nothing had changed: looked at {count.total()} stages")
         else:
             self.view.say(f"{counted(count)}, in {duration(seconds)}")
-
-
-def _passed_on(environment: Mapping[str, str]) -> dict[str, str]:
-    """What a worker gets of the environment that DVC gives a stage."""
-    return {name: value for name, value in environment.items() if name.startswith(PASSED_ON)}

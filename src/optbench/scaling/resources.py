@@ -157,7 +157,8 @@ def _need_in(params: Mapping[str, Any], kind: str, override: Mapping[str, Any]) 
     if kind == "run":
         changed = {name: override.get(name) for name in ("device", "devices")}
         settings = {**settings, **{name: value for name, value in changed.items() if value}}
-    study = {**settings, **_threads(_block(params, "suite"))}
+    threads = _block(params, "suite").get("threads") or settings.get("threads")
+    study = {**settings, "threads": threads}
     sections: Mapping[str, Mapping[str, Any]] = {
         "run": settings,
         "study": study,
@@ -175,11 +176,6 @@ def _need_in(params: Mapping[str, Any], kind: str, override: Mapping[str, Any]) 
         devices=_count(chosen.get("devices")),
         gpu=str(chosen.get("device")).startswith(("auto", "cuda")),
     )
-
-
-def _threads(block: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The threads that a section has in place of the settings'."""
-    return {"threads": block["threads"]} if block.get("threads") else {}
 
 
 def _count(value: Any) -> int:

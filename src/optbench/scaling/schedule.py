@@ -76,15 +76,15 @@ class Schedule:
         running = self.in_state(State.RUNNING)
         if self.alone & set(running):
             return None
-        ready = [stage for stage in self.in_state(State.WAITING) if self._is_ready(stage)]
+        ready = [
+            stage
+            for stage in self.in_state(State.WAITING)
+            if all(self.states[need] in READY for need in self.needs[stage])
+        ]
         shared = [stage for stage in ready if stage not in self.alone]
         if shared:
             return shared[0]
         return ready[0] if ready and not running else None
-
-    def _is_ready(self, stage: str) -> bool:
-        """Whether all that a stage needs is there."""
-        return all(self.states[need] in READY for need in self.needs[stage])
 
     def _skip_dependents(self) -> None:
         """Marks all that directly or indirectly needs a failed stage."""

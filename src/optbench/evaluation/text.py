@@ -26,6 +26,11 @@ def with_unit(text: str, unit: str) -> str:
     return f"{text} {unit}".rstrip()
 
 
+def plain(value: float, score: Score) -> str:
+    """A score, or a difference, as it is printed somewhere: without a unit and final zeros."""
+    return f"{score.factor * value:g}"
+
+
 def interval(score: Score, low: float | None, high: float | None) -> str:
     """An interval of scores, without its unit; a dash where it has no ends."""
     return NOTHING if low is None or high is None else f"{score.value(low)} to {score.value(high)}"
