@@ -5,9 +5,9 @@ from pathlib import Path
 
 from optbench.core import rows
 from optbench.core.files import publish
-from optbench.evaluation.evaluate import read_results, score_results
+from optbench.evaluation.evaluate import read_results, score_result
 from optbench.evaluation.metrics import Metrics
-from optbench.evaluation.summary import Summary
+from optbench.evaluation.summary import Summary, summarise
 from optbench.params.load import load_params, load_room
 from optbench.params.plan import studies
 from optbench.supervision.process import as_stage
@@ -20,7 +20,8 @@ def main() -> None:
     name = parser.parse_args().workload
     room = load_room(name, load_params())
     results = read_results(studies(room), room.suite.studies, room.score)
-    metrics, summaries = score_results(results, target=room.target, score=room.score)
+    metrics = [score_result(result, target=room.target) for result in results]
+    summaries = summarise(metrics, score=room.score)
     folder = Path("reports") / name
     publish(folder / "studies.csv", rows.to_csv(Metrics, metrics))
     publish(folder / "summary.csv", rows.to_csv(Summary, summaries))

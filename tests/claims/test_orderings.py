@@ -178,6 +178,7 @@ def test_other_workloads_give_transfer_evidence_and_never_a_verdict():
     # What it lacks is named as not run.
     kfac = ledger(small)["finding-kfac"].transfer[0]
     assert [c.finding for c in kfac.contrasts] == [verdict.NOT_RUN]
+    assert kfac.finding == verdict.NOT_RUN
 
 
 def test_an_arm_that_is_missing_leaves_the_claim_not_run():

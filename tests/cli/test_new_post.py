@@ -28,8 +28,10 @@ def measured(bare: Project) -> Project:
     for folder in ("reports/code", "reports/digits-cnn", "workloads/digits-cnn/control",
                    "workloads/digits-cnn/plan"):  # fmt: skip
         shutil.copytree(ROOT / folder, bare.folder / folder, dirs_exist_ok=True)
-    for name in ("digits-vit", "shakespeare-gpt"):
-        (bare.folder / "reports" / name).mkdir()
+    index = yaml.safe_load((ROOT / "reports/dvc.yaml").read_text())["stages"]["index"]
+    for dep in index["deps"]:
+        if re.fullmatch(r"reports/[\w-]+", dep):
+            (bare.folder / dep).mkdir(exist_ok=True)
     bare.run("git", "init", "-q")
     return bare
 

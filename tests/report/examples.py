@@ -19,9 +19,9 @@ from optbench.core.run import Run
 from optbench.core.space import position
 from optbench.core.study import CONTROL, FRESH, Study
 from optbench.core.sweep import Sweep, planned_sweep
-from optbench.evaluation.evaluate import Result, read_results, score_results
+from optbench.evaluation.evaluate import Result, read_results, score_result
 from optbench.evaluation.metrics import Metrics
-from optbench.evaluation.summary import Summary
+from optbench.evaluation.summary import Summary, summarise
 from optbench.params.load import Room, load_params, load_room
 from optbench.params.plan import studies
 from optbench.report.contents import Contents
@@ -153,7 +153,8 @@ def control(study: Study, folder: Path) -> None:
 def evaluate(room: Room, folder: Path) -> None:
     """Writes the scores, as the stage does."""
     results = read_results(studies(room), room.suite.studies, room.score)
-    metrics, summaries = score_results(results, target=room.target, score=room.score)
+    metrics = [score_result(result, target=room.target) for result in results]
+    summaries = summarise(metrics, score=room.score)
     publish(folder / "studies.csv", rows.to_csv(Metrics, metrics))
     publish(folder / "summary.csv", rows.to_csv(Summary, summaries))
 

@@ -120,7 +120,8 @@ def _transfer(bench: Bench, evidence: Evidence, asked: Sequence[Question]) -> Tr
     if why := bench.withheld[evidence.workload]:
         remarks.append(unranked(why))
     findings = [contrast.finding for contrast in contrasts]
-    overall = verdict.judge_all(findings) if studies else verdict.NOT_RUN
+    was_run = any(finding != verdict.NOT_RUN for finding in findings)
+    overall = verdict.judge_all(findings) if was_run else verdict.NOT_RUN
     return Transfer(
         workload=evidence.workload,
         finding=AS_TRANSFER[overall],

@@ -1,7 +1,7 @@
 """Reads and scores what a plan names; what else lies in the folder of results is not looked at."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from optbench.core.score import Score
 from optbench.core.span import Span
 from optbench.core.study import Study
 from optbench.evaluation.metrics import Metrics, metrics_of
-from optbench.evaluation.summary import Summary, summarise
 from optbench.studies.points import trials
 from optbench.studies.table import read_trials, require_trials
 from optbench.studies.trials import FILE, Trial, choice, trial_of
@@ -94,14 +93,6 @@ def read_result(study: Study, number: int, place: Path, score: Score) -> Result:
 def score_result(result: Result, *, target: float) -> Metrics:
     """The metrics of a study; `target` is one of the held-out score."""
     return metrics_of(result.outcome, target=target, arm=result.arm, study=result.number)
-
-
-def score_results(
-    results: Iterable[Result], *, target: float, score: Score
-) -> tuple[list[Metrics], list[Summary]]:
-    """The metrics of studies, and their summaries by arm; `target` is one of the held-out score."""
-    metrics = [score_result(result, target=target) for result in results]
-    return metrics, summarise(metrics, score=score)
 
 
 def score_single(planned: Run, *, target: float) -> Metrics:

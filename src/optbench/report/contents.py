@@ -22,9 +22,9 @@ from optbench.core.study import FRESH, Study
 from optbench.cost.cost import Cost, cost_path
 from optbench.cost.measured import measured_cost
 from optbench.evaluation.control import Control, control_of
-from optbench.evaluation.evaluate import RESULTS, Result, read_result, read_results, score_results
+from optbench.evaluation.evaluate import RESULTS, Result, read_result, read_results, score_result
 from optbench.evaluation.metrics import Metrics
-from optbench.evaluation.summary import Summary, best_first
+from optbench.evaluation.summary import Summary, best_first, summarise
 from optbench.evaluation.sweeps import Swept, read_sweeps, sweep_files
 from optbench.evaluation.text import plain, with_unit
 from optbench.evaluation.time_to_target import budget_epochs
@@ -256,7 +256,8 @@ def read_contents(room: Room, claims: Claims) -> Contents:
         Arm.of(key): read_trials(repeats_of(room.name, key), room.score, way_out=f"{way_out} again")
         for key in room.suite.repeated
     }
-    metrics, summaries = score_results(results, target=room.target, score=room.score)
+    metrics = [score_result(result, target=room.target) for result in results]
+    summaries = summarise(metrics, score=room.score)
     scores = [folder / name for name in ("studies.csv", "summary.csv") if results]
     costs = {name: cost_path(room.name, name) for name in room.suite.optimizers}
     for path in (*scores, *costs.values()):

@@ -25,13 +25,16 @@ def score_differences(contents: Contents, verdicts: Verdicts) -> Figure:
     named = named_contrasts(contents, verdicts)
     others = _from_reference(contents)
     rest = dict.fromkeys(p for p in others if p not in named and p[::-1] not in named)
-    counts = [max(len(named), 1), max(len(rest), 1)]
-    figure = Figure(figsize=(6.6, 0.27 * sum(counts) + 2.2), layout="constrained")
-    above, below = figure.subplots(2, 1, sharex=True, height_ratios=counts)
+    parts = {"named beforehand, p after Holm's correction": named, "exploratory, uncorrected": rest}
+    shown = {title: pairs for title, pairs in parts.items() if pairs} or parts
+    counts = [max(len(pairs), 1) for pairs in shown.values()]
+    size = (6.6, 0.27 * sum(counts) + 0.6 * len(counts) + 1.0)
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(len(shown), 1, sharex=True, height_ratios=counts, squeeze=False)[:, 0]
     figure.suptitle(f"{contents.name}: differences", x=0.01, ha="left")
-    _forest(above, contents, named, title="named beforehand, p after Holm's correction")
-    _forest(below, contents, rest, title="exploratory, uncorrected")
-    below.set_xlabel(
+    for panel, (title, pairs) in zip(panels, shown.items(), strict=True):
+        _forest(panel, contents, pairs, title=title)
+    panels[-1].set_xlabel(
         f"{_label(contents.score)}\n95 % interval (Welch's t); ahead: in so many pairs of studies"
     )
     return figure

@@ -56,7 +56,7 @@ class Row:
     belief: Belief
     look: str  # of the verdict
     why: Prose  # the verdict's reason, and what was pooled, missing, diverged
-    transfer: Sequence[words.TransferText]
+    transfer: Sequence[words.TransferText]  # of workloads that say something
     numbers: Sequence[str]  # a cell for each of `NUMBERS`
     published: PublishedText | None
 
@@ -166,7 +166,7 @@ def concerning(ledger: Ledger, workload: str) -> Ledger:
         row
         for row in ledger.rows
         if getattr(row.claim, "workload", None) in (workload, None)
-        or workload in [transfer.workload for transfer in row.judgement.transfer]
+        or workload in [text.workload for text in row.transfer]
     ]
     return replace(ledger, rows=rows, summary=summary(rows, teller=workload))
 
@@ -244,6 +244,7 @@ def row(
         transfer=[
             words.transferred(transfer, quantity=quantity, score=claims.scores[transfer.workload])
             for transfer in judgement.transfer
+            if transfer.finding != verdict.NOT_RUN
         ],
         numbers=numbers(claim, judgement, score),
         published=None if published is None else published_text(published, claim, claims),

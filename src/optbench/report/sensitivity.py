@@ -109,8 +109,8 @@ def trial_scores(contents: Contents) -> Figure:
         bar.set_ticks([0, 1], labels=["low", "high"])
         bar.set_label(f"{', '.join(second)} in its range")
     figure.suptitle(
-        f"{contents.name}: validation {score.name} of each trial; triangle: worse, or diverged; "
-        "ring: best",
+        f"{contents.name}: validation {score.name} of each trial{';' if columns > 2 else chr(10)}"
+        " triangle: worse, or diverged; ring: best",
         x=0.01,
         ha="left",
     )
